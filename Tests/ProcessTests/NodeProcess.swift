@@ -1,0 +1,125 @@
+import Foundation
+
+/// A `moloch` process of the build under test, started in a directory of its own; killed when the test lets go of it.
+final class NodeProcess {
+  struct Failure: Error, CustomStringConvertible { var description: String }
+
+  let home: URL
+  private(set) var apiPort: UInt16 = 0
+  private(set) var metricsPort: UInt16 = 0
+  private let process = Process()
+  private let errors: URL
+
+  /// Directory of the built executables: that of the running test bundle.
+  static let binaries = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+  static var moloch: URL { binaries.appendingPathComponent("moloch") }
+
+  /// Starts `moloch dev` on free ports in `home` and waits for its line of JSON, which it prints when it serves.
+  init(home: URL, arguments: [String] = [], environment: [String: String] = [:]) throws {
+    self.home = home
+    try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+    errors = home.appendingPathComponent("stderr-\(UUID().uuidString.prefix(8)).log")
+    _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
+    process.executableURL = Self.moloch
+    process.arguments =
+      ["dev", "--home", home.path, "--json", "--set", "api.listen_addr=127.0.0.1:0", "--set", "metrics.prometheus_addr=127.0.0.1:0"] + arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = try FileHandle(forWritingTo: errors)
+    try process.run()
+    var line = Data()
+    while !line.contains(0x0A) {
+      let piece = output.fileHandleForReading.availableData
+      guard !piece.isEmpty else {
+        process.waitUntilExit()
+        throw Failure(description: "moloch dev ended with \(process.terminationStatus) before it served: \(log)")
+      }
+      line += piece
+    }
+    let urls = (try JSONSerialization.jsonObject(with: line) as? [String: Any]) ?? [:]
+    func port(_ key: String) -> UInt16? { (urls[key] as? String).flatMap { URL(string: $0)?.port }.map { UInt16($0) } }
+    guard let api = port("api"), let metrics = port("metrics") else {
+      throw Failure(description: "no ports in \(String(decoding: line, as: UTF8.self))")
+    }
+    (apiPort, metricsPort) = (api, metrics)
+  }
+
+  deinit {
+    if process.isRunning {
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+    }
+  }
+
+  var identifier: Int32 { process.processIdentifier }
+  var isRunning: Bool { process.isRunning }
+  /// What the node logged so far.
+  var log: String { (try? String(contentsOf: errors, encoding: .utf8)) ?? "" }
+
+  func client() throws -> HTTPClient { try HTTPClient(port: apiPort) }
+
+  /// Sends a signal and does not wait.
+  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+  /// Waits for the process to end. Returns its exit status, or minus the signal that ended it.
+  @discardableResult func waitForExit() -> Int32 {
+    process.waitUntilExit()
+    return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+  }
+
+  /// Asks for the status until `accept` likes it. Each turn is an exchange with the node, which bounds the pace.
+  func status(within seconds: Double = 30, until accept: ([String: Any]) -> Bool) throws -> [String: Any] {
+    let client = try client()
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while true {
+      let status = try client.get("/v1/status").json
+      if accept(status) { return status }
+      guard Date() < deadline else { throw Failure(description: "status stayed \(status)\n\(log)") }
+    }
+  }
+}
+
+/// A finished command.
+struct Command {
+  var status: Int32
+  var output: String
+  var errors: String
+
+  /// Runs `executable` to its end and collects what it printed.
+  static func run(_ executable: URL, _ arguments: [String], directory: URL? = nil, environment: [String: String] = [:]) throws -> Command {
+    let process = Process()
+    process.executableURL = executable
+    process.arguments = arguments
+    process.currentDirectoryURL = directory
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+    let errors = FileManager.default.temporaryDirectory.appendingPathComponent("moloch-\(UUID().uuidString).err")
+    _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
+    defer { try? FileManager.default.removeItem(at: errors) }
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = try FileHandle(forWritingTo: errors)
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    let printed = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return Command(
+      status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
+      output: String(decoding: printed, as: UTF8.self), errors: (try? String(contentsOf: errors, encoding: .utf8)) ?? "")
+  }
+
+  /// Runs the `moloch` of the build under test.
+  static func moloch(_ arguments: String..., directory: URL? = nil) throws -> Command {
+    try run(NodeProcess.moloch, arguments, directory: directory)
+  }
+}
+
+/// A directory that is removed with the value's owner.
+final class ScratchDirectory {
+  let url: URL
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appendingPathComponent("moloch-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+  deinit { try? FileManager.default.removeItem(at: url) }
+}
