@@ -1,0 +1,80 @@
+public import Ambient
+
+/// Token buckets per client address, in a fixed table.
+///
+/// A request passes while the balance is positive and may drive it below zero, so that a batch larger than the burst is slowed and not
+/// refused for ever. The table is open-addressed with a short probe; when a probe finds no room, the bucket that was full the longest is
+/// taken over: a client that rests has a full bucket anyway, so forgetting it costs nothing.
+public struct RateLimiter {
+  /// Buckets of the table; 48 bytes each.
+  public static let bucketCount = 8192
+  private static let probeLength = 8
+
+  private struct Bucket {
+    var key: UInt64 = 0
+    var key2: UInt64 = 0
+    /// Tokens in thousandths at `updated`; negative while a large batch is paid off.
+    var millitokens: Int64 = 0
+    var updated = Instant.zero
+    var isUsed = false
+  }
+
+  /// What a limited answer says about the balance.
+  public struct Verdict: Sendable, Equatable {
+    public var isAllowed: Bool
+    /// Whole tokens left, never below 0.
+    public var remaining: Int
+    /// Seconds until the balance is positive (refused) or the bucket full (allowed), rounded up.
+    public var secondsUntilReset: Int
+  }
+
+  public let requestsPerMinute: Int
+  public let burst: Int
+  private var buckets: [Bucket]
+
+  /// - Parameters: requests per minute and burst, both at least 1.
+  public init(requestsPerMinute: Int, burst: Int) {
+    precondition(requestsPerMinute >= 1 && burst >= 1)
+    self.requestsPerMinute = requestsPerMinute
+    self.burst = burst
+    buckets = Array(repeating: Bucket(), count: Self.bucketCount)
+  }
+
+  /// Takes `cost` tokens from the bucket of a client, named by the two words of its address, if the balance is positive.
+  public mutating func charge(_ key: UInt64, _ key2: UInt64, cost: Int, now: Instant) -> Verdict {
+    let slot = slot(key, key2)
+    let capacity = Int64(burst) * 1000
+    if !buckets[slot].isUsed || buckets[slot].key != key || buckets[slot].key2 != key2 {
+      buckets[slot] = Bucket(key: key, key2: key2, millitokens: capacity, updated: now, isUsed: true)
+    }
+    var balance = min(capacity, buckets[slot].millitokens + earned(since: buckets[slot].updated, now: now))
+    let isAllowed = balance > 0
+    if isAllowed { balance -= Int64(cost) * 1000 }
+    buckets[slot].millitokens = balance
+    buckets[slot].updated = now
+    let missing = isAllowed ? capacity - balance : 1 - balance
+    // Tokens arrive at requestsPerMinute per 60 s, that is requestsPerMinute/60 millitokens per millisecond.
+    let seconds = (missing * 60 + Int64(requestsPerMinute) * 1000 - 1) / (Int64(requestsPerMinute) * 1000)
+    return Verdict(isAllowed: isAllowed, remaining: Int(max(0, balance / 1000)), secondsUntilReset: Int(max(1, seconds)))
+  }
+
+  private func earned(since updated: Instant, now: Instant) -> Int64 {
+    // An hour fills every bucket that the configuration allows to be useful; the cap keeps the product in 64 bits.
+    let elapsed = min(now.milliseconds(since: updated), 3_600_000)
+    return Int64(elapsed) * Int64(requestsPerMinute) / 60
+  }
+
+  private func slot(_ key: UInt64, _ key2: UInt64) -> Int {
+    var hash = (key ^ key2 &* 0x9E37_79B9_7F4A_7C15) &* 0xFF51_AFD7_ED55_8CCD
+    hash ^= hash >> 32
+    var victim = Int(truncatingIfNeeded: hash) & (Self.bucketCount - 1)
+    var victimTime = Instant.distantFuture
+    for step in 0..<Self.probeLength {
+      let index = Int(truncatingIfNeeded: hash &+ UInt64(step)) & (Self.bucketCount - 1)
+      if !buckets[index].isUsed { return index }
+      if buckets[index].key == key && buckets[index].key2 == key2 { return index }
+      if buckets[index].updated < victimTime { (victim, victimTime) = (index, buckets[index].updated) }
+    }
+    return victim
+  }
+}

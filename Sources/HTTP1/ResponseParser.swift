@@ -1,0 +1,94 @@
+import Bytes
+
+/// The client's side of one connection: finds answers in what the server sends. Interim answers (1xx) are passed over.
+public struct ResponseParser: Sendable {
+  public enum Event: Sendable {
+    case needMore
+    /// A complete head of a final answer; drop `head.byteCount` bytes.
+    case head(ResponseHead)
+    case body(Range<Int>, consumed: Int)
+    case end(consumed: Int)
+    case violation(Violation)
+  }
+
+  private enum State: Sendable {
+    case head(scanned: Int)
+    case body(BodyState)
+  }
+
+  private var state = State.head(scanned: 0)
+  private var isHeadRequest = false
+
+  public init() {}
+
+  /// Says what the next answer belongs to: an answer to HEAD has no body whatever its fields say.
+  public mutating func expect(answerToHead: Bool) { isHeadRequest = answerToHead }
+
+  /// Looks at the unread bytes; see `RequestParser.advance`.
+  public mutating func advance(_ span: RawSpan) -> Event {
+    switch state {
+    case .head(let scanned):
+      do throws(Violation) {
+        guard let end = FieldLines.end(span, from: scanned) else {
+          guard span.byteCount < HTTPLimit.headBytes else { throw Violation(431, "the head of the answer is larger than 8192 bytes") }
+          state = .head(scanned: span.byteCount)
+          return .needMore
+        }
+        let head = try ResponseHead(parsing: span, end: end, isHeadRequest: isHeadRequest)
+        if head.status >= 100 && head.status < 200 {
+          state = .head(scanned: 0)
+          return .body(0..<0, consumed: end)
+        }
+        state = .body(BodyState(head.framing))
+        return .head(head)
+      } catch {
+        return .violation(error)
+      }
+    case .body(var body):
+      let event = body.advance(span)
+      state = .body(body)
+      switch event {
+      case .needMore: return .needMore
+      case .piece(let range, let consumed): return .body(range, consumed: consumed)
+      case .end(let consumed):
+        state = .head(scanned: 0)
+        return .end(consumed: consumed)
+      case .violation(let violation): return .violation(violation)
+      }
+    }
+  }
+
+  /// The server closed its side: true when that is a proper end of the answer in progress.
+  public mutating func inputEnded() -> Bool {
+    guard case .body(let body) = state, body.endsWithConnection else { return false }
+    state = .head(scanned: 0)
+    return true
+  }
+}
+
+extension ResponseHead {
+  init(parsing span: RawSpan, end: Int, isHeadRequest: Bool) throws(Violation) {
+    guard end >= 16, span.extracting(0..<7).equals("HTTP/1."), span.uint8(at: 8) == 0x20 else { throw Violation(400, "the status line is malformed") }
+    let minor = span.uint8(at: 7)
+    var code = 0
+    for offset in 9..<12 {
+      let digit = span.uint8(at: offset) &- 0x30
+      guard digit < 10 else { throw Violation(400, "the status is no number") }
+      code = code * 10 + Int(digit)
+    }
+    var offset = 12
+    while Characters.isFieldValue(span.uint8(at: offset)) { offset += 1 }
+    guard span.uint8(at: offset) == 0x0D, span.uint8(at: offset + 1) == 0x0A else { throw Violation(400, "the status line is malformed") }
+    status = code
+    fields = try FieldLines.parse(span, offset + 2, end)
+    byteCount = end
+    keepsAlive = minor == 0x31
+    if let connection = fields.first(.connection), FieldLines.list(span, connection, contains: "close") { keepsAlive = false }
+    if isHeadRequest || code < 200 || code == 204 || code == 304 {
+      framing = .none
+    } else {
+      framing = try FieldLines.framing(span, fields) ?? .untilClose
+      if framing == .untilClose { keepsAlive = false }
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import ArgumentParser
+
+extension Terminal.ColorChoice: ExpressibleByArgument {}
+
+/// The options that every command takes.
+struct GlobalOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The node's home directory.", valueName: "dir")) var home: String?
+  @Option(help: ArgumentHelp("The configuration file; default HOME/config/node.toml.", valueName: "file")) var config: String?
+  @Flag(help: "Print one JSON object instead of text.") var json = false
+  @Option(help: ArgumentHelp("Colour: auto, always or never.", valueName: "when")) var color: Terminal.ColorChoice = .auto
+  @Flag(help: "Print results and errors only.") var quiet = false
+  @Flag(help: "Answer yes to every question.") var yes = false
+
+  var terminal: Terminal { Terminal(color: color) }
+}

@@ -1,0 +1,71 @@
+import Glibc
+
+/// A progress line on stderr with rate and time left: redrawn ten times a second on a terminal, one plain line per ten seconds elsewhere.
+struct ProgressBar {
+  private static let redrawMilliseconds: UInt64 = 100
+  private static let plainMilliseconds: UInt64 = 10_000
+
+  let label: String
+  /// Things to do in all; 0 when unknown.
+  let total: UInt64
+  let unit: String
+  private let terminal: Terminal
+  private let isQuiet: Bool
+  private let started: UInt64
+  private var lastShown: UInt64
+  private var isDrawn = false
+
+  init(_ label: String, total: UInt64, unit: String, terminal: Terminal, isQuiet: Bool) {
+    self.label = label
+    self.total = total
+    self.unit = unit
+    self.terminal = terminal
+    self.isQuiet = isQuiet
+    started = Self.milliseconds()
+    lastShown = started
+  }
+
+  mutating func update(_ done: UInt64) {
+    guard !isQuiet else { return }
+    let now = Self.milliseconds()
+    guard now - lastShown >= (terminal.isInteractive ? Self.redrawMilliseconds : Self.plainMilliseconds) else { return }
+    lastShown = now
+    show(done, now: now)
+  }
+
+  /// Draws the last state and ends the line.
+  mutating func finish(_ done: UInt64) {
+    guard !isQuiet else { return }
+    if terminal.isInteractive || isDrawn { show(done, now: Self.milliseconds()) }
+    if terminal.isInteractive { Terminal.write("\n", to: STDERR_FILENO) }
+  }
+
+  private mutating func show(_ done: UInt64, now: UInt64) {
+    isDrawn = true
+    let line = Self.line(label, done: done, total: total, unit: unit, elapsedMilliseconds: now - started, columns: terminal.columns)
+    Terminal.write(terminal.isInteractive ? "\r\(line)\u{1B}[K" : line + "\n", to: STDERR_FILENO)
+  }
+
+  /// One line of at most `columns` - 1 characters.
+  static func line(_ label: String, done: UInt64, total: UInt64, unit: String, elapsedMilliseconds: UInt64, columns: Int) -> String {
+    let rate = elapsedMilliseconds == 0 ? 0 : done * 1000 / elapsedMilliseconds
+    guard total > 0 else {
+      return String("\(label)  \(Figures.grouped(done)) \(unit)  \(Figures.grouped(rate)) \(unit)/s".prefix(columns - 1))
+    }
+    let permille = min(1000, done * 1000 / total)
+    var tail = " \(permille / 10).\(permille % 10) %  \(Figures.grouped(done)) / \(Figures.grouped(total))  \(Figures.grouped(rate)) \(unit)/s"
+    if done < total && rate > 0 { tail += "  ETA " + Figures.duration(seconds: (total - done + rate - 1) / rate) }
+    let room = columns - 1 - label.count - tail.count - 4
+    guard room >= 8 else { return String((label + tail).prefix(columns - 1)) }
+    let width = min(28, room)
+    let filled = Int(permille) * width / 1000
+    return "\(label)  [" + String(repeating: "█", count: filled) + String(repeating: " ", count: width - filled) + "]" + tail
+  }
+
+  private static func milliseconds() -> UInt64 {
+    var time = timespec()
+    // The kernel fills the structure; CLOCK_MONOTONIC always exists.
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+  }
+}

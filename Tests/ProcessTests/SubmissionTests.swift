@@ -1,0 +1,98 @@
+import Audit
+import Bytes
+import Digests
+import Ed25519
+import Foundation
+import Testing
+
+@Suite struct SubmissionTests {
+  static let event = "application/vnd.moloch.event"
+  static let events = "application/vnd.moloch.events"
+
+  @Test func anEventBecomesFinalAndItsBundleVerifies() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    let (record, id) = records.next()
+    let answer = try client.post("/v1/events?wait=finalized", type: Self.event, body: record)
+    #expect(answer.status == 201, "\(answer.text)")
+    #expect(answer.json["id"] as? String == id.description)
+    #expect(answer.json["status"] as? String == "finalized")
+    let bundle = try client.get("/v1/proofs/inclusion?event_id=\(id)&format=bundle")
+    #expect(bundle.status == 200, "\(bundle.text)")
+    let file = scratch.url.appendingPathComponent("event.bundle"), genesis = scratch.url.appendingPathComponent("genesis.json")
+    try Data(bundle.body).write(to: file)
+    try Data(try client.get("/v1/genesis").body).write(to: genesis)
+    let verified = try Command.moloch("verify", file.path, "--genesis", genesis.path)
+    #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
+    #expect(verified.output.contains("PASS"))
+    let unanchored = try Command.moloch("verify", file.path)
+    #expect(unanchored.status == 3, "\(unanchored.output)\(unanchored.errors)")
+  }
+
+  @Test func theSameRecordAgainIsKnown() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let (record, id) = try RecordMaker(client, key: .forTest()).next()
+    let first = try client.post("/v1/events?wait=finalized", type: Self.event, body: record)
+    let again = try client.post("/v1/events", type: Self.event, body: record)
+    #expect(first.status == 201, "\(first.text)")
+    #expect(again.status == 200, "\(again.text)")
+    #expect(again.json["duplicate"] as? Bool == true && again.json["id"] as? String == id.description)
+    let batch = try client.post("/v1/events/batch", type: Self.events, body: record + record)
+    #expect(batch.status == 202 && batch.json["accepted"] as? Int == 2, "\(batch.text)")
+  }
+
+  @Test func everyKindOfBadRecordIsNamedAndOthersAreServed() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    func reason(_ record: [UInt8]) throws -> String? {
+      let answer = try client.post("/v1/events", type: Self.event, body: record)
+      #expect(answer.status == 400, "\(answer.text)")
+      return answer.errorReason
+    }
+    let good = records.next().bytes
+    #expect(try reason(records.next { $0.chainTag = ChainTag(Bytes16(1, 2)) }.bytes) == "wrong_chain")
+    #expect(try reason(Array(good.dropLast())) == "truncated_record")
+    #expect(try reason(Array(good.prefix(100))) == "truncated_record")
+    #expect(try reason([0x00] + good.dropFirst()) == "bad_tag")
+    #expect(try reason(flipped(good, 150)) == "bad_signature")
+    #expect(try reason(flipped(good, good.count - 3)) == "digest_mismatch")
+    #expect(try reason(flipped(good, 18)) == "reserved_bits")
+    let now = RecordMaker.now().rawValue
+    #expect(try reason(records.next(timestamp: Timestamp(milliseconds: now - 90_000_000)).bytes) == "timestamp_window")
+    #expect(try reason(records.next(timestamp: Timestamp(milliseconds: now + 900_000)).bytes) == "timestamp_window")
+    #expect(try reason(records.next { $0.contentType = ContentType(rawValue: 0x40) }.bytes) == "bad_content_type")
+    #expect(try reason(records.next { $0.flags = .gatewayAttested }.bytes) == "gateway_flag")
+    let wrongType = try client.post("/v1/events", type: "text/html", body: good)
+    #expect(wrongType.status == 415 && wrongType.errorCode == "UNSUPPORTED_MEDIA_TYPE")
+    let served = try client.post("/v1/events?wait=finalized", type: Self.event, body: good)
+    #expect(served.status == 201, "\(served.text)")
+  }
+
+  @Test func aBatchReportsEachRecord() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    let good = (0..<3).map { _ in records.next().bytes }
+    let batch = good[0] + flipped(good[1], 140) + good[2] + good[0].prefix(200)
+    let answer = try client.post("/v1/events/batch", type: Self.events, body: batch)
+    #expect(answer.status == 202, "\(answer.text)")
+    #expect(answer.json["accepted"] as? Int == 2 && answer.json["rejected"] as? Int == 2, "\(answer.text)")
+    let results = answer.json["results"] as? [[String: Any]] ?? []
+    #expect(results.map { $0["status"] as? String } == ["pending", "rejected", "pending", "rejected"], "\(answer.text)")
+    let none = try client.post("/v1/events/batch", type: Self.events, body: Array("garbage".utf8))
+    #expect(none.status == 400, "\(none.text)")
+  }
+
+  private func flipped(_ bytes: [UInt8], _ offset: Int) -> [UInt8] {
+    var copy = bytes
+    copy[offset] ^= 1
+    return copy
+  }
+}
