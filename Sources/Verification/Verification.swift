@@ -1,1 +1,8 @@
-// Verification
+/// # Verification: forming batches of signatures
+///
+/// On the journey of a byte this engine stands between the codec and the pool: it groups the signatures that arrive in one turn of a reactor, checks them
+/// together, and answers a verdict for each. A source that sent a bad signature is checked alone for a while, so that it spoils nobody else's batch.
+///
+/// Invariants: pure (time and seed come in as arguments); one verdict for each accepted item; verdicts are those of `Verifier`, whatever the grouping.
+///
+/// Limits: see `Limits`. Source: performance design, section 3.

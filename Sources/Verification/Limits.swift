@@ -1,0 +1,11 @@
+/// Limits of this module.
+public enum Limits {
+  /// Largest batch that is checked in line on a reactor: above it the gain is small and the pause is long.
+  public static let batchCountInline = 128
+  /// Sources under watch at a time; when all places are taken, the one whose quarantine ends first makes room.
+  public static let offendersMax = 64
+  /// First quarantine of a source, nanoseconds; it doubles with every repetition.
+  public static let quarantineNanosecondsMin: UInt64 = 1_000_000_000
+  /// Doublings of the quarantine: 64 seconds at most.
+  public static let quarantineDoublingsMax: UInt64 = 6
+}

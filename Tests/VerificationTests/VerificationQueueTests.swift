@@ -1,0 +1,60 @@
+import Bytes
+import Ed25519
+import Testing
+import Verification
+
+/// One turn of 16 items from sources 0 to 3; source 2 sends only bad signatures when `isOffending`.
+private func turn(_ queue: inout VerificationQueue, now: UInt64, isOffending: Bool) -> (verdicts: [Verdict], together: Int, checks: Int) {
+  let key = SigningKey(seed: Bytes32(repeating: 3))
+  for token in 0..<16 as Range<UInt64> {
+    let message = [UInt8(token)]
+    let isBad = isOffending && token % 4 == 2
+    let taken = queue.enqueue(key.sign((isBad ? [77] : message).bytes), over: message.bytes, by: key.publicKey, token: token, source: token % 4, now: now)
+    #expect(taken)
+  }
+  let (before, together) = (queue.checks, queue.batchCount)
+  var verdicts: [Verdict] = []
+  queue.verify(now: now, into: &verdicts)
+  return (verdicts, together, queue.checks - before)
+}
+
+@Test func oneOffenderSpoilsOneBatchOnly() {
+  var queue = VerificationQueue(capacity: 16, seed: Bytes32(repeating: 5))
+  let second: UInt64 = 1_000_000_000
+  for round in 0..<5 as Range<UInt64> {
+    let (verdicts, together, checks) = turn(&queue, now: round * second / 10, isOffending: true)
+    let tokens = verdicts.map(\.token).sorted()
+    #expect(tokens == Array(0..<16))
+    let isRight = verdicts.map { $0.isValid == ($0.token % 4 != 2) }
+    #expect(!isRight.contains(false))
+    // Only the first turn is bisected; then the offender is checked alone and the others in one check.
+    #expect(together == (round == 0 ? 16 : 12))
+    #expect((checks > 1) == (round == 0))
+  }
+  // Quarantine ends one second after the last offence, and a clean source shares the batch again.
+  let turn1 = turn(&queue, now: 2 * second, isOffending: false).together
+  #expect(turn1 == 16)
+  // An offence soon afterwards costs twice the time.
+  let turn2 = turn(&queue, now: 2 * second + 1, isOffending: true).together
+  #expect(turn2 == 16)
+  let turn3 = turn(&queue, now: 3 * second + 2, isOffending: false).together
+  #expect(turn3 == 12)
+  let turn4 = turn(&queue, now: 4 * second + 2, isOffending: false).together
+  #expect(turn4 == 16)
+}
+
+@Test func fullQueueRefusesUntilVerified() {
+  var queue = VerificationQueue(capacity: 1, seed: Bytes32(repeating: 5))
+  let key = SigningKey(seed: Bytes32(repeating: 3))
+  let message: [UInt8] = [1]
+  let signature = key.sign(message.bytes)
+  let first = queue.enqueue(signature, over: message.bytes, by: key.publicKey, token: 1, source: 0, now: 0)
+  let second = queue.enqueue(signature, over: message.bytes, by: key.publicKey, token: 2, source: 0, now: 0)
+  #expect(first && !second)
+  var verdicts: [Verdict] = []
+  queue.verify(now: 0, into: &verdicts)
+  let (tokens, isValid) = (verdicts.map(\.token), verdicts.map(\.isValid))
+  #expect(tokens == [1] && isValid == [true])
+  let count = queue.count
+  #expect(count == 0)
+}
