@@ -33,7 +33,11 @@ struct Outcome: Sendable {
 struct Scenario: Sendable {
   enum Server: Sendable { case echo, records(Int), answerAtEnd, abortOnData, flood(Int), ignore }
   var server = Server.echo
-  var limits = ReactorLimits.small
+  var limits = {
+    var limits = ReactorLimits.small
+    limits.outputSegments = 4096
+    return limits
+  }()
   var faults = MemoryFaults()
   var address = SocketAddress.ipv4(0x7F00_0001, port: 0)
   var connections = 10
@@ -212,7 +216,7 @@ extension Scenario {
       while machine.loop.refusedCount == 0 { machine.runOnce(timeout: 1_000_000) }
       for descriptor in filling { close(descriptor) }
     }
-    machine.run()
+    while !machine.loop.isStopping { machine.runOnce(timeout: 1_000_000) }
     machine.closeAll()
     var outcome = machine.driver.outcome
     outcome.refused = machine.loop.refusedCount
