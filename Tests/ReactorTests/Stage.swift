@@ -205,15 +205,15 @@ extension Scenario {
     machine.driver.target = try machine.listen(address).address
     machine.driver.start(machine.loop)
     if exhaustsDescriptors && B.usesDescriptors {
-      // The clients' sockets exist after one tick; then the table is filled, so that no connection can be accepted.
-      machine.runOnce(timeout: 0)
+      // The table is filled but for the clients' own sockets, so that no connection can be accepted.
       var filling: [Int32] = []
       while true {
         let copy = descriptor_duplicate(0)
         if copy < 0 { break }
         filling.append(copy)
       }
-      while machine.loop.refusedCount == 0 { machine.runOnce(timeout: 1_000_000) }
+      for _ in 0..<connections { close(filling.removeLast()) }
+      while machine.loop.refusedCount == 0 && machine.driver.outcome.ticks < 1000 { machine.runOnce(timeout: 1_000_000) }
       for descriptor in filling { close(descriptor) }
     }
     while !machine.loop.isStopping { machine.runOnce(timeout: 1_000_000) }
