@@ -89,7 +89,7 @@ let package = Package(
     .testTarget(name: "ConsensusTests", dependencies: ["Consensus", "Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),
     .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Bytes", "Digests", "Ed25519", "Audit", "Merkle"], swiftSettings: strict),
     .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Metrics", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
-    .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes", "Lanes", "Ambient", "Metrics"], swiftSettings: strict),
+    .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient", "Metrics"], swiftSettings: strict),
     .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
     .testTarget(name: "APITests", dependencies: ["API", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Metrics", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
     .testTarget(name: "MolochNodeTests", dependencies: ["MolochNode", "Bytes", "Lanes", "Ambient", "Metrics", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),

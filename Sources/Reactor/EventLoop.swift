@@ -172,7 +172,9 @@ public final class EventLoop<B: Backend & ~Copyable, D: Driver> {
         sends += 1
         // A driver that refills as fast as the peer reads waits for the next tick, which `sendCompleted` asked for.
         if sends == 4 { return }
-      case .drained: driver.sendDrained(id, loop)
+      case .drained:
+        driver.sendDrained(id, loop)
+        loop.noteTold()
       case .connect(_, let address):
         let handle = backend.open(for: address)
         if handle < 0 { _ = loop.connectCompleted(slot, handle) } else {
@@ -186,6 +188,7 @@ public final class EventLoop<B: Backend & ~Copyable, D: Driver> {
         if handle >= 0 { backend.close(handle, id, reset: reset) }
         loop.release(slot)
         driver.closed(id, reason, loop)
+        loop.noteTold()
         return
       }
     }
@@ -228,12 +231,16 @@ extension ErrorNumber {
 
 extension Loop {
   /// True when the next tick must not wait.
-  @usableFromInline var hasWork: Bool { dirtyCount > 0 || isStopping }
+  @usableFromInline var hasWork: Bool { dirtyCount > 0 || wasDriverTold || isStopping }
+  @usableFromInline func noteTold() { wasDriverTold = true }
 
   @usableFromInline var wakeDescriptor: Int32 { waker.descriptor }
   @usableFromInline func clearWaker() { waker.clear() }
   @usableFromInline func noteRefused() { refusedCount &+= 1 }
-  @usableFromInline func setNow(_ instant: Instant) { now = instant }
+  @usableFromInline func setNow(_ instant: Instant) {
+    now = instant
+    wasDriverTold = false
+  }
   @usableFromInline func prepareToSleep() -> Bool { waker.prepareToSleep() }
   @usableFromInline func resume() -> Bool { waker.resume() }
   @usableFromInline func expireTimer() -> UInt64? { timers.expire(now: now) }

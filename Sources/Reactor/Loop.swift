@@ -49,6 +49,8 @@ import CLinux
   var settling: Table<Int32>
   var settlingCount = 0
   var settlingIndex = 0
+  /// A callback ran while settling: the tick goes on to `ticked` without waiting.
+  var wasDriverTold = false
 
   var timers: TimingWheel
   var deadlines: TimingWheel

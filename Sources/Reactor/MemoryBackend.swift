@@ -173,15 +173,19 @@ public struct MemoryFaults: Sendable {
       completions[count] = ready[count]
       count += 1
     }
+    let newest = count > 0 ? completions[count - 1] : lastOfOld
     ready.removeFirst(count)
     if faults.staleEvery > 0 && count > 0 && count < completions.count {
       delivered += count
       if delivered >= faults.staleEvery {
         delivered = 0
         // Without its buffer, which has another owner by now, and with the generation of a connection that never was.
-        completions[count] = Completion(id: lastOfOld.id ^ 0x00FF_0000_0000_0000, result: lastOfOld.result, flags: lastOfOld.flags & 2)
-        lastOfOld = completions[count - 1]
-        count += 1
+        let kind = OperationID(rawValue: lastOfOld.id).kind
+        if kind == .receive || kind == .send {
+          completions[count] = Completion(id: lastOfOld.id ^ 0x00FF_0000_0000_0000, result: lastOfOld.result, flags: lastOfOld.flags & 2)
+          count += 1
+        }
+        lastOfOld = newest
       }
     }
     return count

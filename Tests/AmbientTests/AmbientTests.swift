@@ -20,21 +20,31 @@ import Testing
     #expect(Set(first).count == 100)
   }
 
-  @Test func aFullWheelRefusesAndAnInertNameDoesNothing() throws {
+  @Test func aFullWheelRefusesAndAnInertNameDoesNothing() {
     var wheel = TimingWheel(capacity: 2, now: .zero)
-    let first = try #require(wheel.arm(at: Instant(milliseconds: 1), token: 1))
-    _ = try #require(wheel.arm(at: Instant(milliseconds: 2), token: 2))
-    #expect(wheel.arm(at: Instant(milliseconds: 3), token: 3) == nil)
-    #expect(wheel.cancel(first))
-    #expect(!wheel.cancel(first))
-    let third = try #require(wheel.arm(at: Instant(milliseconds: 3), token: 3))
-    #expect(!wheel.cancel(first), "the old name of a reused entry")
-    let moved = try #require(wheel.rearm(third, at: Instant(milliseconds: 1)))
-    #expect(!wheel.cancel(third))
-    #expect(wheel.rearm(third, at: .zero) == nil)
-    #expect(wheel.nextDeadline() == Instant(milliseconds: 1))
-    #expect(wheel.expire(now: Instant(nanoseconds: 999_999)) == nil)
-    #expect(wheel.expire(now: Instant(milliseconds: 1)) == 3)
+    let first = wheel.arm(at: Instant(milliseconds: 1), token: 1) ?? .none
+    let holds1 = wheel.arm(at: Instant(milliseconds: 2), token: 2) != nil
+    #expect(holds1)
+    let holds2 = wheel.arm(at: Instant(milliseconds: 3), token: 3) == nil
+    #expect(holds2)
+    let holds3 = wheel.cancel(first)
+    #expect(holds3)
+    let holds4 = !wheel.cancel(first)
+    #expect(holds4)
+    let third = wheel.arm(at: Instant(milliseconds: 3), token: 3) ?? .none
+    let holds5 = !wheel.cancel(first)
+    #expect(holds5, "the old name of a reused entry")
+    let moved = wheel.rearm(third, at: Instant(milliseconds: 1)) ?? .none
+    let holds6 = !wheel.cancel(third)
+    #expect(holds6)
+    let holds7 = wheel.rearm(third, at: .zero) == nil
+    #expect(holds7)
+    let holds8 = wheel.nextDeadline() == Instant(milliseconds: 1)
+    #expect(holds8)
+    let holds9 = wheel.expire(now: Instant(nanoseconds: 999_999)) == nil
+    #expect(holds9)
+    let holds10 = wheel.expire(now: Instant(milliseconds: 1)) == 3
+    #expect(holds10)
     #expect(!wheel.isArmed(moved))
     #expect(!wheel.isArmed(.none))
   }
@@ -57,7 +67,8 @@ import Testing
         #expect((id == nil) == (naive.count == 300), "seed \(seed) step \(step)")
         if let id { naive.append((deadline.nanoseconds, token, id)) }
       case 5 where !naive.isEmpty:
-        #expect(wheel.cancel(naive.remove(at: Int.random(in: 0..<naive.count, using: &random)).id), "seed \(seed) step \(step)")
+        let holds11 = wheel.cancel(naive.remove(at: Int.random(in: 0..<naive.count, using: &random)).id)
+        #expect(holds11, "seed \(seed) step \(step)")
       case 6 where !naive.isEmpty:
         let chosen = Int.random(in: 0..<naive.count, using: &random)
         guard let id = wheel.rearm(naive[chosen].id, at: deadline) else {
@@ -73,7 +84,8 @@ import Testing
         naive.removeAll { $0.deadline <= now.nanoseconds }
       }
       #expect(wheel.count == naive.count, "seed \(seed) step \(step)")
-      #expect(wheel.nextDeadline()?.nanoseconds == naive.map(\.deadline).min(), "seed \(seed) step \(step)")
+      let holds12 = wheel.nextDeadline()?.nanoseconds == naive.map(\.deadline).min()
+      #expect(holds12, "seed \(seed) step \(step)")
     }
   }
 }
