@@ -2,8 +2,6 @@
 public enum Limits {
   /// Longest PEM that is read, bytes; an Ed25519 PKCS#8 key has 119.
   public static let pemLengthMax = 4096
-  /// Largest batch: 1024 signatures of 1.6 KiB of tables each are 1.7 MiB, which stays in the second-level cache of one core with the keys.
+  /// Largest batch. Each signature takes 8 table entries of 160 bytes and its signer as many: 2.5 MiB of tables.
   public static let batchCountMax = 1024
-  /// Signers whose tables a batch keeps; 32 entries of 160 bytes each, 1.3 MiB in all. A power of two.
-  static let signersCached = 256
 }

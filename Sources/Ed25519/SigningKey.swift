@@ -89,7 +89,7 @@ public enum KeyError: Error, Equatable, Sendable {
   /// Reads an unencrypted PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` writes it.
   public convenience init(pem: [UInt8]) throws(KeyError) {
     guard pem.count <= Limits.pemLengthMax else { throw .tooLong(pem.count) }
-    // The BIO copies nothing and is freed before the array is; the empty password keeps libcrypto from asking on the terminal.
+    // The BIO copies nothing and is freed before the array is; the callback that fails keeps libcrypto from asking for a password on the terminal.
     let parsed = unsafe pem.withUnsafeBytes { buffer -> OpaquePointer? in
       guard let bio = unsafe BIO_new_mem_buf(buffer.baseAddress, Int32(buffer.count)) else { return nil }
       defer { unsafe BIO_free(bio) }
