@@ -10,4 +10,6 @@
 //
 // The directory also holds `FORMAT` (`moloch-data 1`) and `LOCK` (exclusive while open, with the process id inside).
 //
-// Source: ledger formats, section 6; RocksDB's C interface.
+// Limit: the check at open reads the peaks of both trees. A damaged node below a peak shows in the proofs that use it, not at open.
+//
+// Source: ledger formats, section 6; the C interface of RocksDB.
