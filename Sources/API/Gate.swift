@@ -1,12 +1,12 @@
 public import Ambient
 import Audit
-import Bytes
+public import Bytes
 import Digests
 import Ed25519
 import HTTP1
 import JSON
 import Ledger
-public import Mempool
+import Mempool
 public import Reactor
 public import Replication
 import Verification
@@ -44,11 +44,13 @@ public final class Gate {
   /// Slots whose records are in the verification queue, by token.
   var inVerification: [(slot: Int, result: Int)] = []
   var waiters: [EventID: [Int]] = [:]
+  var checkpointWaiters: [(slot: Int, serial: UInt32, size: UInt64)] = []
   var bodyBytesInFlight = 0
   var readsInFlight = 0
   var requestCounter: UInt64
   var scratch: [UInt8] = []
-  var healthBody: [UInt8] = []
+  /// Renders the exposition; set by the driver, which owns the metrics.
+  public var metricsText: () -> [UInt8] = { [] }
   var isDraining = false
 
   /// - Parameters:
@@ -106,7 +108,7 @@ public final class Gate {
       switch sessions[slot]!.phase {
       case .reading: break
       case .closing: return bytes.byteCount
-      case .verifying, .waitingForFinality, .waitingForStore:
+      case .verifying, .waitingForFinality, .waitingForCheckpoint, .waitingForStore:
         // The client sent ahead: leave it in the reactor, and stop reading when it is a lot.
         if bytes.byteCount - consumed > 4096, !sessions[slot]!.isPaused {
           sessions[slot]!.isPaused = true
@@ -327,6 +329,7 @@ public final class Gate {
         sessions[slot]!.request.refusal = Refusal(.requestTimeout, "the request did not arrive in time")
         respondRefusal(slot, loop)
       case .waitingForFinality: finalityTimedOut(slot, loop)
+      case .waitingForCheckpoint: checkpointTimedOut(slot, loop)
       case .closing: loop.abort(session.connection)
       case .verifying, .waitingForStore: continue
       }

@@ -9,7 +9,7 @@ public enum Audience: Sendable { case api, admin, metrics }
 
 /// One connection: its parser, and the request that it is busy with.
 struct Session {
-  enum Phase { case reading, verifying, waitingForFinality, waitingForStore, closing }
+  enum Phase { case reading, verifying, waitingForFinality, waitingForCheckpoint, waitingForStore, closing }
 
   let connection: ConnectionID
   let audience: Audience

@@ -71,6 +71,16 @@ public protocol LedgerStore: AnyObject {
   func entries(at height: Height) throws(StoreError) -> [UInt8]?
   func bodies(at height: Height) throws(StoreError) -> [UInt8]?
   func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest
+  /// Nodes `range` of a level of the tree of entries, 32 bytes each: the bytes of a tile.
+  func nodes(level: Int, range: Range<UInt64>) throws(StoreError) -> [UInt8]
+  func height(ofBlock hash: Digest) throws(StoreError) -> Height?
+
+  /// Height up to which the index has been built; it follows the head.
+  var indexedHeight: Height { get }
+  /// Indexes up to `blocksMax` further blocks. Returns true while more are left.
+  func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool
+  /// Leaf of an event, as far as the index has been built.
+  func location(of id: EventID) throws(StoreError) -> LeafIndex?
 }
 
 extension LedgerStore {
@@ -84,6 +94,39 @@ extension LedgerStore {
       if header.treeSize > leaf.rawValue { high = middle } else { low = middle + 1 }
     }
     return Height(low)
+  }
+
+  /// The record of a leaf with the height of its block, put together from entry, salt and body; nil beyond the head.
+  /// - Throws: `.damaged` when the parts do not have the digest that the statement names.
+  public func record(at leaf: LeafIndex) throws(StoreError) -> (record: [UInt8], height: Height)? {
+    guard let height = try height(containing: leaf), let header = try header(at: height) else { return nil }
+    guard let entries = try entries(at: height), let bodies = try bodies(at: height), entries.count == Entry.byteCount * Int(header.eventCount) else {
+      throw .damaged("entries of block \(height.rawValue)")
+    }
+    let position = Int(leaf.rawValue - header.firstLeaf.rawValue)
+    var bodyOffset = 0
+    for earlier in 0..<position {
+      guard let length = Record.length(peeking: entries.bytes, at: earlier * Entry.byteCount) else { throw .damaged("entry \(earlier) of block \(height.rawValue)") }
+      bodyOffset += length - Entry.byteCount
+    }
+    let offset = position * Entry.byteCount
+    guard let length = Record.length(peeking: entries.bytes, at: offset), bodyOffset + length - Entry.byteCount <= bodies.count else {
+      throw .damaged("body of leaf \(leaf.rawValue)")
+    }
+    let record = Array(entries[offset..<offset + Entry.byteCount]) + bodies[bodyOffset..<bodyOffset + length - Entry.byteCount]
+    do { _ = try Record(parsing: record.bytes) } catch { throw .damaged("record of leaf \(leaf.rawValue): \(error)") }
+    return (record, height)
+  }
+
+  /// Fills the replay window of a chain state at the head from the stored blocks that can still be in it.
+  public func restoreWindow(of chain: inout Chain) throws(StoreError) {
+    var first = head.height.rawValue
+    while first > 0, let header = try header(at: Height(first)), header.timestamp >= chain.windowBegin { first -= 1 }
+    while first < head.height.rawValue {
+      first += 1
+      guard let header = try header(at: Height(first)), let entries = try entries(at: Height(first)) else { throw .damaged("block \(first) is missing") }
+      do { try chain.restoreWindow(entries: entries.bytes, firstLeaf: header.firstLeaf) } catch { throw .damaged("entries of block \(first): \(error)") }
+    }
   }
 
   /// The tree as a source of proofs.

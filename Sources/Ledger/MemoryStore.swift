@@ -1,3 +1,4 @@
+import Bytes
 public import Audit
 public import Digests
 public import Merkle
@@ -53,5 +54,28 @@ public final class MemoryStore: LedgerStore {
 
   private func block(_ height: Height) -> BlockCommit? {
     height.rawValue > 0 && height.rawValue <= UInt64(blocks.count) ? blocks[Int(height.rawValue - 1)] : nil
+  }
+
+  public func nodes(level: Int, range: Range<UInt64>) throws(StoreError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for index in range {
+      do { bytes.append(try node(of: .entries, level: level, index: index).bytes) } catch { throw .damaged("node \(index) of level \(level)") }
+    }
+    return bytes
+  }
+
+  public func height(ofBlock hash: Digest) -> Height? {
+    if genesis.hash == hash { return Height(0) }
+    return blocks.first { $0.hash == hash }.map { $0.header.height }
+  }
+
+  /// Look-ups search the blocks themselves, so that there is nothing to build.
+  public var indexedHeight: Height { head.height }
+  public func advanceIndex(blocksMax: Int) -> Bool { false }
+  public func location(of id: EventID) -> LeafIndex? {
+    for block in blocks {
+      if let position = block.ids.firstIndex(of: id) { return LeafIndex(block.header.firstLeaf.rawValue + UInt64(position)) }
+    }
+    return nil
   }
 }

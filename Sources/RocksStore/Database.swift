@@ -10,8 +10,8 @@ import Ledger
   private let reads: OpaquePointer
   private let writes: OpaquePointer
 
-  /// Opens or creates the database. Position i of `families` is the family number of later calls; position 0 is `default`.
-  init(path: String, families names: [String], options settings: StoreOptions) throws(StoreError) {
+  /// Opens or creates the database. Without a log, what was written since the last flush is lost in a crash, together and in order. Position i of `families` is the family number of later calls; position 0 is `default`.
+  init(path: String, families names: [String], options settings: StoreOptions, hasLog: Bool = true) throws(StoreError) {
     // Every pointer below comes from the library's own constructors, which abort rather than return null, and lives until deinit.
     unsafe options = rocksdb_options_create()
     unsafe rocksdb_options_set_create_if_missing(options, 1)
@@ -22,7 +22,8 @@ import Ledger
     unsafe rocksdb_options_set_compression(options, settings.compression.rawValue)
     unsafe reads = rocksdb_readoptions_create()
     unsafe writes = rocksdb_writeoptions_create()
-    unsafe rocksdb_writeoptions_set_sync(writes, settings.syncWrites ? 1 : 0)
+    unsafe rocksdb_writeoptions_set_sync(writes, hasLog && settings.syncWrites ? 1 : 0)
+    unsafe rocksdb_writeoptions_disable_WAL(writes, hasLog ? 0 : 1)
     var handles = unsafe [OpaquePointer?](repeating: nil, count: names.count)
     var message: UnsafeMutablePointer<CChar>? = nil
     let copies = unsafe names.map { unsafe strdup($0) }

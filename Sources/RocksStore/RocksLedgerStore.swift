@@ -8,7 +8,7 @@ public import Merkle
 /// The store of a node on disk. One per data directory; see the header document for the layout.
 public final class RocksLedgerStore: LedgerStore {
   private static let format = "moloch-data 1"
-  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3 }
+  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4 }
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
@@ -16,18 +16,20 @@ public final class RocksLedgerStore: LedgerStore {
   private let chain: Database
   private let tree: TreeFiles
   private let history: TreeFiles
+  private let index: Database
+  public private(set) var indexedHeight: Height
 
   /// Opens or creates the store in `directory`, which is created when missing, and repairs the tree files.
   /// - Throws: `.locked`, `.format`, `.foreignChain`, `.damaged`, `.failed`.
   public init(directory: String, genesis: BlockHeader, genesisHash: Digest, options: StoreOptions = StoreOptions()) throws(StoreError) {
-    for path in [directory, directory + "/chain", directory + "/mmr"] {
+    for path in [directory, directory + "/chain", directory + "/mmr", directory + "/index"] {
       // The path is lent to the call as a C string.
       guard unsafe mkdir(path, 0o750) == 0 || errno == EEXIST else { throw .failed("mkdir \(path): errno \(errno)") }
     }
     lock = try DirectoryLock(path: directory + "/LOCK")
     let found = try DirectoryLock.text(path: directory + "/FORMAT", orCreate: Self.format)
     guard found == Self.format else { throw .format(found: found) }
-    chain = try Database(path: directory + "/chain", families: ["default", "blocks", "entries", "bodies"], options: options)
+    chain = try Database(path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes"], options: options)
     if let stored = try chain.value(Family.meta, Array("genesis".utf8)) {
       guard let bytes = Bytes32(stored) else { throw .damaged("genesis hash") }
       guard Digest(bytes) == genesisHash else { throw .foreignChain(found: Digest(bytes), expected: genesisHash) }
@@ -37,12 +39,15 @@ public final class RocksLedgerStore: LedgerStore {
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
+    index = try Database(path: directory + "/index", families: ["default"], options: options, hasLog: false)
+    indexedHeight = Height(0)
     head = genesis
     if let height = try chain.value(Family.meta, Array("head".utf8)) {
       guard height.count == 8, let header = try header(at: Height(height.bytes.uint64(at: 0))) else { throw .damaged("head") }
       head = header
     }
     try repair()
+    if let value = try index.value(0, Self.indexHeadKey), value.count == 8 { indexedHeight = min(head.height, Height(value.bytes.uint64(at: 0))) }
   }
 
   public func commit(_ blocks: [BlockCommit]) throws(StoreError) {
@@ -55,6 +60,7 @@ public final class RocksLedgerStore: LedgerStore {
       puts.append((Family.blocks, key(height), block.header.encoded + block.certificate))
       puts.append((Family.entries, key(height), block.entries))
       puts.append((Family.bodies, key(height), block.bodies))
+      puts.append((Family.hashes, block.hash.bytes.array, key(height)))
     }
     puts.append((Family.meta, Array("head".utf8), key(height)))
     try chain.write(puts)
@@ -82,6 +88,45 @@ public final class RocksLedgerStore: LedgerStore {
     case .entries: try self.tree.node(level: level, index: index)
     case .history: try history.node(level: level, index: index)
     }
+  }
+
+  public func nodes(level: Int, range: Range<UInt64>) throws(StoreError) -> [UInt8] { try tree.bytes(level: level, range: range) }
+
+  public func height(ofBlock hash: Digest) throws(StoreError) -> Height? {
+    if hash == genesis.hash { return Height(0) }
+    guard let value = try chain.value(Family.hashes, hash.bytes.array), value.count == 8 else { return nil }
+    return Height(value.bytes.uint64(at: 0))
+  }
+
+  // MARK: The index
+
+  /// 4 bytes, so that no 32-byte id meets it.
+  private static let indexHeadKey = Array("head".utf8)
+
+  public func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool {
+    guard indexedHeight < head.height else { return false }
+    var puts: [(family: Int, key: [UInt8], value: [UInt8])] = []
+    var height = indexedHeight
+    for _ in 0..<blocksMax where height < head.height {
+      height = height.next
+      guard let header = try header(at: height), let entries = try entries(at: height) else { throw .damaged("block \(height.rawValue) is missing") }
+      for position in 0..<UInt64(header.eventCount) {
+        let offset = Int(position) * Entry.byteCount
+        guard entries.count >= offset + Entry.byteCount else { throw .damaged("entries of block \(height.rawValue)") }
+        let id = SHA256.hash(entries.bytes.extracting(offset..<offset + Statement.byteCount))
+        puts.append((0, id.bytes.array, key(Height(header.firstLeaf.rawValue + position))))
+      }
+    }
+    // The head travels in the same batch as the rows, so that the two are lost together or not at all.
+    puts.append((0, Self.indexHeadKey, key(height)))
+    try index.write(puts)
+    indexedHeight = height
+    return indexedHeight < head.height
+  }
+
+  public func location(of id: EventID) throws(StoreError) -> LeafIndex? {
+    guard let value = try index.value(0, id.digest.bytes.array), value.count == 8 else { return nil }
+    return LeafIndex(value.bytes.uint64(at: 0))
   }
 
   private func key(_ height: Height) -> [UInt8] {

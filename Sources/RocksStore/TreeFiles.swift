@@ -48,6 +48,17 @@ final class TreeFiles: NodeReader {
     return Digest(bytes.bytes, at: 0)
   }
 
+  /// The bytes of consecutive nodes.
+  func bytes(level: Int, range: Range<UInt64>) throws(StoreError) -> [UInt8] {
+    guard level >= 0, level < files.count else { throw .damaged("level \(level) is missing") }
+    var bytes = [UInt8](repeating: 0, count: 32 * range.count)
+    let file = files[level]
+    // The buffer is written during the call only.
+    let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, Int(32 * range.lowerBound)) }
+    guard got == bytes.count else { throw .damaged("nodes \(range) of level \(level)") }
+    return bytes
+  }
+
   private func path(_ level: Int) -> String { "\(prefix)-\(level < 10 ? "0" : "")\(level)" }
   // The path is lent to the call as a C string.
   private func exists(_ level: Int) -> Bool { unsafe access(path(level), F_OK) == 0 }
