@@ -64,7 +64,7 @@ let package = Package(
     .target(name: "RocksStore", dependencies: ["CRocksDB", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
 
     // S: the service on the reactor
-    .target(name: "API", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Metrics", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
+    .target(name: "API", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Metrics", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Consensus", "Replication"], swiftSettings: strict),
 
     // N: the composition; the only place that knows everything
     .target(name: "MolochNode", dependencies: ["CToml", "Bytes", "Lanes", "Ambient", "Metrics", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),

@@ -1,7 +1,7 @@
 public import Audit
 import Bytes
 import Ed25519
-import Merkle
+public import Merkle
 
 /// A resource of the API, with what its path says. The query is parsed apart.
 public enum Route: Sendable, Equatable {
@@ -93,7 +93,7 @@ public enum Route: Sendable, Equatable {
   }
 
   private static func tile(_ rest: String) -> Match {
-    guard let path = TilePath(rest) else { return .unknown }
+    guard let path = TilePath(text: rest) else { return .unknown }
     return .found(.tile(path))
   }
 

@@ -108,21 +108,19 @@ extension Machine {
   }
 
   mutating func nullifyIfDue(_ now: Times, _ effects: inout [Effect]) -> Bool {
-    guard isMember, !isBound(view) else { return false }
+    // A sole voter has nobody to wait for: its view ends with its own block, however long the building takes.
+    guard isMember, !isSole, !isBound(view) else { return false }
     let index = round(view)
     let round = rounds[index]
     guard round.ownNullify == nil, round.ownFinalise == nil else { return false }
     let isLate =
-      now.monotonic >= advanceDeadline && !round.isCertified || now.monotonic >= leaderDeadline && round.proposal == nil && !isOwnBuildRunning
+      now.monotonic >= advanceDeadline && !round.isCertified || now.monotonic >= leaderDeadline && round.proposal == nil
     let tolerated = (set.totalPower - 1) / 3
     guard isLate || round.blockState == .invalid || round.power(.nullify, in: set) > tolerated else { return false }
     backOff = min(ConsensusLimit.backOffStepsMax, backOff + 2)
     cast(Vote(nullify: view, epoch: epoch, chainTag: options.chainTag), &effects)
     return true
   }
-
-  /// An own block in the making is not late: the only thing that it waits for is this node.
-  private var isOwnBuildRunning: Bool { isSole && isBuilding }
 
   // MARK: Certificates
 
@@ -222,10 +220,8 @@ extension Machine {
 
   /// Milliseconds that a leader may let pass before it proposes.
   private func allowance(hasEvents: Bool) -> UInt64 {
-    UInt64(hasEvents || set.count > 1 && isSlackNeeded ? options.parameters.blockTime : options.parameters.emptyBlockInterval)
+    UInt64(hasEvents ? options.parameters.blockTime : options.parameters.emptyBlockInterval)
   }
-
-  private var isSlackNeeded: Bool { false }
 
   mutating func armViewTimers(_ now: Instant, hasEvents: Bool) {
     let due = max(now, lastProposal.adding(milliseconds: allowance(hasEvents: hasEvents)))

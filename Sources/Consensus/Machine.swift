@@ -174,3 +174,12 @@ public struct Machine: Sendable {
     }
   }
 }
+
+extension Machine {
+  /// Milliseconds until the next block of this validator may be due, 0 when it is due now.
+  public func millisecondsToProposal(_ now: Instant) -> UInt64 {
+    let interval = UInt64(hasEvents ? options.parameters.blockTime : options.parameters.emptyBlockInterval)
+    let elapsed = now.milliseconds(since: lastProposal)
+    return elapsed >= interval ? 0 : interval - elapsed
+  }
+}

@@ -1,1 +1,15 @@
-// RocksStore
+// RocksStore: final blocks in RocksDB, tree levels in flat files.
+//
+// The end of the journey of a byte: one synced write per commit makes blocks durable, then the tree files follow lazily. The chain is the
+// truth. The tree files are derived: at open their roots are compared with the header of the durable head, and they are rebuilt from the
+// stored entries when they differ.
+//
+// Keys of `data/chain/` (integers big-endian, 8 bytes)
+// * `default`: `genesis` -> genesis hash (32); `head` -> height (8), written in the batch of its block.
+// * `blocks`: height -> header (320) || certificate. `entries`: height -> 192 bytes per event. `bodies`: height -> salts and bodies.
+//
+// The directory also holds `FORMAT` (`moloch-data 1`) and `LOCK` (exclusive while open, with the process id inside).
+//
+// Limit: the check at open reads the peaks of both trees. A damaged node below a peak shows in the proofs that use it, not at open.
+//
+// Source: ledger formats, section 6; the C interface of RocksDB.

@@ -1,0 +1,300 @@
+import Ambient
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Ed25519
+import JSON
+import Ledger
+import Mempool
+import Reactor
+import Replication
+
+extension Gate {
+  // MARK: Health and readiness
+
+  func healthAnswer() -> Answer {
+    let state = surroundings
+    var json = JSONWriter()
+    let isStalled = state.storageSilenceMilliseconds > 5000
+    let isFailing = state.readOnlyReason != nil || state.integrityDetail != nil || isStalled
+    let isFull = replica?.pool.isFull ?? false
+    json.beginObject()
+    json.key("status")
+    json.string(isFailing ? "failing" : state.isDiskLow || isFull ? "degraded" : "ok" as StaticString)
+    json.key("checks")
+    json.beginArray()
+    func check(_ name: StaticString, _ status: StaticString, _ detail: String) {
+      json.beginObject()
+      json.key("name")
+      json.string(name)
+      json.key("status")
+      json.string(status)
+      json.key("detail")
+      json.string(detail)
+      json.endObject()
+    }
+    check("storage", state.readOnlyReason != nil ? "failing" : state.isDiskLow ? "degraded" : "ok", state.readOnlyReason ?? (state.isDiskLow ? "disk space is low" : ""))
+    check("integrity", state.integrityDetail != nil ? "failing" : "ok", state.integrityDetail ?? "")
+    check("loops", isStalled ? "failing" : "ok", "oldest tick \(state.storageSilenceMilliseconds) ms")
+    if isFull { check("mempool", "degraded", "the mempool is full") }
+    json.endArray()
+    json.endObject()
+    return Answer(status: isFailing ? 503 : 200, .json, json.bytes)
+  }
+
+  func readyAnswer() -> Answer {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("ready")
+    json.bool(readiness.isReady)
+    json.key("reasons")
+    json.beginArray()
+    for reason in readiness.reasons { json.string(reason.rawValue) }
+    json.endArray()
+    json.key("head_height")
+    if let replica { json.number(replica.durable.header.height.rawValue) } else { json.null() }
+    json.key("sync_lag")
+    if replica != nil { json.number(0) } else { json.null() }
+    json.endObject()
+    let status = readiness.isReady ? 200 : readiness.reasons.contains(.draining) ? options.drainStatus : 503
+    return Answer(status: status, .json, json.bytes)
+  }
+
+  // MARK: Status
+
+  func statusBody(_ replica: Replica) -> [UInt8] {
+    let head = replica.durable
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("chain_id")
+    json.string(chain.genesis.chainID)
+    json.key("head_height")
+    json.number(head.header.height.rawValue)
+    json.key("head_hash")
+    json.hex(head.hash.bytes)
+    json.key("peer_count")
+    json.number(0)
+    json.key("syncing")
+    json.bool(false)
+    json.key("version")
+    json.string(chain.version)
+    json.key("mempool_size")
+    json.number(replica.pool.load.events)
+    json.key("state")
+    json.string(isDraining ? "draining" : surroundings.readOnlyReason != nil ? "read_only" : "live" as StaticString)
+    json.key("role")
+    json.string(chain.validatorKey != nil ? "validator" : "api" as StaticString)
+    json.key("validator")
+    json.bool(chain.validatorKey != nil)
+    json.key("genesis_hash")
+    json.hex(chain.genesis.hash.bytes)
+    json.key("tree_size")
+    json.number(head.header.treeSize)
+    json.key("tree_root")
+    json.hex(head.header.treeRoot.bytes)
+    json.key("checkpoint_size")
+    json.number(surroundings.publication?.size ?? 0)
+    json.key("head_timestamp_ms")
+    json.number(head.header.timestamp.rawValue)
+    json.key("sync_lag")
+    json.number(0)
+    json.key("sync_target_height")
+    json.number(head.header.height.rawValue)
+    json.key("indexed_height")
+    json.number(surroundings.indexedHeight)
+    json.key("earliest_body_height")
+    json.number(1)
+    json.key("uptime_seconds")
+    json.number(surroundings.uptimeSeconds)
+    json.key("sync")
+    json.null()
+    json.key("limits")
+    json.beginObject()
+    json.key("max_body_bytes")
+    json.number(UInt64(chain.parameters.bodyBytesMax))
+    json.key("max_batch_events")
+    json.number(APILimit.batchEvents)
+    json.key("max_batch_bytes")
+    json.number(options.maxBodyBytes)
+    json.endObject()
+    json.endObject()
+    return json.bytes
+  }
+
+  // MARK: Validators
+
+  func validatorsBody(_ replica: Replica, _ now: Instant) -> [UInt8] {
+    let set = replica.chain.validators
+    let next = replica.durable.header.height.next
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("height")
+    json.number(next.rawValue)
+    json.key("epoch")
+    json.number(chain.parameters.epoch(of: next).rawValue)
+    json.key("validators_hash")
+    json.hex(set.hash.bytes)
+    json.key("total_power")
+    json.number(set.totalPower)
+    json.key("quorum_power")
+    json.number(set.quorumPower)
+    json.key("validators")
+    json.beginArray()
+    for index in set.validators.indices { writeValidator(index, replica, now, &json) }
+    json.endArray()
+    json.endObject()
+    return json.bytes
+  }
+
+  func writeValidator(_ index: Int, _ replica: Replica, _ now: Instant, _ json: inout JSONWriter) {
+    let validator = replica.chain.validators.validators[index]
+    let isOwn = validator.publicKey == chain.validatorKey
+    json.beginObject()
+    json.key("index")
+    json.number(index)
+    json.key("public_key")
+    json.string("\(validator.publicKey)")
+    json.key("name")
+    json.string(validator.name)
+    json.key("power")
+    json.number(validator.power)
+    json.key("state")
+    json.string("active" as StaticString)
+    json.key("vkey")
+    json.string(VerifierKey(name: "\(chain.genesis.domain)/\(validator.name)", type: .cosignature, key: validator.cosignerKey).text)
+    json.key("blocks_proposed_24h")
+    json.number(isOwn ? surroundings.proposedLastDay : 0)
+    json.key("missed_votes_24h")
+    json.number(0)
+    json.key("last_vote_height")
+    json.number(replica.durable.header.height.rawValue)
+    json.key("next_slot")
+    if isOwn, let height = replica.machine.nextOwnHeight { json.number(height.rawValue) } else { json.null() }
+    json.key("next_slot_in_ms")
+    json.number(replica.machine.millisecondsToProposal(now))
+    json.endObject()
+  }
+
+  func checkpointBody(_ publication: Publication) -> [UInt8] {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("origin")
+    json.string(chain.genesis.origin)
+    json.key("tree_size")
+    json.number(publication.size)
+    json.key("tree_root")
+    json.hex(publication.root.bytes)
+    json.key("height")
+    json.number(publication.height.rawValue)
+    json.key("signatures")
+    json.beginArray()
+    for line in publication.lines {
+      json.beginObject()
+      json.key("name")
+      json.string(line.name)
+      json.key("key_id")
+      json.string(line.keyID)
+      json.key("type")
+      json.string(line.type)
+      json.key("time")
+      if let time = line.time { json.number(time) } else { json.null() }
+      json.endObject()
+    }
+    json.endArray()
+    json.key("note")
+    json.string(publication.note)
+    json.endObject()
+    return json.bytes
+  }
+
+  // MARK: Events that have no block
+
+  func pendingAnswer(_ id: EventID, _ record: RawSpan, _ includes: [String]) -> Answer {
+    guard let entry = try? Entry(decoding: record) else { return Answer(status: 500, .json, []) }
+    var json = JSONWriter()
+    EventJSON.write(entry, id: id, record: [UInt8](copying: record), position: nil, includesRaw: includes.contains("body_raw"), &json)
+    return Answer(.json, json.bytes)
+  }
+
+  func fateBody(_ id: EventID, _ fate: Fate) -> [UInt8] {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("id")
+    json.hex(id.digest.bytes, prefix: "evt_")
+    json.key("status")
+    json.string(fate == .expired ? "expired" : "rejected" as StaticString)
+    json.endObject()
+    return json.bytes
+  }
+}
+
+/// The JSON form of an event.
+enum EventJSON {
+  struct Position {
+    var height: UInt64
+    var leaf: UInt64
+    var blockTimestamp: UInt64
+  }
+
+  /// Writes the members of the event object and closes it unless `isOpen`.
+  static func write(
+    _ entry: Entry, id: EventID, record: [UInt8], position: Position?, includesRaw: Bool, isOpen: Bool = false, _ json: inout JSONWriter
+  ) {
+    let statement = entry.statement
+    json.beginObject()
+    json.key("id")
+    json.hex(id.digest.bytes, prefix: "evt_")
+    json.key("status")
+    json.string(position == nil ? "pending" : "finalized" as StaticString)
+    optional("block_height", position?.height, &json)
+    optional("leaf_index", position?.leaf, &json)
+    optional("block_timestamp_ms", position?.blockTimestamp, &json)
+    json.key("timestamp_ms")
+    json.number(statement.timestamp.rawValue)
+    json.key("signer")
+    json.string("\(statement.signer)")
+    json.key("signer_name")
+    json.null()
+    json.key("stream")
+    json.number(statement.stream)
+    json.key("seq")
+    json.number(statement.sequence)
+    json.key("attestation")
+    json.string(statement.flags.contains(.gatewayAttested) ? "gateway" : "client" as StaticString)
+    json.key("content_type")
+    json.number(UInt64(statement.contentType.rawValue))
+    json.key("detached")
+    json.bool(statement.flags.contains(.detached))
+    json.key("encrypted")
+    json.bool(statement.flags.contains(.encrypted))
+    json.key("body_len")
+    json.number(UInt64(statement.bodyLength))
+    json.key("body_digest")
+    json.hex(statement.bodyDigest.bytes)
+    json.key("redacted")
+    json.bool(false)
+    json.key("redaction_id")
+    json.null()
+    let bodyStart = Entry.byteCount + Record.saltByteCount
+    let hasBody = record.count >= bodyStart && !statement.flags.contains(.detached)
+    json.key("body")
+    if hasBody, statement.contentType.isJSON, !statement.flags.contains(.encrypted),
+      (try? StrictJSON(parsing: Array(record[bodyStart...]), byteCountMax: record.count)) != nil
+    {
+      json.raw(record.bytes.extracting(bodyStart..<record.count))
+    } else {
+      json.null()
+    }
+    if includesRaw {
+      json.key("body_raw")
+      if hasBody { json.base64(record.bytes.extracting(bodyStart..<record.count)) } else { json.null() }
+    }
+    if !isOpen { json.endObject() }
+  }
+
+  private static func optional(_ name: StaticString, _ value: UInt64?, _ json: inout JSONWriter) {
+    json.key(name)
+    if let value { json.number(value) } else { json.null() }
+  }
+}

@@ -1,0 +1,194 @@
+import Ambient
+import Audit
+import Bytes
+import Digests
+import Ed25519
+import HTTP1
+import JSON
+import Ledger
+import Mempool
+import Merkle
+public import Reactor
+import Replication
+
+extension Gate {
+  /// Reads the query parameters that a route knows; any other is an error that names it.
+  func readQuery(_ slot: Int, _ route: Route) throws(Refusal) {
+    let known: [String] =
+      switch route {
+      case .events: ["wait", "timeout_ms"]
+      case .eventBatch: ["wait", "timeout_ms", "atomic"]
+      case .event: ["wait", "timeout_ms", "include"]
+      case .eventRaw: ["part"]
+      case .block: ["include"]
+      case .inclusionProof: ["event_id", "tree_size", "format", "since_size"]
+      case .consistencyProof: ["from_size", "to_size", "from_height", "to_height"]
+      case .checkpoint: ["min_size", "timeout_ms"]
+      case .ready: ["max_lag"]
+      case .validators: ["height"]
+      default: []
+      }
+    var seen: [String] = []
+    for (name, value) in sessions[slot]!.request.query {
+      guard known.contains(name) else { throw .parameter(name, "is unknown here") }
+      guard !seen.contains(name) else { throw .parameter(name, "is repeated") }
+      seen.append(name)
+      switch name {
+      case "wait":
+        guard value == "finalized" else { throw .parameter(name, "must be 'finalized'") }
+        if sessions[slot]!.request.waitMilliseconds == nil { sessions[slot]!.request.waitMilliseconds = APILimit.waitMillisecondsDefault }
+      case "atomic":
+        guard let isAtomic = Query.boolean(value) else { throw .parameter(name, "must be true or false") }
+        if isAtomic { throw Refusal(.notImplemented, "atomic batches are not supported by this version", [("field", .text("atomic"))]) }
+      case "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "timeout_ms":
+        guard Query.integer(value) != nil else { throw .parameter(name, "must be an integer") }
+      default: continue
+      }
+    }
+    if let text = parameter(slot, "timeout_ms"), let milliseconds = Query.integer(text) {
+      guard milliseconds <= APILimit.waitMillisecondsMax else { throw .parameter("timeout_ms", "is at most \(APILimit.waitMillisecondsMax)") }
+      sessions[slot]!.request.waitMilliseconds = milliseconds
+    }
+  }
+
+  func parameter(_ slot: Int, _ name: String) -> String? { sessions[slot]!.request.query.first { $0.name == name }?.value }
+
+  /// Answers a GET, from memory or through the storage thread.
+  func dispatch(_ slot: Int, _ route: Route, _ loop: Loop) {
+    do throws(Refusal) {
+      switch route {
+      case .health: respond(slot, healthAnswer(), loop)
+      case .ready: respond(slot, readyAnswer(), loop)
+      case .metrics: respond(slot, Answer(.metrics, metricsText()), loop)
+      case .genesis: respond(slot, Answer(.json, chain.genesis.json, caching: .immutable(tag: chain.genesis.hash.hex)), loop)
+      case .index: respond(slot, Answer(.text, Array(Self.indexText.utf8)), loop)
+      default: try dispatchChain(slot, route, loop)
+      }
+    } catch {
+      sessions[slot]!.request.refusal = error
+      respondRefusal(slot, loop)
+    }
+  }
+
+  private func dispatchChain(_ slot: Int, _ route: Route, _ loop: Loop) throws(Refusal) {
+    guard let replica else { throw Refusal(.notReady, "the node is starting") }
+    switch route {
+    case .status: respond(slot, Answer(.json, statusBody(replica)), loop)
+    case .peers: respond(slot, Answer(.json, Array("{\"peers\":[],\"rejected\":[],\"count\":0}".utf8)), loop)
+    case .validators: respond(slot, Answer(.json, validatorsBody(replica, loop.now)), loop)
+    case .validator(let text):
+      guard let key = PublicKey(text: text), let index = replica.chain.validators.index(of: key) else { throw Refusal(.notFound, "no such validator") }
+      var json = JSONWriter()
+      writeValidator(index, replica, loop.now, &json)
+      respond(slot, Answer(.json, json.bytes), loop)
+    case .checkpoint, .tlogCheckpoint: try checkpoint(slot, route, loop)
+    case .event(let id):
+      let includes = try list(slot, "include", ["proof", "bundle", "body_raw"])
+      if let handle = replica.pool.lookup(id) {
+        if sessions[slot]!.request.waitMilliseconds != nil { return waitForFinality(ofEvent: id, slot, loop) }
+        guard let answer = replica.pool.withRecord(handle, { pendingAnswer(id, $0, includes) }) else { throw Refusal(.notFound, "no such event") }
+        return respond(slot, answer, loop)
+      }
+      if let fate = replica.pool.fate(of: id) { return respond(slot, Answer(.json, fateBody(id, fate)), loop) }
+      read(slot, .event(id, raw: false, bodyOnly: false, includes: includes), loop)
+    case .eventRaw(let id):
+      let part = parameter(slot, "part")
+      guard part == nil || part == "body" else { throw .parameter("part", "must be 'body'") }
+      read(slot, .event(id, raw: true, bodyOnly: part != nil, includes: []), loop)
+    case .block(let name):
+      let includes = try list(slot, "include", ["ids", "events", "certificate"])
+      read(slot, .block(name, includes: includes, octets: sessions[slot]!.request.acceptsOctets), loop)
+    case .inclusionProof: try inclusion(slot, replica, loop)
+    case .consistencyProof: try consistency(slot, loop)
+    case .tile(let path): read(slot, .tile(path), loop)
+    case .maintenance(let verb): read(slot, .maintenance(verb), loop)
+    default: throw Refusal(.notFound, "no such resource")
+    }
+  }
+
+  private func list(_ slot: Int, _ name: String, _ allowed: [String]) throws(Refusal) -> [String] {
+    guard let text = parameter(slot, name) else { return [] }
+    let items = text.split(separator: ",").map { String($0) }
+    for item in items where !allowed.contains(item) { throw .parameter(name, "knows \(allowed.joined(separator: ", ")), not '\(item)'") }
+    return items
+  }
+
+  private func inclusion(_ slot: Int, _ replica: Replica, _ loop: Loop) throws(Refusal) {
+    guard let text = parameter(slot, "event_id") else { throw .parameter("event_id", "is missing") }
+    guard let id = EventID(text: text) else { throw .parameter("event_id", "is no event id") }
+    let format: ProofFormat
+    switch parameter(slot, "format") ?? "json" {
+    case "json": format = .json
+    case "bundle": format = .bundle
+    case "tlog-proof": format = .tlogProof
+    default: throw .parameter("format", "must be json, bundle or tlog-proof")
+    }
+    if replica.pool.lookup(id) != nil { throw Refusal(.notFound, "the event is not final yet", [("status", .text("pending"))]) }
+    let size = parameter(slot, "tree_size").flatMap { Query.integer($0) }, since = parameter(slot, "since_size").flatMap { Query.integer($0) }
+    read(slot, .inclusion(id, size: size, format: format, since: since), loop)
+  }
+
+  private func consistency(_ slot: Int, _ loop: Loop) throws(Refusal) {
+    func number(_ name: String) -> UInt64? { parameter(slot, name).flatMap { Query.integer($0) } }
+    let byHeight = parameter(slot, "from_height") != nil || parameter(slot, "to_height") != nil
+    if byHeight && (parameter(slot, "from_size") != nil || parameter(slot, "to_size") != nil) {
+      throw .parameter("from_height", "and from_size exclude each other")
+    }
+    let names = byHeight ? ("from_height", "to_height") : ("from_size", "to_size")
+    guard let from = number(names.0) else { throw .parameter(names.0, "is missing") }
+    guard let to = number(names.1) else { throw .parameter(names.1, "is missing") }
+    guard from <= to else { throw .parameter(names.0, "is larger than \(names.1)") }
+    read(slot, .consistency(from: from, to: to, byHeight: byHeight), loop)
+  }
+
+  private func checkpoint(_ slot: Int, _ route: Route, _ loop: Loop) throws(Refusal) {
+    if let text = parameter(slot, "min_size"), let size = Query.integer(text), (surroundings.publication?.size ?? 0) < size {
+      checkpointWaiters.append((slot, sessions[slot]!.serial, size))
+      sessions[slot]!.phase = .waitingForCheckpoint
+      let wait = sessions[slot]!.request.waitMilliseconds ?? APILimit.waitMillisecondsDefault
+      sessions[slot]!.deadline = loop.now.adding(milliseconds: wait)
+      return
+    }
+    guard let publication = surroundings.publication else { throw Refusal(.notFound, "no checkpoint is published before the first event") }
+    if route == .checkpoint && sessions[slot]!.request.acceptsJSON {
+      return respond(slot, Answer(.json, checkpointBody(publication)), loop)
+    }
+    let caching: Answer.Caching = route == .tlogCheckpoint ? .seconds(1) : .never
+    respond(slot, Answer(.text, Array(publication.note.utf8), caching: caching), loop)
+  }
+
+  /// A new checkpoint is published: answers who waited for its size.
+  public func published(_ publication: Publication, _ loop: Loop) {
+    surroundings.publication = publication
+    guard !checkpointWaiters.isEmpty else { return }
+    let waiting = checkpointWaiters
+    checkpointWaiters.removeAll()
+    for (slot, serial, size) in waiting {
+      guard sessions[slot]?.phase == .waitingForCheckpoint, sessions[slot]!.serial == serial else { continue }
+      if size <= publication.size {
+        dispatch(slot, sessions[slot]!.request.route ?? .checkpoint, loop)
+      } else {
+        checkpointWaiters.append((slot, serial, size))
+      }
+    }
+  }
+
+  func checkpointTimedOut(_ slot: Int, _ loop: Loop) {
+    checkpointWaiters.removeAll { $0.slot == slot }
+    sessions[slot]!.request.refusal = Refusal(
+      .notReady, "the published checkpoint is smaller", [("checkpoint_size", .number(surroundings.publication?.size ?? 0))])
+    respondRefusal(slot, loop)
+  }
+
+  private static let indexText = """
+    moloch: an audit chain node
+
+    GET  /v1/health  /v1/ready  /v1/status  /v1/peers  /v1/validators
+    POST /v1/events  /v1/events/batch
+    GET  /v1/events/{id}  /v1/events/{id}/raw  /v1/blocks/{latest, height or hash}
+    GET  /v1/proofs/inclusion?event_id=  /v1/proofs/consistency?from_size=&to_size=
+    GET  /v1/checkpoint  /v1/genesis
+    GET  /tlog/checkpoint  /tlog/tile/...  /tlog/tile/entries/...
+
+    """
+}

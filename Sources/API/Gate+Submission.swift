@@ -1,0 +1,256 @@
+import Ambient
+import Audit
+import Bytes
+import Digests
+import Ed25519
+import HTTP1
+import JSON
+import Ledger
+import Mempool
+public import Reactor
+import Replication
+import Verification
+
+extension Gate {
+  /// The body of a submission is complete: finds the records, then queues them for verification.
+  func submit(_ slot: Int, _ loop: Loop) {
+    sessions[slot]!.results.removeAll(keepingCapacity: true)
+    sessions[slot]!.cursor = 0
+    sessions[slot]!.unverified = 0
+    sessions[slot]!.unfinalised = 0
+    do throws(Refusal) {
+      guard replica != nil else { throw Refusal(.notReady, "the node is starting") }
+      if surroundings.readOnlyReason != nil { throw Refusal(.storageFull, "the store accepts no writes") }
+      switch sessions[slot]!.request.contentType {
+      case .event, .events: break
+      case .json, .ndjson: try convertJSON(slot)
+      default: throw Refusal(.unsupportedMediaType, "unsupported media type")
+      }
+      try frame(slot)
+      try charge(slot, cost: sessions[slot]!.results.count, loop)
+    } catch {
+      sessions[slot]!.request.refusal = error
+      return respondRefusal(slot, loop)
+    }
+    sessions[slot]!.phase = .verifying
+    submissions.append(slot)
+  }
+
+  /// Cuts the body into records. A framing error rejects the record where it occurs and all behind it.
+  private func frame(_ slot: Int) throws(Refusal) {
+    let isSingle = sessions[slot]!.request.route == .events
+    let body = sessions[slot]!.body
+    let count = body.count
+    guard count > 0 else { throw Refusal(.invalidEvent, "the body is empty", [("field", .text("record")), ("reason", .text("truncated_record"))]) }
+    var offset = 0
+    while offset < count {
+      guard sessions[slot]!.results.count < APILimit.batchEvents else {
+        throw Refusal(.batchTooLarge, "a batch has at most \(APILimit.batchEvents) events", [("limit", .number(UInt64(APILimit.batchEvents)))])
+      }
+      guard let length = Record.length(peeking: body.bytes, at: offset), length <= count - offset else {
+        let isRecord = count - offset < 16 || Bytes16(body.bytes, at: offset) == Statement.tag
+        sessions[slot]!.results.append(
+          SubmissionResult(range: offset..<count, outcome: .refused(.invalidEvent, isRecord ? "truncated_record" : "bad_tag")))
+        break
+      }
+      sessions[slot]!.results.append(SubmissionResult(range: offset..<offset + length, outcome: .undecided))
+      offset += length
+    }
+    guard !isSingle || sessions[slot]!.results.count == 1 else {
+      throw Refusal(.invalidEvent, "bytes follow the record", [("field", .text("record")), ("reason", .text("bad_length"))])
+    }
+  }
+
+  /// Turns signed JSON (statement, signature, salt, body in base64) into record bytes in place of the body.
+  private func convertJSON(_ slot: Int) throws(Refusal) {
+    let body = sessions[slot]!.body
+    var records: [UInt8] = []
+    let values: [StrictJSON]
+    do {
+      if sessions[slot]!.request.contentType == .ndjson {
+        var lines: [StrictJSON] = []
+        for line in body.split(separator: 0x0A) { lines.append(try StrictJSON(parsing: Array(line), byteCountMax: line.count)) }
+        values = lines
+      } else {
+        let value = try StrictJSON(parsing: body, byteCountMax: body.count)
+        values = value.array ?? [value]
+      }
+    } catch {
+      throw Refusal(.invalidRequest, "the body is not JSON: \(error)", [("field", .text("body"))])
+    }
+    for (index, value) in values.enumerated() { records += try record(value, index) }
+    bodyBytesInFlight += records.count - body.count
+    sessions[slot]!.body = records
+  }
+
+  private func record(_ value: StrictJSON, _ index: Int) throws(Refusal) -> [UInt8] {
+    func refusal(_ field: String, _ reason: String) -> Refusal {
+      Refusal(.invalidEvent, "event \(index): \(field) \(reason)", [("field", .text(field)), ("reason", .text(reason))])
+    }
+    guard let members = value.members else { throw Refusal(.invalidRequest, "event \(index) is no object", [("field", .text("body"))]) }
+    for member in members where !["statement", "signature", "salt", "body"].contains(member.name) {
+      if members.contains(where: { $0.name == "event_type" }) { throw refusal("statement", "unsigned") }
+      throw Refusal(.invalidRequest, "event \(index): unknown member '\(member.name)'", [("field", .text(member.name))])
+    }
+    func blob(_ name: String) throws(Refusal) -> [UInt8]? {
+      guard let member = value[name], !member.isNull else { return nil }
+      guard let text = member.string, let bytes = Base64.decode(text) else { throw refusal(name, "bad_length") }
+      return bytes
+    }
+    guard let statement = try blob("statement"), statement.count == Statement.byteCount else { throw refusal("statement", "bad_length") }
+    guard let signature = try blob("signature"), signature.count == 64 else { throw refusal("signature", "bad_length") }
+    let salt = try blob("salt"), content = try blob("body")
+    return statement + signature + (salt ?? []) + (content ?? [])
+  }
+
+  // MARK: Verification
+
+  /// Checks waiting records, up to the limit of a tick. Returns true when some are left, so that the driver asks for another tick.
+  public func verifySome(_ loop: Loop) -> Bool {
+    var budget = APILimit.signaturesPerTick
+    while budget > 0, !submissions.isEmpty {
+      gather(&budget, loop)
+      settleVerification(loop)
+    }
+    return !submissions.isEmpty
+  }
+
+  /// Fills the verification queue from the submissions in order of arrival.
+  private func gather(_ budget: inout Int, _ loop: Loop) {
+    inVerification.removeAll(keepingCapacity: true)
+    var finished = 0
+    while finished < submissions.count {
+      let slot = submissions[finished]
+      guard sessions[slot]?.phase == .verifying else {
+        finished += 1
+        continue
+      }
+      while sessions[slot]!.cursor < sessions[slot]!.results.count {
+        guard budget > 0, !verification.isFull else {
+          submissions.removeFirst(finished)
+          return
+        }
+        let index = sessions[slot]!.cursor
+        sessions[slot]!.cursor += 1
+        guard case .undecided = sessions[slot]!.results[index].outcome else { continue }
+        if check(slot, index, loop) { budget -= 1 }
+      }
+      if sessions[slot]!.unverified == 0 { finishSubmission(slot, loop) }
+      finished += 1
+    }
+    submissions.removeFirst(finished)
+  }
+
+  /// Everything about a record but its signature. Returns true when the signature was queued.
+  private func check(_ slot: Int, _ index: Int, _ loop: Loop) -> Bool {
+    let range = sessions[slot]!.results[index].range
+    let body = sessions[slot]!.body
+    let span = body.bytes.extracting(range)
+    let record: Record
+    do throws(FormatError) { record = try Record(parsing: span) } catch {
+      sessions[slot]!.results[index].outcome = .refused(.invalidEvent, error.reasonLiteral)
+      return false
+    }
+    let statement = record.entry.statement
+    sessions[slot]!.results[index].id = record.id
+    sessions[slot]!.results[index].timestamp = statement.timestamp
+    sessions[slot]!.results[index].isGatewayAttested = statement.flags.contains(.gatewayAttested)
+    if let outcome = known(record.id, statement.timestamp) {
+      sessions[slot]!.results[index].outcome = outcome
+      return false
+    }
+    if let (code, reason) = refusal(statement, hasBody: record.hasBody) {
+      sessions[slot]!.results[index].outcome = .refused(code, reason)
+      return false
+    }
+    let isQueued = verification.enqueue(
+      record.entry.signature, over: span.extracting(0..<Statement.byteCount), by: statement.signer, token: UInt64(inVerification.count),
+      source: sessions[slot]!.addressKey.0 ^ sessions[slot]!.addressKey.1, now: loop.now.nanoseconds)
+    precondition(isQueued, "gather has seen room in the queue")
+    inVerification.append((slot, index))
+    sessions[slot]!.unverified += 1
+    return true
+  }
+
+  private func known(_ id: EventID, _ timestamp: Timestamp) -> SubmissionResult.Outcome? {
+    guard let replica else { return nil }
+    if replica.pool.lookup(id) != nil { return .duplicatePending }
+    if replica.finalLeaf(of: id, timestamp: timestamp) != nil { return .duplicateFinal }
+    return replica.isDecided(id, timestamp: timestamp) ? .duplicatePending : nil
+  }
+
+  /// Rules of the chain that need no look at the body, and this node's admission policy.
+  private func refusal(_ statement: Statement, hasBody: Bool) -> (ErrorCode, StaticString)? {
+    guard statement.chainTag == chain.genesis.chainTag else { return (.invalidEvent, "wrong_chain") }
+    if hasBody && statement.bodyLength > chain.parameters.bodyBytesMax { return (.eventTooLarge, "bad_length") }
+    if statement.contentType.isGovernance { return (.invalidEvent, "bad_governance") }
+    guard statement.contentType.isAssigned else { return (.invalidEvent, "bad_content_type") }
+    if statement.flags.contains(.gatewayAttested) { return (.invalidEvent, "gateway_flag") }
+    let now = surroundings.wallMilliseconds, time = statement.timestamp.rawValue
+    guard time + chain.parameters.pastWindow >= now, time <= now + chain.parameters.futureWindow else { return (.invalidEvent, "timestamp_window") }
+    guard let replica else { return (.notReady, "starting") }
+    let height = replica.durable.header.height.next
+    guard chain.genesis.signers.allows(statement.signer, at: height, mode: chain.parameters.signerMode),
+      chain.genesis.validators.index(of: statement.signer) == nil
+    else { return (.signerNotAllowed, "signer") }
+    return nil
+  }
+
+  /// Runs the batch and admits what is valid.
+  private func settleVerification(_ loop: Loop) {
+    guard !inVerification.isEmpty else { return }
+    verdicts.removeAll(keepingCapacity: true)
+    statistics.signatures += UInt64(inVerification.count)
+    statistics.batches += 1
+    verification.verify(now: loop.now.nanoseconds, into: &verdicts)
+    for verdict in verdicts {
+      let (slot, index) = inVerification[Int(verdict.token)]
+      guard sessions[slot]?.phase == .verifying else { continue }
+      sessions[slot]!.unverified -= 1
+      sessions[slot]!.results[index].outcome = verdict.isValid ? admit(slot, index, loop) : .refused(.invalidEvent, "bad_signature")
+    }
+    for (slot, _) in inVerification {
+      guard let session = sessions[slot], session.phase == .verifying, session.unverified == 0, session.cursor == session.results.count else { continue }
+      finishSubmission(slot, loop)
+    }
+  }
+
+  private func admit(_ slot: Int, _ index: Int, _ loop: Loop) -> SubmissionResult.Outcome {
+    guard let replica, let id = sessions[slot]!.results[index].id else { return .refused(.notReady, "starting") }
+    let body = sessions[slot]!.body
+    let span = body.bytes.extracting(sessions[slot]!.results[index].range)
+    guard let statement = try? Statement(decoding: span) else { return .refused(.invalidEvent, "bad_tag") }
+    switch replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now) {
+    case .accepted:
+      statistics.accepted += 1
+      return .pending
+    case .duplicate: return .duplicatePending
+    case .full: return .refused(.mempoolFull, "mempool_full")
+    case .signerQuota: return .refused(.mempoolFull, "signer_quota")
+    case .sequenceConflict: return .refused(.sequenceConflict, "seq")
+    }
+  }
+
+  private func finishSubmission(_ slot: Int, _ loop: Loop) {
+    for result in sessions[slot]!.results {
+      if case .refused(let code, _) = result.outcome { statistics.refused(code) }
+    }
+    if let wait = sessions[slot]!.request.waitMilliseconds { return waitForFinality(slot, milliseconds: wait, loop) }
+    respondSubmission(slot, loop)
+  }
+}
+
+extension FormatError {
+  /// The API's name of the cause, as a literal.
+  var reasonLiteral: StaticString {
+    switch self {
+    case .truncated: "truncated_record"
+    case .trailingBytes, .outOfRange: "bad_length"
+    case .badTag: "bad_tag"
+    case .reservedBits: "reserved_bits"
+    case .badContentType: "bad_content_type"
+    case .digestMismatch: "digest_mismatch"
+    case .malformed: "bad_body"
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/// Bounds of the API that no configuration changes.
+public enum APILimit {
+  /// Events of one batch.
+  public static let batchEvents = 10_000
+  /// Signatures verified in one tick of the loop, and in one batch equation.
+  public static let signaturesPerTick = 256
+  public static let signaturesPerBatch = 128
+  /// Bytes of request bodies held at one time over all connections.
+  public static let bodyBytesInFlight = 256 << 20
+  /// Longest wait for finality, milliseconds, and the wait when none is given.
+  public static let waitMillisecondsMax: UInt64 = 30_000
+  public static let waitMillisecondsDefault: UInt64 = 10_000
+  /// Reads handed to the storage thread and not yet answered, over all connections.
+  public static let readsInFlight = 1024
+  /// A client's request id, bytes.
+  public static let requestIDBytes = 64
+  /// How often sessions are looked at for time-outs, milliseconds.
+  public static let sweepMilliseconds: UInt64 = 50
+}

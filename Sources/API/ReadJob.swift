@@ -1,0 +1,36 @@
+public import Audit
+public import Merkle
+public import Reactor
+
+/// What the storage thread looks up.
+public enum ReadRequest: Sendable {
+  case event(EventID, raw: Bool, bodyOnly: Bool, includes: [String])
+  case block(Route.BlockName, includes: [String], octets: Bool)
+  case inclusion(EventID, size: UInt64?, format: ProofFormat, since: UInt64?)
+  case consistency(from: UInt64, to: UInt64, byHeight: Bool)
+  case tile(TilePath)
+  /// The answer to a submission that has become final: its ids, and whether bundles are wanted.
+  case finalised(EventID, attestation: StaticString, isMinimal: Bool)
+  case maintenance(String)
+}
+
+public enum ProofFormat: Sendable { case json, bundle, tlogProof }
+
+/// A read on its way to the storage thread, and the request that waits for it.
+public final class ReadJob: Sendable {
+  public let connection: ConnectionID
+  public let serial: UInt32
+  public let request: ReadRequest
+  /// The checkpoint to prove under, as it was when the request came.
+  public let publication: Publication?
+  /// Records and blocks beyond this are not shown.
+  public let durableSize: UInt64
+
+  init(_ connection: ConnectionID, _ serial: UInt32, _ request: ReadRequest, publication: Publication?, durableSize: UInt64) {
+    self.connection = connection
+    self.serial = serial
+    self.request = request
+    self.publication = publication
+    self.durableSize = durableSize
+  }
+}

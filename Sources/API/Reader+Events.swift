@@ -1,0 +1,62 @@
+import Audit
+import Bytes
+import Digests
+import JSON
+import Ledger
+
+extension Reader {
+  func event(_ id: EventID, _ includes: [String], _ job: ReadJob) throws -> Answer {
+    let found = try find(id)
+    let entry = try Entry(decoding: found.record.bytes)
+    var json = JSONWriter()
+    EventJSON.write(
+      entry, id: id, record: found.record,
+      position: .init(height: found.header.height.rawValue, leaf: found.leaf.rawValue, blockTimestamp: found.header.timestamp.rawValue),
+      includesRaw: includes.contains("body_raw"), isOpen: true, &json)
+    if includes.contains("proof") {
+      json.key("proof")
+      let proof = try inclusion(id, nil, .json, nil, job).body
+      json.raw(proof.bytes)
+    }
+    if includes.contains("bundle") {
+      json.key("bundle")
+      let bundle = try inclusion(id, nil, .bundle, nil, job).body
+      json.raw(bundle.bytes)
+    }
+    json.endObject()
+    return Answer(.json, json.bytes)
+  }
+
+  func rawEvent(_ id: EventID, bodyOnly: Bool, _ job: ReadJob) throws -> Answer {
+    let found = try find(id)
+    guard bodyOnly else { return Answer(.event, found.record, caching: .immutable(tag: id.digest.hex)) }
+    guard found.record.count >= Entry.byteCount + Record.saltByteCount else { throw Refusal(.notFound, "the event is detached: its body is not on the chain") }
+    return Answer(.octets, Array(found.record[(Entry.byteCount + Record.saltByteCount)...]), caching: .immutable(tag: id.digest.hex))
+  }
+
+  func finalised(_ id: EventID, _ attestation: StaticString, isMinimal: Bool, _ job: ReadJob) throws -> Answer {
+    let found = try find(id)
+    let entry = try Entry(decoding: found.record.bytes)
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("id")
+    json.hex(id.digest.bytes, prefix: "evt_")
+    json.key("status")
+    json.string("finalized" as StaticString)
+    json.key("timestamp_ms")
+    json.number(entry.statement.timestamp.rawValue)
+    json.key("block_height")
+    json.number(found.header.height.rawValue)
+    json.key("leaf_index")
+    json.number(found.leaf.rawValue)
+    json.key("attestation")
+    json.string(attestation)
+    if !isMinimal {
+      json.key("bundle")
+      let bundle = try bundle(found, under: found.header, since: nil, publication: nil)
+      json.raw(bundle.bytes)
+    }
+    json.endObject()
+    return Answer(status: 201, .json, json.bytes, fields: Array("Location: /v1/events/\(id)\r\n".utf8))
+  }
+}

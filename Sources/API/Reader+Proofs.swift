@@ -1,0 +1,240 @@
+import Audit
+import Bytes
+import Digests
+import JSON
+import Ledger
+import Merkle
+
+extension Reader {
+  /// The height whose head has exactly this many leaves, the lowest such; nil when no block ends there.
+  func height(ofSize size: UInt64) throws -> Height? {
+    if size == 0 { return Height(0) }
+    let height = try store.height(containing: LeafIndex(size - 1))
+    guard let height else { return nil }
+    let header = try header(height)
+    return header.treeSize == size ? height : nil
+  }
+
+  func inclusion(_ id: EventID, _ wanted: UInt64?, _ format: ProofFormat, _ since: UInt64?, _ job: ReadJob) throws -> Answer {
+    let found = try find(id)
+    let published = job.publication.flatMap { $0.size > found.leaf.rawValue ? $0 : nil }
+    if format == .bundle { return try bundleAnswer(found, wanted, since, published) }
+    let size: UInt64
+    if format == .tlogProof {
+      guard let published, wanted == nil || wanted == published.size else {
+        throw Refusal(.notFound, "a tlog-proof needs the size of the published checkpoint", [("checkpoint_size", .number(job.publication?.size ?? 0))])
+      }
+      size = published.size
+    } else {
+      size = wanted ?? published?.size ?? store.head.treeSize
+    }
+    guard size > found.leaf.rawValue else { throw Refusal(.notFound, "the tree of that size does not hold the event", [("leaf_index", .number(found.leaf.rawValue))]) }
+    guard size <= store.head.treeSize else { throw Refusal(.notFound, "the tree has no such size yet", [("tree_size", .number(store.head.treeSize))]) }
+    let proof = try InclusionProof.make(index: found.leaf.rawValue, size: size, from: store.reader(of: .entries))
+    if format == .tlogProof, let published {
+      return Answer(.text, Array(TlogProof(index: found.leaf.rawValue, hashes: proof.hashes, checkpoint: published.note).text.utf8))
+    }
+    return Answer(.json, try proofBody(found, id, proof, size, published))
+  }
+
+  private func proofBody(_ found: Found, _ id: EventID, _ proof: InclusionProof, _ size: UInt64, _ published: Publication?) throws -> [UInt8] {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("event_id")
+    json.hex(id.digest.bytes, prefix: "evt_")
+    json.key("block_height")
+    json.number(found.header.height.rawValue)
+    json.key("leaf_hash")
+    let entry = found.record.bytes.extracting(0..<Entry.byteCount)
+    json.hex(TreeHash.leaf(entry).bytes)
+    json.key("entry")
+    json.base64(entry)
+    json.key("inclusion")
+    json.beginObject()
+    json.key("leaf_index")
+    json.number(found.leaf.rawValue)
+    json.key("tree_size")
+    json.number(size)
+    json.key("hashes")
+    write(proof.hashes, &json)
+    json.endObject()
+    json.key("head")
+    json.beginObject()
+    let height = try height(ofSize: size)
+    json.key("height")
+    if let height { json.number(height.rawValue) } else { json.null() }
+    json.key("hash")
+    if let height { json.hex(try header(height).hash.bytes) } else { json.null() }
+    json.key("tree_root")
+    json.hex(try store.reader(of: .entries).root(ofSize: size).bytes)
+    json.endObject()
+    json.key("checkpoint")
+    if let published, published.size == size { json.string(published.note) } else { json.null() }
+    json.endObject()
+    return json.bytes
+  }
+
+  func write(_ hashes: [Digest], _ json: inout JSONWriter) {
+    json.beginArray()
+    for hash in hashes { json.hex(hash.bytes) }
+    json.endArray()
+  }
+
+  // MARK: Bundles
+
+  private func bundleAnswer(_ found: Found, _ wanted: UInt64?, _ since: UInt64?, _ published: Publication?) throws -> Answer {
+    let under: BlockHeader
+    if let wanted {
+      let height = wanted <= store.head.treeSize ? try height(ofSize: wanted) : nil
+      guard let height, wanted > found.leaf.rawValue else {
+        throw Refusal(.notFound, "a bundle needs the size of a certified block that holds the event", [("tree_size", .number(store.head.treeSize))])
+      }
+      under = try header(height)
+    } else if let published {
+      under = try header(published.height)
+    } else {
+      under = try header(store.head.height)
+    }
+    return Answer(.bundle, try bundle(found, under: under, since: since, publication: published?.size == under.treeSize ? published : nil))
+  }
+
+  /// A proof bundle of an event under the head of a block that has a certificate of its own.
+  func bundle(_ found: Found, under header: BlockHeader, since: UInt64?, publication: Publication?) throws -> [UInt8] {
+    let certificate = try certificate(header.height)
+    guard !certificate.isEmpty else { throw Refusal(.notFound, "the block of that size has no certificate of its own") }
+    let inclusion = try InclusionProof.make(index: found.leaf.rawValue, size: header.treeSize, from: store.reader(of: .entries))
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("type")
+    json.string("moloch-bundle" as StaticString)
+    json.key("version")
+    json.number(1)
+    json.key("chain_id")
+    json.string(genesis.chainID)
+    json.key("genesis_hash")
+    json.hex(genesis.hash.bytes)
+    writeEvent(found, &json)
+    json.key("inclusion")
+    json.beginObject()
+    json.key("leaf_index")
+    json.number(found.leaf.rawValue)
+    json.key("tree_size")
+    json.number(header.treeSize)
+    json.key("hashes")
+    write(inclusion.hashes, &json)
+    json.endObject()
+    json.key("finality")
+    json.beginObject()
+    json.key("header")
+    json.base64(header.encoded.bytes)
+    json.key("certificate")
+    json.base64(certificate.bytes)
+    json.key("validators")
+    json.base64(setEncoding.bytes)
+    json.endObject()
+    // Sets do not change in this version: nothing was handed over since genesis.
+    json.key("handoffs")
+    json.beginArray()
+    json.endArray()
+    json.key("block")
+    try writeBlock(found.header, under: header, &json)
+    json.key("checkpoint")
+    if let publication { json.string(publication.note) } else { json.null() }
+    json.key("consistency")
+    try writeConsistency(since, header, &json)
+    json.key("redaction")
+    json.null()
+    json.endObject()
+    return json.bytes
+  }
+
+  private func writeEvent(_ found: Found, _ json: inout JSONWriter) {
+    let record = found.record.bytes
+    let bodyStart = Entry.byteCount + Record.saltByteCount
+    json.key("event")
+    json.beginObject()
+    json.key("id")
+    json.hex(SHA256.hash(record.extracting(0..<Statement.byteCount)).bytes, prefix: "evt_")
+    json.key("statement")
+    json.base64(record.extracting(0..<Statement.byteCount))
+    json.key("signature")
+    json.base64(record.extracting(Statement.byteCount..<Entry.byteCount))
+    json.key("salt")
+    if found.record.count >= bodyStart { json.base64(record.extracting(Entry.byteCount..<bodyStart)) } else { json.null() }
+    json.key("body")
+    if found.record.count >= bodyStart { json.base64(record.extracting(bodyStart..<found.record.count)) } else { json.null() }
+    json.endObject()
+  }
+
+  private func writeBlock(_ block: BlockHeader, under header: BlockHeader, _ json: inout JSONWriter) throws {
+    guard block.height != header.height else { return json.null() }
+    let proof = try InclusionProof.make(index: block.height.rawValue, size: header.height.rawValue, from: store.reader(of: .history))
+    json.beginObject()
+    json.key("header")
+    json.base64(block.encoded.bytes)
+    json.key("history_proof")
+    write(proof.hashes, &json)
+    json.endObject()
+  }
+
+  private func writeConsistency(_ since: UInt64?, _ header: BlockHeader, _ json: inout JSONWriter) throws {
+    guard let since else { return json.null() }
+    guard since <= header.treeSize else { throw Refusal.parameter("since_size", "is larger than the tree of the proof") }
+    let proof = try ConsistencyProof.make(from: since, to: header.treeSize, from: store.reader(of: .entries))
+    json.beginObject()
+    json.key("from_size")
+    json.number(since)
+    json.key("hashes")
+    write(proof.hashes, &json)
+    json.endObject()
+  }
+
+  // MARK: Consistency and tiles
+
+  func consistency(_ from: UInt64, _ to: UInt64, byHeight: Bool) throws -> Answer {
+    var (fromSize, toSize) = (from, to)
+    if byHeight {
+      fromSize = try header(Height(from)).treeSize
+      toSize = try header(Height(to)).treeSize
+    }
+    guard toSize <= store.head.treeSize else { throw Refusal(.notFound, "the tree has no such size yet", [("tree_size", .number(store.head.treeSize))]) }
+    let reader = store.reader(of: .entries)
+    let proof = try ConsistencyProof.make(from: fromSize, to: toSize, from: reader)
+    var json = JSONWriter()
+    json.beginObject()
+    for (name, size, height) in [("from" as StaticString, fromSize, from), ("to", toSize, to)] {
+      json.key(name)
+      json.beginObject()
+      json.key("height")
+      var found: Height? = Height(height)
+      if !byHeight { found = try self.height(ofSize: size) }
+      if let found { json.number(found.rawValue) } else { json.null() }
+      json.key("tree_size")
+      json.number(size)
+      json.key("tree_root")
+      json.hex(try reader.root(ofSize: size).bytes)
+      json.endObject()
+    }
+    json.key("hashes")
+    write(proof.hashes, &json)
+    json.endObject()
+    return Answer(.json, json.bytes)
+  }
+
+  /// Tiles and entry bundles of the durable tree; the same bytes for ever.
+  func tile(_ path: TilePath, _ job: ReadJob) throws -> Answer {
+    guard path.isAvailable(size: store.head.treeSize) else { throw Refusal(.notFound, "no such tile at this size of the tree") }
+    switch path {
+    case .tile:
+      guard let level = path.nodeLevel else { throw Refusal(.notFound, "no such level") }
+      return Answer(.octets, try store.nodes(level: level, range: path.nodeRange), caching: .immutable(tag: nil))
+    case .entries:
+      var bytes: [UInt8] = []
+      for leaf in path.nodeRange {
+        bytes.append(bigEndian: UInt16(Entry.byteCount))
+        bytes += try found(LeafIndex(leaf)).record[0..<Entry.byteCount]
+      }
+      return Answer(.octets, bytes, caching: .immutable(tag: nil))
+    }
+  }
+}

@@ -1,0 +1,82 @@
+public import Audit
+import Bytes
+import Digests
+import Ed25519
+import JSON
+public import Ledger
+import Merkle
+
+/// Answers reads from the store, on the storage thread. Everything it returns is a finished body.
+public struct Reader<Store: LedgerStore> {
+  let store: Store
+  let genesis: Genesis
+  let setEncoding: [UInt8]
+
+  public init(store: Store, genesis: Genesis) {
+    self.store = store
+    self.genesis = genesis
+    setEncoding = genesis.validators.encoded
+  }
+
+  /// Performs one read. Damaged data is an integrity error of this item, never "not found".
+  public func answer(_ job: ReadJob) -> Result<Answer, Refusal> {
+    do {
+      switch job.request {
+      case .event(let id, let raw, let bodyOnly, let includes):
+        
+        if raw { return .success(try rawEvent(id, bodyOnly: bodyOnly, job)) }
+        return .success(try event(id, includes, job))
+      case .block(let name, let includes, let octets): return .success(try block(name, includes, octets: octets))
+      case .inclusion(let id, let size, let format, let since): return .success(try inclusion(id, size, format, since, job))
+      case .consistency(let from, let to, let byHeight): return .success(try consistency(from, to, byHeight: byHeight))
+      case .tile(let path): return .success(try tile(path, job))
+      case .finalised(let id, let attestation, let isMinimal): return .success(try finalised(id, attestation, isMinimal: isMinimal, job))
+      case .maintenance: throw Refusal(.notFound, "no such maintenance verb")
+      }
+    } catch {
+      return .failure(refusal(for: error))
+    }
+  }
+
+  private func refusal(for error: any Error) -> Refusal {
+    if let refusal = error as? Refusal { return refusal }
+    if case .damaged(let detail)? = error as? StoreError {
+      return Refusal(.integrityError, "stored data is damaged: \(detail); see 'moloch maintenance verify'")
+    }
+    return Refusal(.internalError, "\(error)")
+  }
+
+  // MARK: Look-ups
+
+  struct Found {
+    var leaf: LeafIndex
+    var record: [UInt8]
+    var header: BlockHeader
+  }
+
+  /// Where an event is, with its record. The index is brought up to the head first, because it is built behind it.
+  func find(_ id: EventID) throws -> Found {
+    while try store.advanceIndex(blocksMax: 256) {}
+    let leaf = try store.location(of: id)
+    guard let leaf else { throw Refusal(.notFound, "no such event") }
+    return try found(leaf)
+  }
+
+  func found(_ leaf: LeafIndex) throws -> Found {
+    let stored = try store.record(at: leaf)
+    guard let stored else { throw StoreError.damaged("leaf \(leaf.rawValue) is indexed and not stored") }
+    return Found(leaf: leaf, record: stored.record, header: try header(stored.height))
+  }
+
+  func header(_ height: Height) throws -> BlockHeader {
+    let header = try store.header(at: height)
+    guard let header else { throw Refusal(.notFound, "no such block") }
+    return header
+  }
+
+  /// The encoded finality certificate of a block, empty when a descendant carries it.
+  func certificate(_ height: Height) throws -> [UInt8] {
+    let stored = try store.certificate(at: height)
+    return stored ?? []
+  }
+}

@@ -1,0 +1,135 @@
+public import Audit
+import Bytes
+public import Digests
+public import Merkle
+
+/// A header and the records it commits to, concatenated in leaf order.
+public struct Block: Sendable {
+  public let header: BlockHeader
+  /// SHA-256 of the header.
+  public let hash: Digest
+  /// The records, verbatim.
+  public let body: [UInt8]
+  /// Byte offset of every record in `body`, and as last element its length: `header.eventCount + 1` values.
+  public let offsets: [Int]
+
+  /// Cuts the body into records.
+  /// - Throws: `.bodyLayout` when the body is not exactly `eventCount` records.
+  public init(header: BlockHeader, body: [UInt8]) throws(BlockViolation) {
+    let offsets = try Self.cut(body, countMax: Int(header.eventCount))
+    guard offsets.count == Int(header.eventCount) + 1 else { throw .bodyLayout }
+    self.init(header: header, body: body, offsets: offsets)
+  }
+
+  /// Decodes header || body.
+  public init(decoding span: RawSpan) throws(BlockViolation) {
+    let header: BlockHeader
+    do { header = try BlockHeader(decoding: span) } catch { throw .header(error) }
+    try self.init(header: header, body: [UInt8](copying: span.extracting(BlockHeader.byteCount..<span.byteCount)))
+  }
+
+  init(header: BlockHeader, body: [UInt8], offsets: [Int]) {
+    self.header = header
+    hash = header.hash
+    self.body = body
+    self.offsets = offsets
+  }
+
+  static func cut(_ body: [UInt8], countMax: Int) throws(BlockViolation) -> [Int] {
+    var offsets = [0]
+    var offset = 0
+    while offset < body.count {
+      guard offsets.count <= countMax, let length = Record.length(peeking: body.bytes, at: offset), length <= body.count - offset else {
+        throw .bodyLayout
+      }
+      offset += length
+      offsets.append(offset)
+    }
+    return offsets
+  }
+}
+
+/// What a child block needs of its parent, final or not.
+public struct ChainTip: Sendable {
+  public let header: BlockHeader
+  public let hash: Digest
+  /// Frontier over all entries up to `header.treeSize`.
+  public let tree: MountainRange
+  /// Frontier over the block hashes of the heights below `header.height`.
+  public let history: MountainRange
+  /// Ids of this block and of its ancestors that were not final when it was built, each list ascending.
+  let recent: [RecentIDs]
+
+  struct RecentIDs: Sendable {
+    var height: Height
+    var ids: [EventID]
+  }
+
+  /// A tip whose ancestors are all final. Traps when the frontiers are not those of the header.
+  public init(header: BlockHeader, tree: MountainRange, history: MountainRange) {
+    precondition(tree.size == header.treeSize && history.size == header.height.rawValue, "the frontiers are those of the header")
+    self.init(header: header, tree: tree, history: history, recent: [])
+  }
+
+  init(header: BlockHeader, tree: MountainRange, history: MountainRange, recent: [RecentIDs]) {
+    self.header = header
+    hash = header.hash
+    self.tree = tree
+    self.history = history
+    self.recent = recent
+  }
+
+  /// Frontier over the block hashes up to and with this block: the history of a child.
+  var childHistory: MountainRange {
+    var history = history
+    history.append(leafHash: TreeHash.leaf(hash.bytes.array.bytes))
+    return history
+  }
+}
+
+
+/// A built or validated block with what applying it needs.
+public struct Candidate: Sendable {
+  public let block: Block
+  public let tip: ChainTip
+  /// One per record, in order.
+  public let leafHashes: [Digest]
+  public let ids: [EventID]
+  let timestamps: [Timestamp]
+}
+
+/// Why a block is not valid on its parent (ledger formats, sections 4 and 5).
+public enum BlockViolation: Error, Hashable, Sendable {
+  case header(FormatError)
+  /// The body is not exactly `event_count` records.
+  case bodyLayout
+  case chainTag, height, parentHash, timestamp, treeSize, proposer
+  case validatorsHash, nextValidatorsHash, parametersHash
+  case eventsRoot, treeRoot, historyRoot
+  case tooManyEvents(Int)
+  case bodyTooLarge(Int)
+  /// The record at this position breaks this rule.
+  case event(position: Int, EventViolation)
+}
+
+/// The rule of section 5 that an event breaks.
+public enum EventViolation: Error, Hashable, Sendable {
+  /// E1, E3, E4 (length), E8.
+  case format(FormatError)
+  /// E2
+  case foreignChain
+  /// E4
+  case bodyTooLong(UInt32)
+  /// E5: the signer is not in the registry in force.
+  case signerNotAllowed
+  /// E5: a validator key signs no application event.
+  case signerIsValidator
+  /// E5: governance acts are not supported by this version.
+  case governance
+  /// E6
+  case outsideWindow
+  /// E7
+  case duplicate
+  /// E9
+  case badSignature
+}

@@ -1,0 +1,193 @@
+public import Audit
+import Bytes
+import Digests
+public import Ed25519
+import Merkle
+
+/// The state after the final head.
+public struct Chain: Sendable {
+  public let chainTag: ChainTag
+  /// The final head.
+  public private(set) var tip: ChainTip
+  /// In force for every height: sets do not change in this version.
+  public let validators: ValidatorSet
+  public let parameters: ChainParameters
+  public let signers: SignerRegistry
+  public private(set) var window: ReplayWindow
+
+  /// The state at `tip`, with an empty replay window: `restoreWindow` fills it from stored entries.
+  public init(tip: ChainTip, validators: ValidatorSet, parameters: ChainParameters, signers: SignerRegistry, seed: UInt64) {
+    chainTag = tip.header.chainTag
+    self.tip = tip
+    self.validators = validators
+    self.parameters = parameters
+    self.signers = signers
+    window = ReplayWindow(pastWindow: parameters.pastWindow, futureWindow: parameters.futureWindow, seed: seed)
+  }
+
+  /// Earliest time of a block whose entries may lie in the replay window of the head.
+  public var windowBegin: Timestamp { Timestamp(milliseconds: saturating(tip.header.timestamp.rawValue, parameters.pastWindow + parameters.futureWindow)) }
+
+  /// Adds the entries of one stored block (192 bytes each) to the replay window. Blocks come in ascending order.
+  public mutating func restoreWindow(entries: RawSpan, firstLeaf: LeafIndex) throws(FormatError) {
+    window.expire(before: Timestamp(milliseconds: saturating(tip.header.timestamp.rawValue, parameters.pastWindow)))
+    for position in 0..<entries.byteCount / Entry.byteCount {
+      let offset = position * Entry.byteCount
+      let statement = try Statement(decoding: entries, at: offset)
+      let id = EventID(SHA256.hash(entries.extracting(offset..<offset + Statement.byteCount)))
+      window.insert(id, timestamp: statement.timestamp, leaf: LeafIndex(firstLeaf.rawValue + UInt64(position)))
+    }
+  }
+
+  /// Builds the block of the next height on `parent`. The records were admitted: their rules are checked again by every validator.
+  /// - Throws: `.bodyLayout`, or the violation of a record that cannot be read.
+  public func build(
+    on parent: ChainTip, records: [UInt8], timestamp: Timestamp, proposer: PublicKey
+  ) throws(BlockViolation) -> Candidate {
+    let offsets = try Block.cut(records, countMax: Int(parameters.eventsPerBlockMax))
+    var parts = Parts()
+    for position in 0..<offsets.count - 1 {
+      do { _ = try parts.append(records.bytes, at: offsets[position]) } catch { throw .event(position: position, .format(error)) }
+    }
+    let (tree, history) = frontiers(after: parent, parts.leafHashes)
+    let header = BlockHeader(
+      eventCount: UInt32(offsets.count - 1), chainTag: chainTag, height: parent.header.height.next, timestamp: timestamp,
+      treeSize: tree.size, parentHash: parent.hash, eventsRoot: TreeHash.root(ofLeafHashes: parts.leafHashes), treeRoot: tree.root,
+      historyRoot: history.root, validatorsHash: parent.header.nextValidatorsHash, nextValidatorsHash: validators.hash,
+      parametersHash: parameters.hash, proposer: proposer)
+    return candidate(Block(header: header, body: records, offsets: offsets), on: parent, parts, tree, history)
+  }
+
+  /// Checks every rule of a valid block. Signatures of ids for which `isVerified` is true are taken as accepted.
+  /// - Parameter batch: empty, and empty again afterwards.
+  public func validate(
+    _ block: Block, on parent: ChainTip, batch: inout SignatureBatch, isVerified: (EventID) -> Bool = { _ in false }
+  ) throws(BlockViolation) -> Candidate {
+    try checkHeader(block, on: parent)
+    var parts = Parts()
+    var unverified: [Int] = []
+    for position in 0..<block.offsets.count - 1 {
+      let offset = block.offsets[position]
+      let record: Record
+      do { record = try parts.append(block.body.bytes, at: offset) } catch { throw .event(position: position, .format(error)) }
+      if let violation = violation(of: record, in: block.header, on: parent) { throw .event(position: position, violation) }
+      if !isVerified(record.id) { unverified.append(position) }
+    }
+    if let position = firstDuplicate(parts.ids) { throw .event(position: position, .duplicate) }
+    guard TreeHash.root(ofLeafHashes: parts.leafHashes) == block.header.eventsRoot else { throw .eventsRoot }
+    let (tree, history) = frontiers(after: parent, parts.leafHashes)
+    guard tree.root == block.header.treeRoot else { throw .treeRoot }
+    guard history.root == block.header.historyRoot else { throw .historyRoot }
+    try checkSignatures(of: unverified, in: block, &batch)
+    return candidate(block, on: parent, parts, tree, history)
+  }
+
+  /// Makes a candidate on the head final.
+  /// - Parameter certificate: the encoded finality certificate; empty when a descendant carries it.
+  /// - Returns: what the store must write. Traps when the candidate was not built on the head.
+  public mutating func apply(_ candidate: Candidate, certificate: [UInt8]) -> BlockCommit {
+    precondition(candidate.block.header.parentHash == tip.hash, "blocks are applied in order")
+    let commit = BlockCommit(candidate, certificate: certificate, on: tip)
+    let header = candidate.block.header
+    window.expire(before: Timestamp(milliseconds: saturating(header.timestamp.rawValue, parameters.pastWindow)))
+    for (position, id) in candidate.ids.enumerated() {
+      let leaf = LeafIndex(header.firstLeaf.rawValue + UInt64(position))
+      window.insert(id, timestamp: candidate.timestamps[position], leaf: leaf)
+    }
+    tip = ChainTip(header: header, tree: candidate.tip.tree, history: candidate.tip.history)
+    return commit
+  }
+}
+
+extension Chain {
+  /// What one pass over the records yields.
+  struct Parts {
+    var leafHashes: [Digest] = []
+    var ids: [EventID] = []
+    var timestamps: [Timestamp] = []
+
+    mutating func append(_ body: RawSpan, at offset: Int) throws(FormatError) -> Record {
+      let record = try Record(parsing: body, at: offset)
+      leafHashes.append(TreeHash.leaf(body.extracting(offset..<offset + Entry.byteCount)))
+      ids.append(record.id)
+      timestamps.append(record.entry.statement.timestamp)
+      return record
+    }
+  }
+
+  private func frontiers(after parent: ChainTip, _ leafHashes: [Digest]) -> (MountainRange, MountainRange) {
+    var tree = parent.tree
+    for hash in leafHashes { tree.append(leafHash: hash) }
+    return (tree, parent.childHistory)
+  }
+
+  private func candidate(_ block: Block, on parent: ChainTip, _ parts: Parts, _ tree: MountainRange, _ history: MountainRange) -> Candidate {
+    let recent = parent.recent.filter { $0.height > tip.header.height } + [.init(height: block.header.height, ids: parts.ids.sorted())]
+    let child = ChainTip(header: block.header, tree: tree, history: history, recent: recent)
+    return Candidate(block: block, tip: child, leafHashes: parts.leafHashes, ids: parts.ids, timestamps: parts.timestamps)
+  }
+
+  private func checkHeader(_ block: Block, on parent: ChainTip) throws(BlockViolation) {
+    let header = block.header
+    guard header.chainTag == chainTag else { throw .chainTag }
+    guard header.height == parent.header.height.next else { throw .height }
+    guard header.parentHash == parent.hash else { throw .parentHash }
+    guard header.timestamp > parent.header.timestamp else { throw .timestamp }
+    guard header.treeSize == parent.header.treeSize + UInt64(header.eventCount) else { throw .treeSize }
+    guard header.eventCount <= parameters.eventsPerBlockMax else { throw .tooManyEvents(Int(header.eventCount)) }
+    guard block.body.count <= Int(parameters.blockBytesMax) else { throw .bodyTooLarge(block.body.count) }
+    guard header.validatorsHash == parent.header.nextValidatorsHash else { throw .validatorsHash }
+    guard header.nextValidatorsHash == validators.hash else { throw .nextValidatorsHash }
+    guard header.parametersHash == parameters.hash else { throw .parametersHash }
+    guard validators.index(of: header.proposer) != nil else { throw .proposer }
+  }
+
+  private func violation(of record: Record, in header: BlockHeader, on parent: ChainTip) -> EventViolation? {
+    let statement = record.entry.statement
+    guard statement.chainTag == chainTag else { return .foreignChain }
+    if record.hasBody && statement.bodyLength > parameters.bodyBytesMax { return .bodyTooLong(statement.bodyLength) }
+    if statement.contentType.isGovernance { return .governance }
+    guard signers.allows(statement.signer, at: header.height, mode: parameters.signerMode) else { return .signerNotAllowed }
+    guard validators.index(of: statement.signer) == nil else { return .signerIsValidator }
+    let (time, block) = (statement.timestamp.rawValue, header.timestamp.rawValue)
+    guard time + parameters.pastWindow >= block, time <= block + parameters.futureWindow else { return .outsideWindow }
+    if window.leaf(of: record.id, timestamp: statement.timestamp) != nil { return .duplicate }
+    for ancestor in parent.recent where ancestor.height > tip.header.height && contains(ancestor.ids, record.id) { return .duplicate }
+    return nil
+  }
+
+  private func checkSignatures(of positions: [Int], in block: Block, _ batch: inout SignatureBatch) throws(BlockViolation) {
+    var verdicts: [Bool] = []
+    var begin = 0
+    while begin < positions.count {
+      let part = positions[begin..<min(positions.count, begin + batch.capacity)]
+      for position in part {
+        let span = block.body.bytes
+        let offset = block.offsets[position]
+        let signer = PublicKey(Bytes32(span, at: offset + 64))
+        let message = span.extracting(offset..<offset + Statement.byteCount)
+        batch.add(Signature(span, at: offset + Statement.byteCount), over: message, by: signer)
+      }
+      batch.verify(&verdicts)
+      for (index, position) in part.enumerated() where !verdicts[index] { throw .event(position: position, .badSignature) }
+      begin = part.endIndex
+    }
+  }
+
+  /// Position of the first record whose id an earlier record of the block has.
+  private func firstDuplicate(_ ids: [EventID]) -> Int? {
+    let order = ids.indices.sorted { ids[$0] != ids[$1] ? ids[$0] < ids[$1] : $0 < $1 }
+    return zip(order, order.dropFirst()).filter { ids[$0] == ids[$1] }.map(\.1).min()
+  }
+
+  private func contains(_ ids: [EventID], _ id: EventID) -> Bool {
+    var (low, high) = (0, ids.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if ids[middle] < id { low = middle + 1 } else { high = middle }
+    }
+    return low < ids.count && ids[low] == id
+  }
+
+  private func saturating(_ time: UInt64, _ length: UInt64) -> UInt64 { time > length ? time - length : 0 }
+}

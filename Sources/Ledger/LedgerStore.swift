@@ -1,0 +1,141 @@
+public import Audit
+public import Digests
+public import Merkle
+import Bytes
+
+/// What one final block adds to the store.
+public struct BlockCommit: Sendable {
+  public let header: BlockHeader
+  public let hash: Digest
+  /// Encoded finality certificate, or empty.
+  public let certificate: [UInt8]
+  /// 192 bytes per event, in leaf order.
+  public let entries: [UInt8]
+  /// Salt and body of every inline event, in leaf order; the statements give the lengths.
+  public let bodies: [UInt8]
+  public let ids: [EventID]
+  /// Completed nodes of the tree of entries and of the tree of block hashes below this height.
+  public let treeNodes: NewNodes
+  public let historyNodes: NewNodes
+
+  init(_ candidate: Candidate, certificate: [UInt8], on parent: ChainTip) {
+    let block = candidate.block
+    header = block.header
+    hash = block.hash
+    self.certificate = certificate
+    ids = candidate.ids
+    var (entries, bodies): ([UInt8], [UInt8]) = ([], [])
+    entries.reserveCapacity(Entry.byteCount * candidate.ids.count)
+    bodies.reserveCapacity(block.body.count - Entry.byteCount * candidate.ids.count)
+    for position in 0..<block.offsets.count - 1 {
+      let begin = block.offsets[position]
+      entries.append(block.body.bytes.extracting(begin..<begin + Entry.byteCount))
+      bodies.append(block.body.bytes.extracting(begin + Entry.byteCount..<block.offsets[position + 1]))
+    }
+    (self.entries, self.bodies) = (entries, bodies)
+    var (tree, treeNodes) = (parent.tree, NewNodes(leafCapacity: candidate.leafHashes.count))
+    for hash in candidate.leafHashes { tree.append(leafHash: hash, into: &treeNodes) }
+    var (history, historyNodes) = (parent.history, NewNodes(leafCapacity: 1))
+    history.append(leafHash: TreeHash.leaf(parent.hash.bytes.array.bytes), into: &historyNodes)
+    (self.treeNodes, self.historyNodes) = (treeNodes, historyNodes)
+  }
+}
+
+public enum StoreError: Error, Hashable, Sendable {
+  /// The directory holds another chain: both genesis hashes.
+  case foreignChain(found: Digest, expected: Digest)
+  /// Format of the directory: newer or older than this program's.
+  case format(found: String)
+  /// Another process, with this id when it could be read, has the directory open.
+  case locked(pid: String)
+  /// A commit does not follow the durable head.
+  case notNext(head: Height, got: Height)
+  /// A stored value is missing or does not hold what it must.
+  case damaged(String)
+  /// A system call or the storage engine failed. After a failed write the process must end.
+  case failed(String)
+}
+
+/// One of the two trees.
+public enum StoredTree: Sendable { case entries, history }
+
+/// Final blocks on disk. Called by one thread; every call is synchronous. After a thrown error of `commit` the process must end.
+public protocol LedgerStore: AnyObject {
+  /// Header of the durable head; genesis counts as durable.
+  var head: BlockHeader { get }
+  /// Writes consecutive final blocks with one synced write.
+  func commit(_ blocks: [BlockCommit]) throws(StoreError)
+  func header(at height: Height) throws(StoreError) -> BlockHeader?
+  /// Encoded finality certificate, empty when the block has none of its own.
+  func certificate(at height: Height) throws(StoreError) -> [UInt8]?
+  func entries(at height: Height) throws(StoreError) -> [UInt8]?
+  func bodies(at height: Height) throws(StoreError) -> [UInt8]?
+  func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest
+  /// Nodes `range` of a level of the tree of entries, 32 bytes each: the bytes of a tile.
+  func nodes(level: Int, range: Range<UInt64>) throws(StoreError) -> [UInt8]
+  func height(ofBlock hash: Digest) throws(StoreError) -> Height?
+
+  /// Height up to which the index has been built; it follows the head.
+  var indexedHeight: Height { get }
+  /// Indexes up to `blocksMax` further blocks. Returns true while more are left.
+  func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool
+  /// Leaf of an event, as far as the index has been built.
+  func location(of id: EventID) throws(StoreError) -> LeafIndex?
+}
+
+extension LedgerStore {
+  /// Height of the block that holds the leaf, by binary search over the headers; nil beyond the head.
+  public func height(containing leaf: LeafIndex) throws(StoreError) -> Height? {
+    guard leaf.rawValue < head.treeSize else { return nil }
+    var (low, high) = (UInt64(1), head.height.rawValue)
+    while low < high {
+      let middle = (low + high) / 2
+      guard let header = try header(at: Height(middle)) else { throw .damaged("no header at height \(middle)") }
+      if header.treeSize > leaf.rawValue { high = middle } else { low = middle + 1 }
+    }
+    return Height(low)
+  }
+
+  /// The record of a leaf with the height of its block, put together from entry, salt and body; nil beyond the head.
+  /// - Throws: `.damaged` when the parts do not have the digest that the statement names.
+  public func record(at leaf: LeafIndex) throws(StoreError) -> (record: [UInt8], height: Height)? {
+    guard let height = try height(containing: leaf), let header = try header(at: height) else { return nil }
+    guard let entries = try entries(at: height), let bodies = try bodies(at: height), entries.count == Entry.byteCount * Int(header.eventCount) else {
+      throw .damaged("entries of block \(height.rawValue)")
+    }
+    let position = Int(leaf.rawValue - header.firstLeaf.rawValue)
+    var bodyOffset = 0
+    for earlier in 0..<position {
+      guard let length = Record.length(peeking: entries.bytes, at: earlier * Entry.byteCount) else { throw .damaged("entry \(earlier) of block \(height.rawValue)") }
+      bodyOffset += length - Entry.byteCount
+    }
+    let offset = position * Entry.byteCount
+    guard let length = Record.length(peeking: entries.bytes, at: offset), bodyOffset + length - Entry.byteCount <= bodies.count else {
+      throw .damaged("body of leaf \(leaf.rawValue)")
+    }
+    let record = Array(entries[offset..<offset + Entry.byteCount]) + bodies[bodyOffset..<bodyOffset + length - Entry.byteCount]
+    do { _ = try Record(parsing: record.bytes) } catch { throw .damaged("record of leaf \(leaf.rawValue): \(error)") }
+    return (record, height)
+  }
+
+  /// Fills the replay window of a chain state at the head from the stored blocks that can still be in it.
+  public func restoreWindow(of chain: inout Chain) throws(StoreError) {
+    var first = head.height.rawValue
+    while first > 0, let header = try header(at: Height(first)), header.timestamp >= chain.windowBegin { first -= 1 }
+    while first < head.height.rawValue {
+      first += 1
+      guard let header = try header(at: Height(first)), let entries = try entries(at: Height(first)) else { throw .damaged("block \(first) is missing") }
+      do { try chain.restoreWindow(entries: entries.bytes, firstLeaf: header.firstLeaf) } catch { throw .damaged("entries of block \(first): \(error)") }
+    }
+  }
+
+  /// The tree as a source of proofs.
+  public func reader(of tree: StoredTree) -> StoredNodes<Self> { StoredNodes(store: self, tree: tree) }
+}
+
+/// Nodes of one stored tree.
+public struct StoredNodes<Store: LedgerStore>: NodeReader {
+  let store: Store
+  let tree: StoredTree
+  public func node(level: Int, index: UInt64) throws(TreeError) -> Digest { try store.node(of: tree, level: level, index: index) }
+}

@@ -1,0 +1,300 @@
+public import Ambient
+public import Audit
+import Bytes
+import Digests
+import Ed25519
+import Lanes
+import Synchronization
+
+/// Names a pending event: a slot and the generation of its use.
+@frozen public struct EventHandle: Hashable, Sendable, BitwiseCopyable {
+  let slot: UInt32
+  let generation: UInt32
+}
+
+/// The answer to an admission.
+public enum Admission: Sendable, Equatable {
+  case accepted(EventHandle)
+  /// Pending already.
+  case duplicate(EventHandle)
+  /// `eventsMax` or `bytesMax` is reached: try again later.
+  case full
+  /// This signer holds its share.
+  case signerQuota
+  /// (signer, stream, seq) is taken by another pending event.
+  case sequenceConflict(EventID)
+}
+
+/// What became of an event that left the pool without a block.
+public enum Fate: UInt8, Sendable { case expired, rejected }
+
+/// Pending events, shared by reactor threads (admission) and one chain thread (everything else). See the header of this target.
+public final class EventPool: @unchecked Sendable {
+  // Sendable: reactors touch the atomics, the slab and slots they own; the rest belongs to the chain thread, as each method says.
+  struct Slot: BitwiseCopyable {
+    var id = EventID(.zero)
+    var signer = Bytes32()
+    var timestamp: UInt64 = 0
+    var stream: UInt64 = 0
+    var sequence: UInt64 = 0
+    var admitted = Instant.zero
+    var block: UInt32 = 0
+    var byteCount: UInt32 = 0
+    var generation: UInt32 = 0
+    var reactor: UInt32 = 0
+  }
+
+  public let limits: PoolLimits
+  let slab: EventSlab
+  let slots: SlotArray<Slot>
+  private let freeSlots: FreeList
+  private let tables: [DuplicateTable]
+  private let sequenceTables: [DuplicateTable]
+  /// Which of the twin tables is in use.
+  private let current = Atomic<Int>(0)
+  private let counters: AtomicWords
+  private let signerCounts: AtomicWords
+  private let lanes: [SPSCLane<UInt32>]
+  /// Epoch in cell 0, then the last epoch each reactor has passed.
+  private let epochs: AtomicWords
+  private let seed: UInt64
+  var queues: SignerQueues
+  private var retired: [(epoch: UInt64, slot: Int)] = []
+  private var retiredBegin = 0
+  private var fates: [EventID: Fate] = [:]
+  private var fateOrder: [EventID] = []
+  private var fateBegin = 0
+
+  private static let countCell = 0, bytesCell = 1
+
+  /// - Parameter seed: unpredictable, so that nobody can aim at one probe sequence.
+  public init(limits: PoolLimits, seed: UInt64) {
+    self.limits = limits
+    self.seed = seed
+    slab = EventSlab(recordBytesMax: limits.recordBytesMax, bytesMax: limits.bytesMax, eventsMax: limits.eventsMax)
+    slots = SlotArray(count: limits.slots, filledWith: Slot())
+    freeSlots = FreeList(count: limits.slots)
+    tables = [DuplicateTable(cells: limits.tableCells), DuplicateTable(cells: limits.tableCells)]
+    sequenceTables = [DuplicateTable(cells: limits.tableCells), DuplicateTable(cells: limits.tableCells)]
+    counters = AtomicWords(count: 2)
+    signerCounts = AtomicWords(count: PoolLimits.signerCounters)
+    lanes = (0..<limits.reactors).map { _ in SPSCLane(capacity: limits.laneCapacity) }
+    epochs = AtomicWords(count: 1 + limits.reactors)
+    queues = SignerQueues(slots: limits.slots)
+  }
+
+  // MARK: Any reactor
+
+  /// The pending event with this id.
+  public func lookup(_ id: EventID) -> EventHandle? {
+    // Acquire: pairs with the swap of a rebuild.
+    let table = tables[current.load(ordering: .acquiring)]
+    return table.find(key(id)) { slots[$0].id == id }.map(handle)
+  }
+
+  /// Admits a verified record of this chain.
+  /// - Parameters:
+  ///   - record: the whole record; copied once.
+  ///   - reactor: index of the calling thread, below `limits.reactors`.
+  public func admit(_ record: RawSpan, id: EventID, statement: Statement, reactor: Int, now: Instant) -> Admission {
+    let generation = current.load(ordering: .acquiring)
+    if let slot = tables[generation].find(key(id), where: { slots[$0].id == id }) { return .duplicate(handle(slot)) }
+    if statement.sequence != 0, let other = sequenceHolder(statement, generation) { return .sequenceConflict(slots[other].id) }
+    let signerCell = Int(truncatingIfNeeded: mix(statement.signer.bytes.w1) & UInt64(PoolLimits.signerCounters - 1))
+    guard reserve(record.byteCount) else { return .full }
+    guard signerCounts.add(1, signerCell) <= UInt64(limits.perSignerMax) else {
+      signerCounts.subtract(1, signerCell)
+      unreserve(record.byteCount)
+      return .signerQuota
+    }
+    guard let slot = freeSlots.pop() else { return undo(record.byteCount, signerCell, .full) }
+    guard let block = slab.store(record) else {
+      freeSlots.push(slot)
+      return undo(record.byteCount, signerCell, .full)
+    }
+    let use = slots[slot].generation &+ 1
+    slots[slot] = Slot(
+      id: id, signer: statement.signer.bytes, timestamp: statement.timestamp.rawValue, stream: statement.stream, sequence: statement.sequence,
+      admitted: now, block: block, byteCount: UInt32(record.byteCount), generation: use, reactor: UInt32(reactor))
+    switch tables[generation].claim(key(id), slot: slot, where: { slots[$0].id == id }) {
+    case .claimed: break
+    case .known(let other):
+      slab.free(block)
+      freeSlots.push(slot)
+      return undo(record.byteCount, signerCell, .duplicate(handle(other)))
+    case .noRoom:
+      slab.free(block)
+      freeSlots.push(slot)
+      return undo(record.byteCount, signerCell, .full)
+    }
+    if statement.sequence != 0 { _ = sequenceTables[generation].claim(sequenceKey(slots[slot]), slot: slot) { _ in false } }
+    let isPushed = lanes[reactor].push(UInt32(slot))
+    precondition(isPushed, "the lane holds as many places as the pool has events")
+    return .accepted(EventHandle(slot: UInt32(slot), generation: use))
+  }
+
+  /// A reactor has finished a tick and holds no handle from before it.
+  public func quiesce(reactor: Int) { epochs.storeReleasing(epochs.loadAcquiring(0), 1 + reactor) }
+
+  /// Lends the record of a pending event; nil when the handle's event has left.
+  public func withRecord<R>(_ handle: EventHandle, _ body: (RawSpan) -> R) -> R? {
+    let slot = slots[Int(handle.slot)]
+    guard slot.generation == handle.generation, slot.block != 0 else { return nil }
+    return slab.withBytes(slot.block, byteCount: Int(slot.byteCount), body)
+  }
+
+  /// Pending events and their bytes, as admission counts them.
+  public var load: (events: Int, bytes: Int) { (Int(counters.loadRelaxed(Self.countCell)), Int(counters.loadRelaxed(Self.bytesCell))) }
+
+  public var isFull: Bool { load.events >= limits.eventsMax || load.bytes >= limits.bytesMax }
+
+  private func reserve(_ bytes: Int) -> Bool {
+    if counters.add(1, Self.countCell) <= UInt64(limits.eventsMax) {
+      if counters.add(UInt64(bytes), Self.bytesCell) <= UInt64(limits.bytesMax) { return true }
+      counters.subtract(UInt64(bytes), Self.bytesCell)
+    }
+    counters.subtract(1, Self.countCell)
+    return false
+  }
+
+  private func unreserve(_ bytes: Int) {
+    counters.subtract(UInt64(bytes), Self.bytesCell)
+    counters.subtract(1, Self.countCell)
+  }
+
+  private func undo(_ bytes: Int, _ signerCell: Int, _ answer: Admission) -> Admission {
+    signerCounts.subtract(1, signerCell)
+    unreserve(bytes)
+    return answer
+  }
+
+  private func sequenceHolder(_ statement: Statement, _ generation: Int) -> Int? {
+    let wanted = Slot(signer: statement.signer.bytes, stream: statement.stream, sequence: statement.sequence)
+    return sequenceTables[generation].find(sequenceKey(wanted)) {
+      slots[$0].signer == wanted.signer && slots[$0].stream == wanted.stream && slots[$0].sequence == wanted.sequence
+    }
+  }
+
+  func handle(_ slot: Int) -> EventHandle { EventHandle(slot: UInt32(slot), generation: slots[slot].generation) }
+
+  private func key(_ id: EventID) -> UInt64 { mix(id.digest.bytes.w0) }
+  private func sequenceKey(_ slot: Slot) -> UInt64 { mix(slot.signer.w0 ^ mix(slot.stream) ^ mix(slot.sequence &+ 1)) }
+
+  /// A keyed finaliser in the manner of splitmix64: ids are hashes already, the seed keeps the probe sequence private.
+  private func mix(_ word: UInt64) -> UInt64 {
+    var z = word ^ seed
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  // MARK: Chain thread
+
+  /// Takes what reactors have admitted into the signer queues. Returns how many events are new.
+  @discardableResult public func collect(now: Instant) -> Int {
+    reclaim()
+    var count = 0
+    for lane in lanes {
+      while let slot = lane.pop() {
+        if queues.enqueue(Int(slot), slots[Int(slot)]) { count += 1 } else { retire(Int(slot)) }
+      }
+    }
+    return count
+  }
+
+  /// Drops events that have waited longer than the time to live; their fate is remembered.
+  @discardableResult public func expire(now: Instant) -> Int {
+    var count = 0
+    while let slot = queues.oldest, now.milliseconds(since: slots[slot].admitted) >= limits.timeToLiveMilliseconds {
+      drop(slot, .expired)
+      count += 1
+    }
+    return count
+  }
+
+  /// What became of an event that left without a block, as long as it is remembered.
+  public func fate(of id: EventID) -> Fate? { fates[id] }
+
+  /// Removes a queued event that can never be in a block.
+  func drop(_ slot: Int, _ fate: Fate) {
+    queues.remove(slot)
+    remember(slots[slot].id, fate)
+    retire(slot)
+  }
+
+  private func remember(_ id: EventID, _ fate: Fate) {
+    if fates.updateValue(fate, forKey: id) == nil { fateOrder.append(id) }
+    while fateOrder.count - fateBegin > PoolLimits.fatesMax {
+      fates[fateOrder[fateBegin]] = nil
+      fateBegin += 1
+    }
+    if fateBegin > PoolLimits.fatesMax {
+      fateOrder.removeFirst(fateBegin)
+      fateBegin = 0
+    }
+  }
+
+  /// Takes an event out of tables and counters; its memory is free once every reactor has passed a tick.
+  func retire(_ slot: Int) {
+    let content = slots[slot]
+    for generation in tables.indices {
+      tables[generation].remove(key(content.id), slot: slot)
+      if content.sequence != 0 { sequenceTables[generation].remove(sequenceKey(content), slot: slot) }
+    }
+    signerCounts.subtract(1, Int(truncatingIfNeeded: mix(content.signer.w1) & UInt64(PoolLimits.signerCounters - 1)))
+    unreserve(Int(content.byteCount))
+    retired.append((epochs.loadRelaxed(0), slot))
+  }
+
+  private func reclaim() {
+    // Acquire: pairs with `quiesce`, so that the reactors' reads are over.
+    var passed = UInt64.max
+    for reactor in 0..<limits.reactors { passed = min(passed, epochs.loadAcquiring(1 + reactor)) }
+    while retiredBegin < retired.count, retired[retiredBegin].epoch < passed {
+      let slot = retired[retiredBegin].slot
+      slab.free(slots[slot].block)
+      slots[slot].block = 0
+      freeSlots.push(slot)
+      retiredBegin += 1
+    }
+    if retiredBegin == retired.count {
+      retired.removeAll(keepingCapacity: true)
+      retiredBegin = 0
+    }
+    // A new epoch: what is retired from here on waits until the reactors have seen it.
+    _ = epochs.add(1, 0)
+    rebuildIfCrowded()
+  }
+
+  /// Moves the pending entries into the twin table when tombstones have filled half of the cells.
+  private func rebuildIfCrowded() {
+    let old = current.load(ordering: .relaxed)
+    guard tables[old].isCrowded || sequenceTables[old].isCrowded else { return }
+    let new = 1 - old
+    tables[new].clear()
+    sequenceTables[new].clear()
+    queues.forEachPending { slot in
+      _ = tables[new].claim(key(slots[slot].id), slot: slot) { _ in false }
+      if slots[slot].sequence != 0 { _ = sequenceTables[new].claim(sequenceKey(slots[slot]), slot: slot) { _ in false } }
+    }
+    // Release: publishes the rebuilt table.
+    current.store(new, ordering: .releasing)
+  }
+
+  /// Figures of the chain thread's side.
+  public struct Statistics: Sendable {
+    /// Pending events: waiting or in a proposal.
+    public var count: Int
+    public var bytes: Int
+    /// Events that the next proposal may take, and their bytes.
+    public var proposable: Int
+    public var proposableBytes: Int
+    public var oldest: Instant?
+  }
+
+  public var statistics: Statistics {
+    Statistics(
+      count: load.events, bytes: load.bytes, proposable: queues.waitingCount, proposableBytes: queues.waitingBytes,
+      oldest: queues.oldest.map { slots[$0].admitted })
+  }
+}

@@ -1,0 +1,205 @@
+public import Audit
+import Bytes
+public import Digests
+import Glibc
+public import Ledger
+public import Merkle
+
+/// The store of a node on disk. One per data directory; see the header document for the layout.
+public final class RocksLedgerStore: LedgerStore {
+  private static let format = "moloch-data 1"
+  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4 }
+
+  public private(set) var head: BlockHeader
+  private let genesis: BlockHeader
+  private let lock: DirectoryLock
+  private let chain: Database
+  private let tree: TreeFiles
+  private let history: TreeFiles
+  private let index: Database
+  public private(set) var indexedHeight: Height
+
+  /// Opens or creates the store in `directory`, which is created when missing, and repairs the tree files.
+  /// - Throws: `.locked`, `.format`, `.foreignChain`, `.damaged`, `.failed`.
+  public init(directory: String, genesis: BlockHeader, genesisHash: Digest, options: StoreOptions = StoreOptions()) throws(StoreError) {
+    for path in [directory, directory + "/chain", directory + "/mmr", directory + "/index"] {
+      // The path is lent to the call as a C string.
+      guard unsafe mkdir(path, 0o750) == 0 || errno == EEXIST else { throw .failed("mkdir \(path): errno \(errno)") }
+    }
+    lock = try DirectoryLock(path: directory + "/LOCK")
+    let found = try DirectoryLock.text(path: directory + "/FORMAT", orCreate: Self.format)
+    guard found == Self.format else { throw .format(found: found) }
+    chain = try Database(path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes"], options: options)
+    if let stored = try chain.value(Family.meta, Array("genesis".utf8)) {
+      guard let bytes = Bytes32(stored) else { throw .damaged("genesis hash") }
+      guard Digest(bytes) == genesisHash else { throw .foreignChain(found: Digest(bytes), expected: genesisHash) }
+    } else {
+      try chain.write([(Family.meta, Array("genesis".utf8), genesisHash.bytes.array)])
+    }
+    self.genesis = genesis
+    tree = TreeFiles(prefix: directory + "/mmr/level")
+    history = TreeFiles(prefix: directory + "/mmr/history")
+    index = try Database(path: directory + "/index", families: ["default"], options: options, hasLog: false)
+    indexedHeight = Height(0)
+    head = genesis
+    if let height = try chain.value(Family.meta, Array("head".utf8)) {
+      guard height.count == 8, let header = try header(at: Height(height.bytes.uint64(at: 0))) else { throw .damaged("head") }
+      head = header
+    }
+    try repair()
+    if let value = try index.value(0, Self.indexHeadKey), value.count == 8 { indexedHeight = min(head.height, Height(value.bytes.uint64(at: 0))) }
+  }
+
+  public func commit(_ blocks: [BlockCommit]) throws(StoreError) {
+    guard let last = blocks.last else { return }
+    var puts: [(family: Int, key: [UInt8], value: [UInt8])] = []
+    var height = head.height
+    for block in blocks {
+      guard block.header.height == height.next else { throw .notNext(head: height, got: block.header.height) }
+      height = block.header.height
+      puts.append((Family.blocks, key(height), block.header.encoded + block.certificate))
+      puts.append((Family.entries, key(height), block.entries))
+      puts.append((Family.bodies, key(height), block.bodies))
+      puts.append((Family.hashes, block.hash.bytes.array, key(height)))
+    }
+    puts.append((Family.meta, Array("head".utf8), key(height)))
+    try chain.write(puts)
+    head = last.header
+    for block in blocks {
+      try tree.append(block.treeNodes)
+      try history.append(block.historyNodes)
+    }
+  }
+
+  public func header(at height: Height) throws(StoreError) -> BlockHeader? {
+    if height.rawValue == 0 { return genesis }
+    guard let value = try chain.value(Family.blocks, key(height)) else { return nil }
+    do { return try BlockHeader(decoding: value.bytes) } catch { throw .damaged("header \(height.rawValue): \(error)") }
+  }
+
+  public func certificate(at height: Height) throws(StoreError) -> [UInt8]? {
+    try chain.value(Family.blocks, key(height)).map { [UInt8]($0.dropFirst(BlockHeader.byteCount)) }
+  }
+  public func entries(at height: Height) throws(StoreError) -> [UInt8]? { try chain.value(Family.entries, key(height)) }
+  public func bodies(at height: Height) throws(StoreError) -> [UInt8]? { try chain.value(Family.bodies, key(height)) }
+
+  public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
+    switch tree {
+    case .entries: try self.tree.node(level: level, index: index)
+    case .history: try history.node(level: level, index: index)
+    }
+  }
+
+  public func nodes(level: Int, range: Range<UInt64>) throws(StoreError) -> [UInt8] { try tree.bytes(level: level, range: range) }
+
+  public func height(ofBlock hash: Digest) throws(StoreError) -> Height? {
+    if hash == genesis.hash { return Height(0) }
+    guard let value = try chain.value(Family.hashes, hash.bytes.array), value.count == 8 else { return nil }
+    return Height(value.bytes.uint64(at: 0))
+  }
+
+  // MARK: The index
+
+  /// 4 bytes, so that no 32-byte id meets it.
+  private static let indexHeadKey = Array("head".utf8)
+
+  public func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool {
+    guard indexedHeight < head.height else { return false }
+    var puts: [(family: Int, key: [UInt8], value: [UInt8])] = []
+    var height = indexedHeight
+    for _ in 0..<blocksMax where height < head.height {
+      height = height.next
+      guard let header = try header(at: height), let entries = try entries(at: height) else { throw .damaged("block \(height.rawValue) is missing") }
+      for position in 0..<UInt64(header.eventCount) {
+        let offset = Int(position) * Entry.byteCount
+        guard entries.count >= offset + Entry.byteCount else { throw .damaged("entries of block \(height.rawValue)") }
+        let id = SHA256.hash(entries.bytes.extracting(offset..<offset + Statement.byteCount))
+        puts.append((0, id.bytes.array, key(Height(header.firstLeaf.rawValue + position))))
+      }
+    }
+    // The head travels in the same batch as the rows, so that the two are lost together or not at all.
+    puts.append((0, Self.indexHeadKey, key(height)))
+    try index.write(puts)
+    indexedHeight = height
+    return indexedHeight < head.height
+  }
+
+  public func location(of id: EventID) throws(StoreError) -> LeafIndex? {
+    guard let value = try index.value(0, id.digest.bytes.array), value.count == 8 else { return nil }
+    return LeafIndex(value.bytes.uint64(at: 0))
+  }
+
+  private func key(_ height: Height) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.append(bigEndian: height.rawValue)
+    return bytes
+  }
+
+  /// Cuts the tree files to the durable head and rebuilds them from the entries when nodes are missing or a root differs.
+  private func repair() throws(StoreError) {
+    let isComplete = try tree.cut(to: head.treeSize)
+    let isHistoryComplete = try history.cut(to: head.height.rawValue)
+    let root = try? MountainRange(size: head.treeSize, from: tree).root
+    let historyRoot = try? MountainRange(size: head.height.rawValue, from: history).root
+    if isComplete, isHistoryComplete, root == head.treeRoot, historyRoot == head.historyRoot { return }
+    var (leaves, blocks) = (MountainRange(), MountainRange())
+    var hash = genesis.hash
+    for height in 0..<head.height.rawValue {
+      var (nodes, historyNodes) = (NewNodes(), NewNodes())
+      blocks.append(leafHash: TreeHash.leaf(hash.bytes.array.bytes), into: &historyNodes)
+      let next = Height(height + 1)
+      guard let header = try header(at: next), let entries = try entries(at: next) else { throw .damaged("block \(next.rawValue) is missing") }
+      for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) where entries.count - offset >= Entry.byteCount {
+        leaves.append(leafHash: TreeHash.leaf(entries.bytes.extracting(offset..<offset + Entry.byteCount)), into: &nodes)
+      }
+      guard leaves.root == header.treeRoot, blocks.root == header.historyRoot else { throw .damaged("roots of block \(next.rawValue)") }
+      try tree.append(nodes)
+      try history.append(historyNodes)
+      hash = header.hash
+    }
+  }
+}
+
+/// Exclusive use of a data directory; released when the process ends, however it ends.
+final class DirectoryLock {
+  private let file: CInt
+
+  init(path: String) throws(StoreError) {
+    // The path is lent to the call as a C string.
+    file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+    guard file >= 0 else { throw .failed("open \(path): errno \(errno)") }
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+      let pid = Self.read(file)
+      close(file)
+      throw .locked(pid: pid)
+    }
+    guard ftruncate(file, 0) == 0, Self.write(file, "\(getpid())\n") else { throw .failed("write \(path): errno \(errno)") }
+  }
+
+  deinit { close(file) }
+
+  /// First line of a small file, which is created with `text` when it is missing or empty.
+  static func text(path: String, orCreate text: String) throws(StoreError) -> String {
+    // The path is lent to the call as a C string.
+    let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+    guard file >= 0 else { throw .failed("open \(path): errno \(errno)") }
+    defer { close(file) }
+    let found = read(file)
+    if !found.isEmpty { return found }
+    guard write(file, text + "\n"), fsync(file) == 0 else { throw .failed("write \(path): errno \(errno)") }
+    return text
+  }
+
+  private static func read(_ file: CInt) -> String {
+    var bytes = [UInt8](repeating: 0, count: 64)
+    // The buffer is written during the call only.
+    let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, 0) }
+    return String(decoding: bytes.prefix(max(0, count)).prefix { $0 != 10 }, as: UTF8.self)
+  }
+
+  private static func write(_ file: CInt, _ text: String) -> Bool {
+    let bytes = Array(text.utf8)
+    // The buffer is read during the call only.
+    return unsafe bytes.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, 0) } == bytes.count
+  }
+}

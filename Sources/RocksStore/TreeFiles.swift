@@ -1,0 +1,75 @@
+import Bytes
+import Digests
+import Glibc
+import Ledger
+import Merkle
+
+/// The level files of one tree: node i of level h is at byte 32 i of `<prefix>-<h>`. Written lazily, never synced: derived from the chain.
+final class TreeFiles: NodeReader {
+  private let prefix: String
+  private var files: [CInt] = []
+
+  /// - Parameter prefix: directory and name up to the dash.
+  init(prefix: String) { self.prefix = prefix }
+
+  deinit { for file in files { close(file) } }
+
+  /// Cuts every level to the nodes of `size` leaves. Returns false when nodes are missing.
+  func cut(to size: UInt64) throws(StoreError) -> Bool {
+    var isComplete = true
+    for level in 0..<TreeLimit.levels where size >> UInt64(level) > 0 || exists(level) {
+      let length = Int(32 * (size >> UInt64(level)))
+      let file = try file(level)
+      if lseek(file, 0, SEEK_END) < length { isComplete = false }
+      else if ftruncate(file, length) != 0 { throw .failed("ftruncate: errno \(errno)") }
+    }
+    return isComplete
+  }
+
+  func append(_ nodes: NewNodes) throws(StoreError) {
+    for level in 0..<nodes.height where !nodes.levels[level].digests.isEmpty {
+      var bytes: [UInt8] = []
+      for digest in nodes.levels[level].digests { bytes.append(digest.bytes) }
+      let offset = Int(32 * nodes.levels[level].firstIndex)
+      // The buffer is read during the call only.
+      let file = try file(level)
+      let written = unsafe bytes.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, offset) }
+      guard written == bytes.count else { throw .failed("pwrite: errno \(errno)") }
+    }
+  }
+
+  func node(level: Int, index: UInt64) throws(TreeError) -> Digest {
+    guard level >= 0, level < files.count else { throw .missingNode(level: level, index: index) }
+    var bytes = [UInt8](repeating: 0, count: 32)
+    let file = files[level]
+    // The buffer is written during the call only.
+    let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, 32, Int(32 * index)) }
+    guard got == 32 else { throw .missingNode(level: level, index: index) }
+    return Digest(bytes.bytes, at: 0)
+  }
+
+  /// The bytes of consecutive nodes.
+  func bytes(level: Int, range: Range<UInt64>) throws(StoreError) -> [UInt8] {
+    guard level >= 0, level < files.count else { throw .damaged("level \(level) is missing") }
+    var bytes = [UInt8](repeating: 0, count: 32 * range.count)
+    let file = files[level]
+    // The buffer is written during the call only.
+    let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, Int(32 * range.lowerBound)) }
+    guard got == bytes.count else { throw .damaged("nodes \(range) of level \(level)") }
+    return bytes
+  }
+
+  private func path(_ level: Int) -> String { "\(prefix)-\(level < 10 ? "0" : "")\(level)" }
+  // The path is lent to the call as a C string.
+  private func exists(_ level: Int) -> Bool { unsafe access(path(level), F_OK) == 0 }
+
+  private func file(_ level: Int) throws(StoreError) -> CInt {
+    while files.count <= level {
+      // The path is lent to the call as a C string.
+      let file = unsafe open(path(files.count), O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+      guard file >= 0 else { throw .failed("open \(path(files.count)): errno \(errno)") }
+      files.append(file)
+    }
+    return files[level]
+  }
+}
