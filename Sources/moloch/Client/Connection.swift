@@ -43,7 +43,7 @@ final class Connection {
     var offset = 0
     while offset < bytes.count {
       // The array outlives the call, which reads `count - offset` bytes of it.
-      let sent = unsafe bytes.withUnsafeBytes { unsafe Glibc.send(descriptor, $0.baseAddress! + offset, bytes.count - offset, Int32(MSG_NOSIGNAL.rawValue)) }
+      let sent = unsafe bytes.withUnsafeBytes { unsafe Glibc.send(descriptor, $0.baseAddress! + offset, bytes.count - offset, Int32(MSG_NOSIGNAL)) }
       if sent > 0 {
         offset += sent
       } else if errno == EAGAIN {

@@ -51,9 +51,10 @@ enum Endpoint: Equatable, CustomStringConvertible {
   }
 
   private static func connect(host: String, port: UInt16, deadline: Deadline) throws(SocketError) -> Int32 {
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = Int32(AI_NUMERICSERV)
+    // Plain integers of a structure that also has pointers, all nil.
+    var hints = unsafe addrinfo()
+    unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    unsafe hints.ai_flags = Int32(AI_NUMERICSERV)
     var list: UnsafeMutablePointer<addrinfo>?
     // The resolver copies both strings; its list is freed below, after the last use.
     let status = unsafe getaddrinfo(host, String(port), &hints, &list)

@@ -8,9 +8,10 @@ enum SystemTime {
   static func unixMilliseconds() -> UInt64 { milliseconds(of: CLOCK_REALTIME) }
 
   static func sleep(milliseconds: UInt64) {
-    var left = timespec(tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
-    // The kernel reads and writes the structure during the call; a signal leaves the rest in it.
-    while unsafe nanosleep(&left, &left) != 0 && errno == EINTR {}
+    var wanted = timespec(tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
+    var left = timespec()
+    // The kernel reads one structure and writes the other during the call; after a signal the rest is slept.
+    while unsafe nanosleep(&wanted, &left) != 0 && errno == EINTR { wanted = left }
   }
 
   private static func milliseconds(of clock: clockid_t) -> UInt64 {
