@@ -10,6 +10,12 @@ struct GlobalOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Colour: auto, always or never.", valueName: "when")) var color: Terminal.ColorChoice = .auto
   @Flag(help: "Print results and errors only.") var quiet = false
   @Flag(help: "Answer yes to every question.") var yes = false
+  @Option(help: ArgumentHelp("How long a node may take to answer, for example 500ms, 30s or 2m.", valueName: "duration"))
+  var timeout = DurationArgument(milliseconds: 30_000)
 
   var terminal: Terminal { Terminal(color: color) }
+  var directory: Home { Home(home: home, config: config) }
+
+  /// A note on stderr, unless quiet.
+  func note(_ line: String) { if !quiet { Terminal.note(line) } }
 }

@@ -7,7 +7,8 @@ enum Files {
   static let readBytesMax = 1 << 30
 
   static func read(_ path: String) throws(CommandFailure) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Swift lends the path as a C string for the time of the call; so do the calls below.
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       let code = errno
       throw CommandFailure("cannot read \(path): \(reason(code))", code == ENOENT ? Exit.inputMissing : Exit.inputMissing)
@@ -33,7 +34,7 @@ enum Files {
 
   /// Creates a file that does not exist yet, synced, with the given mode.
   static func create(_ path: String, _ bytes: [UInt8], mode: mode_t) throws(CommandFailure) {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard descriptor >= 0 else {
       let code = errno
       if code == EEXIST { throw CommandFailure("\(path) exists; nothing was written", Exit.wouldOverwrite) }
@@ -53,7 +54,7 @@ enum Files {
     guard fsync(descriptor) == 0 else { throw CommandFailure("cannot sync \(path): \(reason(errno))", Exit.inputOutput) }
   }
 
-  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+  static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
   /// Creates a directory and its missing parents; an existing one keeps its mode.
   static func makeDirectory(_ path: String, mode: mode_t) throws(CommandFailure) {
@@ -61,9 +62,18 @@ enum Files {
     if let slash = path.dropLast(path.hasSuffix("/") ? 1 : 0).lastIndex(of: "/"), slash != path.startIndex {
       try makeDirectory(String(path[..<slash]), mode: mode)
     }
-    guard mkdir(path, mode) == 0 || errno == EEXIST else {
+    guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else {
       throw CommandFailure("cannot create \(path): \(reason(errno))", errno == EACCES ? Exit.permission : Exit.inputOutput)
     }
+  }
+
+  /// Replaces or creates a file in one step: a reader sees the old content or the new one, never a part.
+  static func replace(_ path: String, _ bytes: [UInt8]) throws(CommandFailure) {
+    let temporary = path + ".part"
+    // The path is lent for the call. A leftover of an interrupted run is in nobody's use.
+    _ = unsafe unlink(temporary)
+    try create(temporary, bytes, mode: 0o644)
+    guard unsafe rename(temporary, path) == 0 else { throw CommandFailure("cannot write \(path): \(reason(errno))", Exit.inputOutput) }
   }
 
   /// The system's words for an errno.

@@ -21,13 +21,13 @@ struct ProgressBar {
     self.unit = unit
     self.terminal = terminal
     self.isQuiet = isQuiet
-    started = Self.milliseconds()
+    started = SystemTime.monotonicMilliseconds()
     lastShown = started
   }
 
   mutating func update(_ done: UInt64) {
     guard !isQuiet else { return }
-    let now = Self.milliseconds()
+    let now = SystemTime.monotonicMilliseconds()
     guard now - lastShown >= (terminal.isInteractive ? Self.redrawMilliseconds : Self.plainMilliseconds) else { return }
     lastShown = now
     show(done, now: now)
@@ -36,7 +36,7 @@ struct ProgressBar {
   /// Draws the last state and ends the line.
   mutating func finish(_ done: UInt64) {
     guard !isQuiet else { return }
-    if terminal.isInteractive || isDrawn { show(done, now: Self.milliseconds()) }
+    if terminal.isInteractive || isDrawn { show(done, now: SystemTime.monotonicMilliseconds()) }
     if terminal.isInteractive { Terminal.write("\n", to: STDERR_FILENO) }
   }
 
@@ -60,12 +60,5 @@ struct ProgressBar {
     let width = min(28, room)
     let filled = Int(permille) * width / 1000
     return "\(label)  [" + String(repeating: "█", count: filled) + String(repeating: " ", count: width - filled) + "]" + tail
-  }
-
-  private static func milliseconds() -> UInt64 {
-    var time = timespec()
-    // The kernel fills the structure; CLOCK_MONOTONIC always exists.
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
   }
 }

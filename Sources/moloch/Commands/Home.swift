@@ -1,0 +1,64 @@
+import ArgumentParser
+import Glibc
+
+/// The node's home directory and the files that commands look for in it.
+struct Home {
+  /// Without a slash at the end.
+  let path: String
+  let configurationPath: String
+
+  /// `home`, else the directory that `config` stands in (its parent when that is named `config`), else `MOLOCH_HOME`, else the nearest ancestor of the
+  /// working directory with `config/node.toml`, else `./moloch-dev` when `moloch dev` made one, else `/opt/moloch`.
+  init(home: String?, config: String?) {
+    let found = home ?? config.map { Self.home(ofConfiguration: $0) } ?? Terminal.environment("MOLOCH_HOME") ?? Self.ancestor() ?? Self.development() ?? "/opt/moloch"
+    path = found.count > 1 && found.hasSuffix("/") ? String(found.dropLast()) : found
+    configurationPath = config ?? path + "/config/node.toml"
+  }
+
+  var genesisPath: String { path + "/config/genesis.json" }
+  var signerKeyPath: String { path + "/keys/signer.key" }
+  var adminSocketPath: String { path + "/data/admin.sock" }
+
+  private static func home(ofConfiguration file: String) -> String {
+    let directory = parent(file)
+    return directory.split(separator: "/").last == "config" ? parent(directory) : directory
+  }
+
+  private static func ancestor() -> String? {
+    // getcwd allocates the text when it is given no buffer; it is copied and freed here.
+    guard let text = unsafe getcwd(nil, 0) else { return nil }
+    var directory = unsafe String(cString: text)
+    unsafe free(text)
+    while true {
+      if Files.exists((directory == "/" ? "" : directory) + "/config/node.toml") { return directory }
+      if directory == "/" { return nil }
+      directory = parent(directory)
+    }
+  }
+
+  private static func development() -> String? { Files.exists("moloch-dev/config") ? "moloch-dev" : nil }
+
+  /// The directory part of a path: `.` when it has none.
+  private static func parent(_ path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}
+
+/// A span of time as people write it: `500ms`, `30s`, `2m`, `1h`.
+struct DurationArgument: ExpressibleByArgument {
+  let milliseconds: UInt64
+
+  init(milliseconds: UInt64) { self.milliseconds = milliseconds }
+
+  init?(argument: String) {
+    for (suffix, factor) in [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)] as [(String, UInt64)] where argument.hasSuffix(suffix) {
+      guard let number = UInt64(argument.dropLast(suffix.count)), number > 0, number <= 1_000_000 else { return nil }
+      milliseconds = number * factor
+      return
+    }
+    return nil
+  }
+
+  var defaultValueDescription: String { milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms" }
+}
