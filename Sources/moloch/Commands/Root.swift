@@ -8,7 +8,10 @@ import Glibc
     abstract: "A node of an audit chain, and the tools to use it.",
     discussion: "Start with 'moloch dev': it makes a chain of its own, runs a node for it and prints what to try next.",
     version: Release.line,
-    subcommands: [DevCommand.self, RunCommand.self, InitCommand.self, KeygenCommand.self, EventCommand.self, StorageCommand.self])
+    subcommands: [
+      DevCommand.self, RunCommand.self, InitCommand.self, KeygenCommand.self, EventCommand.self, VerifyCommand.self, StatusCommand.self, StorageCommand.self,
+      GenesisCommand.self,
+    ])
 
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())

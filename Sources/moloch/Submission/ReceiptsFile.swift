@@ -65,14 +65,14 @@ final class ReceiptsFile {
   }
 
   private func append(_ line: Int, _ receipt: Receipt, withRecord: Bool) {
-    var json = JSONWriter(pending)
+    var json = JSONWriter()
     json.beginObject()
     json.key("line"); json.number(line)
     json.key("id"); json.string(receipt.id.description)
     if withRecord { json.key("record"); json.base64(receipt.record.bytes) }
     json.key("status"); json.string(receipt.status.rawValue)
     json.endObject()
-    pending = json.bytes
+    pending += json.bytes
     pending.append(0x0A)
   }
 

@@ -147,7 +147,7 @@ struct Submission {
       if answer.status == 401 || answer.status == 403 && left.count == 1 && NodeError(answer).code == "FORBIDDEN" {
         throw CommandFailure("\(client.endpoint): \(NodeError(answer))", Exit.permission)
       }
-      guard answer.status < 500 else { throw CommandFailure("\(client.endpoint): \(NodeError(answer))", Exit.temporary) }
+      guard answer.status < 300 || [400, 403, 409, 413].contains(answer.status) else { throw CommandFailure("\(client.endpoint): \(NodeError(answer))", Exit.temporary) }
       guard let results = try? answer.json(from: client.endpoint)["results"]?.array, results.count == left.count else {
         try sendHalves(left, answer, waits: waits, waiting)
         return

@@ -1,0 +1,93 @@
+import ArgumentParser
+import Audit
+import Bytes
+import Digests
+import JSON
+
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify", abstract: "Check proof bundles offline.",
+    discussion: "Exit codes: 0 valid and anchored; 1 invalid; 3 consistent but no trust root given or reached; 4 a demand cannot be met. "
+      + "With several files the worst result decides.")
+
+  @Argument(help: ArgumentHelp("Bundle files.", valueName: "file")) var files: [String]
+  @Option(help: ArgumentHelp("Trust this genesis file.", valueName: "file")) var genesis: String?
+  @Option(help: ArgumentHelp("Trust this block.", valueName: "height:hash")) var trust: String?
+  @Option(help: ArgumentHelp("Also prove consistency with this older checkpoint.", valueName: "file")) var since: String?
+  @Option(help: ArgumentHelp("Salt and body, for a bundle without them.", valueName: "file")) var body: String?
+  @Flag(help: "Fail with 4 when the body is absent.") var requireBody = false
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    var options = OfflineVerification.Options()
+    options.requiresBody = requireBody
+    if let genesis { options.trust = .genesis(try Files.read(genesis)) }
+    if let trust {
+      guard genesis == nil else { throw CommandFailure("--genesis and --trust exclude each other", Exit.usage) }
+      let parts = trust.split(separator: ":")
+      guard parts.count == 2, let height = UInt64(parts[0]), let hash = Digest(hex: parts[1]) else {
+        throw CommandFailure("--trust \(trust): write HEIGHT:HASH", Exit.usage)
+      }
+      options.trust = .block(Height(height), hash)
+    }
+    if let since { options.since = String(decoding: try Files.read(since), as: UTF8.self) }
+    if let body { options.body = try Files.read(body) }
+    var worst: Int32 = 0
+    for file in files {
+      let result = OfflineVerification(bundle: try Files.read(file), options: options)
+      if global.json { Terminal.print(json(file, result)) } else { show(file, result) }
+      // 1 outweighs all, then 4, then 3.
+      worst = [1, 4, 3, 0].first { $0 == worst || $0 == result.exitCode } ?? 0
+    }
+    if worst != 0 { throw ExitCode(worst) }
+  }
+
+  private func show(_ file: String, _ result: OfflineVerification) {
+    let terminal = global.terminal
+    if files.count > 1 { Terminal.print("\(file):") }
+    for check in result.checks {
+      switch check.outcome {
+      case .pass(let detail): Terminal.print("\(terminal.styled("PASS", .green))  \(check.name): \(detail)")
+      case .fail(let expected, let found): Terminal.print("\(terminal.styled("FAIL", .red))  \(check.name): expected \(expected), found \(found)")
+      case .skip(let reason): Terminal.print("\(terminal.styled("SKIP", .yellow))  \(check.name): \(reason)")
+      }
+    }
+  }
+
+  private func json(_ file: String, _ result: OfflineVerification) -> String {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema")
+    json.string("moloch.verify/1" as StaticString)
+    json.key("file")
+    json.string(file)
+    json.key("exit_code")
+    json.number(Int(result.exitCode))
+    json.key("checks")
+    json.beginArray()
+    for check in result.checks {
+      json.beginObject()
+      json.key("name")
+      json.string(check.name)
+      switch check.outcome {
+      case .pass(let detail): write("PASS", "detail", detail, &json)
+      case .skip(let reason): write("SKIP", "detail", reason, &json)
+      case .fail(let expected, let found):
+        write("FAIL", "expected", expected, &json)
+        json.key("found")
+        json.string(found)
+      }
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    return String(decoding: json.bytes, as: UTF8.self)
+  }
+
+  private func write(_ outcome: String, _ name: String, _ text: String, _ json: inout JSONWriter) {
+    json.key("outcome")
+    json.string(outcome)
+    json.key(name)
+    json.string(text)
+  }
+}
