@@ -90,6 +90,8 @@ public struct GateStatistics: Sendable {
   public var latencies: [UInt64] = Array(repeating: 0, count: latencyBoundsMilliseconds.count + 1)
   public var latencySumMicroseconds: UInt64 = 0
 
+  public init() {}
+
   mutating func observe(nanoseconds: UInt64) {
     let milliseconds = (nanoseconds + 999_999) / 1_000_000
     var bucket = 0

@@ -66,6 +66,9 @@ public final class Gate {
     requestCounter = seed.w0
   }
 
+  /// Entry, salt and the largest inline body of this chain.
+  public var recordBytesMax: Int { chain.recordBytesMax }
+
   // MARK: Connections
 
   public func accepted(_ connection: ConnectionID, audience: Audience, _ loop: Loop) {

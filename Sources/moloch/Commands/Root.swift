@@ -8,7 +8,9 @@ import Glibc
     abstract: "A node of an audit chain, and the tools to use it.",
     discussion: "Start with 'moloch dev': it makes a chain of its own, runs a node for it and prints what to try next.",
     version: Release.line,
-    subcommands: [KeygenCommand.self, GenesisCommand.self, EventCommand.self, StatusCommand.self, StorageCommand.self])
+    subcommands: [
+      DevCommand.self, RunCommand.self, InitCommand.self, KeygenCommand.self, GenesisCommand.self, EventCommand.self, StatusCommand.self, StorageCommand.self,
+    ])
 
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())

@@ -1,0 +1,69 @@
+import Ambient
+import Glibc
+import JSON
+
+/// Bytes on disk under a data directory: allocated blocks, as `du` counts them.
+public struct DirectoryStatistics: Sendable {
+  public var chain: UInt64 = 0
+  public var mmr: UInt64 = 0
+  public var index: UInt64 = 0
+  public var validator: UInt64 = 0
+  public var other: UInt64 = 0
+  /// Bytes that an unprivileged process may still write on the file system.
+  public var free: UInt64 = 0
+
+  public var total: UInt64 { chain + mmr + index + validator + other }
+
+  public init(data: String) {
+    chain = Self.allocated(data + "/chain")
+    mmr = Self.allocated(data + "/mmr")
+    index = Self.allocated(data + "/index")
+    validator = Self.allocated(data + "/validator")
+    let all = Self.allocated(data)
+    other = all - min(all, chain + mmr + index + validator)
+    var status = statvfs()
+    // The kernel fills the structure; the path is lent to the call.
+    if unsafe statvfs(data, &status) == 0 { free = UInt64(status.f_bavail) * UInt64(status.f_frsize) }
+  }
+
+  /// Allocated bytes of a directory and all below it; what vanishes while it is counted counts as nothing.
+  private static func allocated(_ path: String) -> UInt64 {
+    var status = stat()
+    // The kernel fills the structure; the path is lent to the call.
+    guard unsafe lstat(path, &status) == 0 else { return 0 }
+    var bytes = UInt64(status.st_blocks) * 512
+    guard status.st_mode & S_IFMT == S_IFDIR, let directory = unsafe opendir(path) else { return bytes }
+    defer { unsafe closedir(directory) }
+    while let entry = unsafe readdir(directory) {
+      // The entry is valid until the next call; its name is a C string inside it.
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) }
+      if name != "." && name != ".." { bytes += allocated(path + "/" + name) }
+    }
+    return bytes
+  }
+
+  func json(events: UInt64, blocks: UInt64) -> [UInt8] {
+    var json = JSONWriter()
+    json.beginObject()
+    let members: [(StaticString, UInt64)] = [
+      ("chain_bytes", chain), ("mmr_bytes", mmr), ("index_bytes", index), ("other_bytes", other + validator), ("free_bytes", free), ("events", events),
+      ("blocks", blocks),
+    ]
+    for (name, value) in members {
+      json.key(name)
+      json.number(value)
+    }
+    json.endObject()
+    return json.bytes
+  }
+}
+
+/// Monotonic time.
+enum MonotonicClock {
+  static func now() -> Instant {
+    var time = timespec()
+    // The kernel fills the structure during the call.
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return Instant(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+  }
+}

@@ -1,0 +1,118 @@
+public import Audit
+import Bytes
+public import Ed25519
+import Glibc
+
+/// The directory of a node: configuration, keys, data.
+public struct NodeHome: Sendable {
+  public let path: String
+  public let genesis: Genesis
+  public let nodeKey: SigningKey
+  public let validatorKey: SigningKey
+
+  public var data: String { path + "/data" }
+  public static func genesisPath(_ home: String) -> String { home + "/config/genesis.json" }
+
+  /// Reads genesis and keys of an existing home.
+  /// - Throws: 66 with the missing file and what makes it, 78 for a genesis with faults or another validator, 77 for a key others can read.
+  public init(opening path: String) throws(NodeFailure) {
+    self.path = path
+    let genesisPath = Self.genesisPath(path)
+    let json: [UInt8]
+    do { json = try HomeFile.read(genesisPath) } catch { throw NodeFailure(66, "\(error.message); 'moloch init' or 'moloch dev' makes it") }
+    do { genesis = try Genesis(json: json) } catch {
+      throw NodeFailure(78, error.faults.map { "\(genesisPath):\($0.line):\($0.column): \($0.message)" }.joined(separator: "\n"))
+    }
+    nodeKey = try Self.key(path + "/keys/node.key")
+    validatorKey = try Self.key(path + "/keys/validator.key")
+    guard genesis.validators.count == 1 else {
+      throw NodeFailure(78, "the genesis names \(genesis.validators.count) validators; this release runs chains of one")
+    }
+    guard genesis.validators.validators[0].publicKey == validatorKey.publicKey, genesis.validators.validators[0].cosignerKey == validatorKey.publicKey else {
+      throw NodeFailure(78, "keys/validator.key (\(validatorKey.publicKey)) is not the validator of the genesis (\(genesis.validators.validators[0].publicKey))")
+    }
+  }
+
+  private static func key(_ path: String) throws(NodeFailure) -> SigningKey {
+    var status = stat()
+    // The kernel fills the structure; the path is lent to the call.
+    if unsafe stat(path, &status) == 0, status.st_mode & 0o037 != 0 {
+      throw NodeFailure(77, "\(path) can be read by others; set its mode to 0600")
+    }
+    let pem: [UInt8]
+    do { pem = try HomeFile.read(path) } catch { throw NodeFailure(66, "\(error.message); 'moloch keygen' makes one") }
+    do { return try SigningKey(pem: pem) } catch { throw NodeFailure(78, "\(path) is no Ed25519 key in PKCS#8 PEM: \(error)") }
+  }
+
+  /// Makes a home with keys and a genesis of one validator. Existing keys are kept; an existing genesis is never replaced.
+  /// - Parameters:
+  ///   - blockTime: milliseconds between blocks.
+  ///   - name: name of the validator.
+  public static func create(_ path: String, chainID: String, blockTime: UInt32, name: String) throws(NodeFailure) {
+    guard !HomeFile.exists(genesisPath(path)) else { throw NodeFailure(73, "\(genesisPath(path)) exists; nothing was written") }
+    for (directory, mode) in [("", mode_t(0o750)), ("/config", 0o750), ("/keys", 0o700), ("/data", 0o750), ("/logs", 0o750)] {
+      try HomeFile.makeDirectory(path + directory, mode: mode)
+    }
+    for name in ["node", "validator"] where !HomeFile.exists("\(path)/keys/\(name).key") {
+      let key: SigningKey
+      do { key = try SigningKey.generate() } catch { throw NodeFailure(70, "cannot make a key: \(error)") }
+      try HomeFile.replace("\(path)/keys/\(name).key", key.pem(), mode: 0o600)
+      try HomeFile.replace("\(path)/keys/\(name).pub", Array("\(key.publicKey)\n".utf8), mode: 0o644)
+    }
+    let validator = try key(path + "/keys/validator.key")
+    var parameters = ChainParameters()
+    parameters.blockTime = blockTime
+    let text = Genesis.text(
+      chainID: chainID, timestamp: Timestamp(milliseconds: WallClock.now().milliseconds), domain: "moloch.internal",
+      validators: [Validator(publicKey: validator.publicKey, cosignerKey: validator.publicKey, power: 1, name: name)], parameters: parameters, signers: [])
+    do { _ = try Genesis(json: text) } catch {
+      throw NodeFailure(64, error.faults.map { $0.message }.joined(separator: "; "))
+    }
+    try HomeFile.replace(genesisPath(path), text, mode: 0o644)
+  }
+}
+
+/// Files of a home.
+enum HomeFile {
+  static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 /* the path is lent to the call */ }
+  static func remove(_ path: String) { _ = unsafe unlink(path) /* the path is lent to the call */ }
+
+  static func makeDirectory(_ path: String, mode: mode_t) throws(NodeFailure) {
+    // The path is lent to the call.
+    guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw NodeFailure(74, "cannot create \(path): \(reason())") }
+  }
+
+  static func read(_ path: String) throws(NodeFailure) -> [UInt8] {
+    // The path is lent to the call.
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw NodeFailure(66, "cannot read \(path): \(reason())") }
+    defer { close(file) }
+    var bytes = [UInt8](repeating: 0, count: max(0, Int(lseek(file, 0, SEEK_END))))
+    // The kernel writes at most the buffer's length.
+    let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, 0) }
+    guard got == bytes.count else { throw NodeFailure(74, "cannot read \(path): \(reason())") }
+    return bytes
+  }
+
+  /// Writes a file whole or not at all: temporary name, sync, rename, sync of the directory.
+  static func replace(_ path: String, _ bytes: [UInt8], mode: mode_t) throws(NodeFailure) {
+    let temporary = path + ".new"
+    // The paths are lent to the calls, the array outlives them.
+    let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+    guard file >= 0 else { throw NodeFailure(74, "cannot create \(temporary): \(reason())") }
+    fchmod(file, mode)
+    let written = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+    let isSynced = written == bytes.count && fsync(file) == 0
+    close(file)
+    // The paths are lent to the call.
+    guard isSynced, unsafe rename(temporary, path) == 0 else { throw NodeFailure(74, "cannot write \(path): \(reason())") }
+    let parent = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+    // The path is lent to the call.
+    let directory = unsafe open(parent.isEmpty ? "." : parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard directory >= 0 else { throw NodeFailure(74, "cannot open \(parent): \(reason())") }
+    defer { close(directory) }
+    guard fsync(directory) == 0 else { throw NodeFailure(74, "cannot sync \(parent): \(reason())") }
+  }
+
+  private static func reason() -> String { unsafe String(cString: strerror(errno)) /* copied at once */ }
+}

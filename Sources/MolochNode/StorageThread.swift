@@ -1,0 +1,253 @@
+import API
+import Ambient
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Ed25519
+import Glibc
+import JSON
+import Ledger
+import Merkle
+import Reactor
+import RocksStore
+
+/// What the reactor asks of the storage thread.
+final class StorageJob: Sendable {
+  enum Kind: Sendable {
+    case persist([BlockCommit], [JournalRecord], Height)
+    case read(ReadJob)
+    /// Save the pending records, sync everything and end.
+    case stop(pending: [UInt8])
+  }
+  let kind: Kind
+  init(_ kind: Kind) { self.kind = kind }
+}
+
+/// What the storage thread reports.
+final class StorageReport: Sendable {
+  enum Kind: Sendable {
+    case opened(OpenedStore)
+    case persisted(Height, nanoseconds: UInt64)
+    case answered(ReadJob, ReadResult)
+    case published(Publication)
+    case pulse(StoragePulse)
+    case stopped(saved: Int)
+    case failed(NodeFailure)
+  }
+  let kind: Kind
+  init(_ kind: Kind) { self.kind = kind }
+}
+
+/// The recovered state, handed over once.
+struct OpenedStore: Sendable {
+  var chain: Chain
+  var view: View
+  var boundary: Digest
+  var records: [JournalRecord]
+  /// Records that the last clean stop saved.
+  var pending: [UInt8]
+}
+
+/// Figures of the storage thread, about once a second.
+struct StoragePulse: Sendable {
+  var indexedHeight: UInt64
+  var statistics: DirectoryStatistics
+  var proposedLastDay: UInt64
+}
+
+/// The thread that owns the disk.
+final class StorageThread: @unchecked Sendable {
+  // Sendable: the mailboxes have one producer and one consumer each, the bell is thread-safe, the rest is fixed before the thread starts.
+  let jobs = Mailbox<StorageJob>(capacity: 4096)
+  let reports = Mailbox<StorageReport>(capacity: 8192)
+  let bell = Doorbell()
+  private let home: NodeHome
+  private let log: Log
+  /// Set by `start`, before the thread exists.
+  private var waker: Waker?
+
+  init(home: NodeHome, log: Log) {
+    self.home = home
+    self.log = log
+  }
+
+  /// Starts the thread; its reports wake the loop behind `waker`.
+  func start(waking waker: Waker) throws(NodeFailure) {
+    self.waker = waker
+    let result = startThread(name: "storage") { [self] in run() }
+    guard result == 0 else { throw NodeFailure(75, "cannot start the storage thread: errno \(result)") }
+  }
+
+  /// Reactor only.
+  func post(_ kind: StorageJob.Kind) -> Bool {
+    guard jobs.post(StorageJob(kind)) else { return false }
+    bell.ring()
+    return true
+  }
+
+  private func report(_ kind: StorageReport.Kind) {
+    let report = StorageReport(kind)
+    // The reactor empties this box at every wake-up; it is full only while that thread does not run.
+    while !reports.post(report) {
+      waker?.wake()
+      sched_yield()
+    }
+    waker?.wake()
+  }
+
+  private func run() {
+    do {
+      let session = try StorageSession(home: home, log: log)
+      report(.opened(try session.opened()))
+      try serve(session)
+    } catch let failure as NodeFailure {
+      report(.failed(failure))
+    } catch {
+      report(.failed(NodeFailure(74, "\(error)")))
+    }
+  }
+
+  private func serve(_ session: StorageSession) throws {
+    var lastPulse: UInt64 = 0
+    while true {
+      var didWork = false
+      while let job = jobs.take() {
+        didWork = true
+        switch job.kind {
+        case .persist(let blocks, let records, let height):
+          let began = MonotonicClock.now()
+          try session.persist(blocks, records)
+          report(.persisted(height, nanoseconds: MonotonicClock.now().nanoseconds(since: began)))
+        case .read(let read): report(.answered(read, ReadResult(session.answer(read))))
+        case .stop(let pending):
+          report(.stopped(saved: try session.stop(pending: pending)))
+          return
+        }
+      }
+      if let publication = try session.publishIfNewer() { report(.published(publication)) }
+      if try session.store.advanceIndex(blocksMax: 64) { didWork = true }
+      let now = MonotonicClock.now().milliseconds
+      if now - lastPulse >= 1000 {
+        lastPulse = now
+        report(.pulse(session.pulse()))
+      }
+      if !didWork { _ = bell.wait(milliseconds: 500) }
+    }
+  }
+}
+
+/// The store, the journal and the keys as the storage thread uses them.
+final class StorageSession {
+  let store: RocksLedgerStore
+  private let journal: VoteJournal
+  private let home: NodeHome
+  private let reader: Reader<RocksLedgerStore>
+  private var publishedSize: UInt64 = 0
+  private var proposalTimes: [UInt64] = []
+
+  init(home: NodeHome, log: Log) throws(NodeFailure) {
+    self.home = home
+    do {
+      store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash)
+    } catch {
+      throw Self.failure(error, home)
+    }
+    journal = try VoteJournal(directory: home.data + "/validator", chainTag: home.genesis.chainTag)
+    reader = Reader(store: store, genesis: home.genesis)
+    if let floor = journal.floorHeight, floor > store.head.height {
+      throw NodeFailure(
+        65,
+        "data/chain ends at height \(store.head.height.rawValue), but this validator has made height \(floor.rawValue) final: the chain was lost or replaced. "
+          + "Restore data/chain from a backup; a sole validator has no peer to fetch it from.")
+    }
+  }
+
+  static func failure(_ error: StoreError, _ home: NodeHome) -> NodeFailure {
+    switch error {
+    case .foreignChain(let found, let expected): NodeFailure(78, "data belongs to the chain with genesis \(found), the configured genesis is \(expected)")
+    case .format(let found): NodeFailure(78, "data/FORMAT says \"\(found)\"; this program reads \"moloch-data 1\"")
+    case .locked(let pid): NodeFailure(75, "\(home.data) is in use by process \(pid)")
+    case .damaged(let detail): NodeFailure(65, "data is damaged: \(detail)")
+    case .failed(let detail): NodeFailure(74, detail)
+    case .notNext(let head, let got): NodeFailure(70, "block \(got.rawValue) does not follow the head \(head.rawValue)")
+    }
+  }
+
+  /// The state of the head, for the replica.
+  func opened() throws -> OpenedStore {
+    let genesis = home.genesis
+    let head = store.head
+    let tree = try MountainRange(size: head.treeSize, from: store.reader(of: .entries))
+    let history = try MountainRange(size: head.height.rawValue, from: store.reader(of: .history))
+    var seed = SystemRandomNumberGenerator()
+    var chain = Chain(
+      tip: ChainTip(header: head, tree: tree, history: history), validators: genesis.validators, parameters: genesis.parameters, signers: genesis.signers,
+      seed: seed.next())
+    try store.restoreWindow(of: &chain)
+    var view = View(0)
+    let certificate = try store.certificate(at: head.height)
+    if let certificate, !certificate.isEmpty { view = try Certificate(decoding: certificate.bytes, chainTag: genesis.chainTag).vote.view }
+    let epochLength = UInt64(genesis.parameters.epochLength)
+    let boundary = try store.header(at: Height(head.height.rawValue / epochLength * epochLength))
+    guard let boundary else { throw StoreError.damaged("the block before the epoch is missing") }
+    let pending = (try? HomeFile.read(home.data + "/mempool.bin")) ?? []
+    return OpenedStore(chain: chain, view: view, boundary: boundary.hash, records: journal.records, pending: pending)
+  }
+
+  /// One synced write of the blocks, then one of the journal.
+  func persist(_ blocks: [BlockCommit], _ records: [JournalRecord]) throws {
+    do { try store.commit(blocks) } catch { throw Self.failure(error, home) }
+    try journal.append(records)
+    for block in blocks { proposalTimes.append(block.header.timestamp.rawValue) }
+    // The saved events are either in this or an earlier block now, or in memory.
+    if !blocks.isEmpty { HomeFile.remove(home.data + "/mempool.bin") }
+  }
+
+  /// Signs the head's checkpoint when it covers more than the published one: the cosignature's record is synced before the note leaves.
+  func publishIfNewer() throws -> Publication? {
+    let head = store.head
+    guard head.treeSize > publishedSize, head.treeSize > 0 else { return nil }
+    var height = head.height
+    // Only non-empty blocks have a checkpoint: the one that reached this size.
+    if head.eventCount == 0, let found = try store.height(containing: LeafIndex(head.treeSize - 1)) { height = found }
+    let seconds = max(UInt64(WallClock.now().seconds), journal.cosignature?.seconds ?? 0)
+    try journal.append([.cosignature(size: head.treeSize, root: head.treeRoot, seconds: seconds)])
+    let genesis = home.genesis
+    let checkpoint = Checkpoint(origin: genesis.origin, size: head.treeSize, root: head.treeRoot)
+    let name = "\(genesis.domain)/\(genesis.validators.validators[0].name)"
+    let lines = [checkpoint.logLine(home.nodeKey), checkpoint.cosignature(home.validatorKey, name: name, seconds: seconds)]
+    publishedSize = head.treeSize
+    return Publication(
+      note: checkpoint.note(lines), size: head.treeSize, root: head.treeRoot, height: height,
+      lines: lines.map {
+        Publication.Line(name: $0.name, keyID: Hex.encode($0.keyID), type: $0.type == .log ? "log" : "cosignature", time: $0.seconds)
+      })
+  }
+
+  func answer(_ job: ReadJob) -> Result<Answer, Refusal> {
+    if case .maintenance(let verb) = job.request {
+      guard verb == "stats" else { return .failure(Refusal(.notFound, "no such maintenance verb")) }
+      return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
+    }
+    return reader.answer(job)
+  }
+
+  func pulse() -> StoragePulse {
+    let dayAgo = WallClock.now().milliseconds &- 86_400_000
+    let stale = proposalTimes.prefix { $0 < dayAgo }.count
+    if stale > 0 { proposalTimes.removeFirst(stale) }
+    return StoragePulse(
+      indexedHeight: store.indexedHeight.rawValue, statistics: DirectoryStatistics(data: home.data), proposedLastDay: UInt64(proposalTimes.count))
+  }
+
+  /// Saves what is pending for the next start. Returns the number of bytes.
+  func stop(pending: [UInt8]) throws -> Int {
+    if pending.isEmpty {
+      HomeFile.remove(home.data + "/mempool.bin")
+    } else {
+      try HomeFile.replace(home.data + "/mempool.bin", pending, mode: 0o640)
+    }
+    return pending.count
+  }
+}
