@@ -1,3 +1,4 @@
+import Audit
 import Bytes
 import Ed25519
 import Foundation

@@ -1,0 +1,86 @@
+import Audit
+import Bytes
+import Digests
+import Ed25519
+import Ledger
+import Merkle
+import RocksStore
+
+/// A full check of a stopped node's data: every header, certificate, root, signature and body digest, from genesis to the head.
+public struct StoreVerification: Sendable {
+  public private(set) var blocks: UInt64 = 0
+  public private(set) var events: UInt64 = 0
+  /// What is wrong, with height or leaf; empty when all is well.
+  public private(set) var damages: [String] = []
+
+  /// Opens the data under its lock and reads all of it.
+  /// - Parameter progress: called with blocks done and blocks in all.
+  public init(home path: String, progress: (UInt64, UInt64) -> Void) throws(NodeFailure) {
+    let home = try NodeHome(opening: path)
+    do {
+      let store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash)
+      try run(store, home.genesis, progress)
+    } catch {
+      throw StorageSession.failure(error, home)
+    }
+  }
+
+  private mutating func run(_ store: RocksLedgerStore, _ genesis: Genesis, _ progress: (UInt64, UInt64) -> Void) throws(StoreError) {
+    var parent = genesis.header
+    var tree = MountainRange()
+    var history = MountainRange()
+    let head = store.head.height.rawValue
+    for height in stride(from: UInt64(1), through: max(1, head), by: 1) where height <= head {
+      let header = try store.header(at: Height(height))
+      let entries = try store.entries(at: Height(height))
+      guard let header, let entries else {
+        damages.append("chain  height \(height)  the block is missing  major")
+        return
+      }
+      history.append(leafHash: TreeHash.leaf(parent.hash.bytes.array.bytes))
+      if header.parentHash != parent.hash { damages.append("chain  height \(height)  parent hash  major") }
+      if header.historyRoot != history.root { damages.append("chain  height \(height)  history root  major") }
+      try checkCertificate(store, header, genesis)
+      try checkEntries(store, header, entries, &tree)
+      if header.treeRoot != tree.root { damages.append("chain  height \(height)  tree root  major") }
+      parent = header
+      blocks += 1
+      progress(height, head)
+    }
+    let stored = try? store.reader(of: .entries).root(ofSize: store.head.treeSize)
+    if stored != store.head.treeRoot { damages.append("mmr  size \(store.head.treeSize)  the stored levels do not have the root of the head  minor") }
+  }
+
+  private mutating func checkCertificate(_ store: RocksLedgerStore, _ header: BlockHeader, _ genesis: Genesis) throws(StoreError) {
+    let bytes = try store.certificate(at: header.height)
+    guard let bytes, !bytes.isEmpty else { return }
+    do {
+      let certificate = try Certificate(decoding: bytes.bytes, chainTag: genesis.chainTag)
+      try certificate.verifyFinality(of: header, in: genesis.validators, epochLength: genesis.parameters.epochLength)
+    } catch {
+      damages.append("chain  height \(header.height.rawValue)  certificate: \(error)  major")
+    }
+  }
+
+  private mutating func checkEntries(_ store: RocksLedgerStore, _ header: BlockHeader, _ entries: [UInt8], _ tree: inout MountainRange) throws(StoreError) {
+    guard entries.count == Int(header.eventCount) * Entry.byteCount else {
+      damages.append("chain  height \(header.height.rawValue)  entries: \(entries.count) bytes  major")
+      return
+    }
+    for position in 0..<UInt64(header.eventCount) {
+      let leaf = LeafIndex(header.firstLeaf.rawValue + position)
+      let offset = Int(position) * Entry.byteCount
+      let entry = entries.bytes.extracting(offset..<offset + Entry.byteCount)
+      tree.append(leafHash: TreeHash.leaf(entry))
+      let signer = PublicKey(Bytes32(entry, at: 64))
+      if !Verifier.isValid(Signature(entry, at: Statement.byteCount), over: entry.extracting(0..<Statement.byteCount), by: signer) {
+        damages.append("chain  leaf \(leaf.rawValue)  signature  major")
+      }
+      do throws(StoreError) { _ = try store.record(at: leaf) } catch { damages.append("chain  leaf \(leaf.rawValue)  body: \(error)  major") }
+      let id = EventID(SHA256.hash(entry.extracting(0..<Statement.byteCount)))
+      let location = try store.location(of: id)
+      if header.height <= store.indexedHeight, location != leaf { damages.append("index  leaf \(leaf.rawValue)  \(id) is not indexed  minor") }
+      events += 1
+    }
+  }
+}

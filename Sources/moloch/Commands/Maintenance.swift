@@ -1,0 +1,49 @@
+import ArgumentParser
+import JSON
+import MolochNode
+
+struct MaintenanceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "maintenance", abstract: "Look after the data of a stopped node.", subcommands: [MaintenanceVerifyCommand.self])
+}
+
+struct MaintenanceVerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify", abstract: "Check every header, certificate, root, signature and body of a stopped node.",
+    discussion: "Exit codes: 0 clean, 65 damaged, 75 the node is running.")
+
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    var bar = ProgressBar("Verifying", total: 0, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet)
+    let result: StoreVerification
+    do {
+      result = try StoreVerification(home: global.directory.path) { done, _ in bar.update(done) }
+    } catch {
+      throw CommandFailure(error)
+    }
+    bar.finish(result.blocks)
+    let minor = result.damages.filter { $0.hasSuffix("minor") }.count
+    if global.json {
+      var json = JSONWriter()
+      json.beginObject()
+      json.key("schema")
+      json.string("moloch.maintenance.verify/1" as StaticString)
+      json.key("blocks")
+      json.number(result.blocks)
+      json.key("events")
+      json.number(result.events)
+      json.key("damages")
+      json.beginArray()
+      for damage in result.damages { json.string(damage) }
+      json.endArray()
+      json.endObject()
+      Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+    } else {
+      for damage in result.damages { Terminal.print("DAMAGED  \(damage)") }
+      Terminal.print(
+        "checked \(Figures.grouped(result.blocks)) blocks, \(Figures.grouped(result.events)) events: \(minor) minor, \(result.damages.count - minor) major")
+    }
+    if !result.damages.isEmpty { throw Exit.dataCorrupt }
+  }
+}
