@@ -98,9 +98,9 @@ final class StorageThread: @unchecked Sendable {
 
   private func run() {
     do {
-      let session = try StorageSession(home: home, log: log)
-      report(.opened(try session.opened()))
-      try serve(session)
+      // The store is closed when this returns, before the process may end.
+      let saved = try openAndServe()
+      report(.stopped(saved: saved))
     } catch let failure as NodeFailure {
       report(.failed(failure))
     } catch {
@@ -108,7 +108,14 @@ final class StorageThread: @unchecked Sendable {
     }
   }
 
-  private func serve(_ session: StorageSession) throws {
+  private func openAndServe() throws -> Int {
+    let session = try StorageSession(home: home, log: log)
+    report(.opened(try session.opened()))
+    return try serve(session)
+  }
+
+  /// Works until it is told to stop; returns the bytes of pending records that were saved.
+  private func serve(_ session: StorageSession) throws -> Int {
     var lastPulse: UInt64 = 0
     while true {
       var didWork = false
@@ -120,9 +127,7 @@ final class StorageThread: @unchecked Sendable {
           try session.persist(blocks, records)
           report(.persisted(height, nanoseconds: MonotonicClock.now().nanoseconds(since: began)))
         case .read(let read): report(.answered(read, ReadResult(session.answer(read))))
-        case .stop(let pending):
-          report(.stopped(saved: try session.stop(pending: pending)))
-          return
+        case .stop(let pending): return try session.stop(pending: pending)
         }
       }
       if let publication = try session.publishIfNewer() { report(.published(publication)) }
