@@ -196,16 +196,28 @@ public final class EventPool: @unchecked Sendable {
     var count = 0
     for lane in lanes {
       while let slot = lane.pop() {
-        if queues.enqueue(Int(slot), slots[Int(slot)]) { count += 1 } else { retire(Int(slot)) }
+        if queues.enqueue(Int(slot), slots[Int(slot)]) {
+          count += 1
+          restoreEntry(Int(slot))
+        } else { retire(Int(slot)) }
       }
     }
     return count
   }
 
-  /// Drops events that have waited longer than the time to live; their fate is remembered.
+  /// An event that was in a lane during a rebuild is missing from the new table: its entry is claimed again.
+  private func restoreEntry(_ slot: Int) {
+    let table = current.load(ordering: .relaxed)
+    let content = slots[slot]
+    if tables[table].find(key(content.id), where: { $0 == slot }) == nil { _ = tables[table].claim(key(content.id), slot: slot) { $0 == slot } }
+    guard content.sequence != 0, sequenceTables[table].find(sequenceKey(content), where: { $0 == slot }) == nil else { return }
+    _ = sequenceTables[table].claim(sequenceKey(content), slot: slot) { $0 == slot }
+  }
+
+  /// Drops events outside of proposals that have waited longer than the time to live; their fate is remembered.
   @discardableResult public func expire(now: Instant) -> Int {
     var count = 0
-    while let slot = queues.oldest, now.milliseconds(since: slots[slot].admitted) >= limits.timeToLiveMilliseconds {
+    while let slot = queues.oldestWaiting, now.milliseconds(since: slots[slot].admitted) >= limits.timeToLiveMilliseconds {
       drop(slot, .expired)
       count += 1
     }

@@ -28,6 +28,10 @@ struct SignerQueues {
   /// Ring of queues with waiting events.
   private var ring: [Int] = []
   private var position = 0
+  /// The turn at `position` was cut short by a full block: it goes on without another quantum, or small blocks would starve the others.
+  private var isMidTurn = false
+  /// Slots that `select` has taken and nobody has given back or committed.
+  private var isSelected: [Bool]
   /// The exact set of pending ids.
   private var slotOf: [EventID: Int] = [:]
   private var ids: [EventID]
@@ -40,11 +44,19 @@ struct SignerQueues {
     newerLink = next
     queueOf = next
     sizes = next
+    isSelected = Array(repeating: false, count: slots)
     ids = Array(repeating: EventID(.zero), count: slots)
   }
 
   /// The event that has waited longest, in a proposal or not.
   var oldest: Int? { oldestSlot == Self.none ? nil : Int(oldestSlot) }
+
+  /// The event that has waited longest outside of any proposal. At most the events of the proposals in flight are passed over.
+  var oldestWaiting: Int? {
+    var cursor = oldestSlot
+    while cursor != Self.none && isSelected[Int(cursor)] { cursor = newerLink[Int(cursor)] }
+    return cursor == Self.none ? nil : Int(cursor)
+  }
 
   /// Puts an event at the end of its signer's queue. False when the same id is pending already.
   mutating func enqueue(_ slot: Int, _ content: EventPool.Slot) -> Bool {
@@ -97,7 +109,8 @@ struct SignerQueues {
     while !ring.isEmpty && count < countMax {
       if position >= ring.count { position = 0 }
       let queue = ring[position]
-      queues[queue].deficit += PoolLimits.quantumBytes
+      if !isMidTurn { queues[queue].deficit += PoolLimits.quantumBytes }
+      isMidTurn = false
       var isBlockFull = false
       while queues[queue].head != Self.none && count < countMax {
         let slot = Int(queues[queue].head)
@@ -109,6 +122,7 @@ struct SignerQueues {
         }
         popHead(queue)
         if take(slot) {
+          isSelected[slot] = true
           queues[queue].deficit -= size
           count += 1
           bytes += size
@@ -117,7 +131,7 @@ struct SignerQueues {
       if queues[queue].head == Self.none {
         deactivate(at: position)
       } else {
-        if count < countMax && !isBlockFull { position += 1 }
+        if count < countMax && !isBlockFull { position += 1 } else { isMidTurn = true }
       }
       if isBlockFull { return }
     }
@@ -145,6 +159,7 @@ struct SignerQueues {
   /// Gives selected events back, before all that wait: the proposal was not decided.
   mutating func restore(_ slots: [Int], signer: (Int) -> Bytes32) {
     for slot in slots.reversed() {
+      isSelected[slot] = false
       let queue = queue(of: signer(slot))
       queueOf[slot] = Int32(queue)
       next[slot] = queues[queue].head
@@ -175,7 +190,10 @@ struct SignerQueues {
   }
 
   /// Forgets an event that `select` has taken.
-  mutating func removeSelected(_ slot: Int) { unlinkArrival(slot) }
+  mutating func removeSelected(_ slot: Int) {
+    isSelected[slot] = false
+    unlinkArrival(slot)
+  }
 
   private mutating func unlinkArrival(_ slot: Int) {
     guard slotOf[ids[slot]] == slot else { return }
