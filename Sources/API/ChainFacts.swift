@@ -59,8 +59,6 @@ public struct Surroundings: Sendable {
   public var publication: Publication?
   public var indexedHeight: UInt64 = 0
   public var uptimeSeconds: UInt64 = 0
-  public var startedAtMilliseconds: UInt64 = 0
-  public var wallMilliseconds: UInt64 = 0
   /// The store refuses writes: the reason for people.
   public var readOnlyReason: String?
   public var freeBytes: UInt64 = 0
@@ -71,7 +69,7 @@ public struct Surroundings: Sendable {
   public var storageSilenceMilliseconds: UInt64 = 0
   /// The `Date` field, 29 characters.
   public var date: [UInt8] = []
-  /// The exposition of the metrics, rendered when asked for.
+  /// Blocks of this validator in the last 24 hours.
   public var proposedLastDay: UInt64 = 0
   public init() {}
 }

@@ -13,7 +13,15 @@ import Replication
 extension Gate {
   // MARK: Health and readiness
 
+  /// Rendered when the surroundings change, at most once a second; every probe in between gets the same bytes.
   func healthAnswer() -> Answer {
+    if let healthCache { return healthCache }
+    let answer = renderHealth()
+    healthCache = answer
+    return answer
+  }
+
+  private func renderHealth() -> Answer {
     let state = surroundings
     var json = JSONWriter()
     let isStalled = state.storageSilenceMilliseconds > 5000

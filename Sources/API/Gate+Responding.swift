@@ -59,7 +59,7 @@ extension Gate {
     if let rate = session.request.rate, let limiter {
       ResponseWriter.field("X-RateLimit-Limit", UInt64(limiter.requestsPerMinute), into: &scratch)
       ResponseWriter.field("X-RateLimit-Remaining", UInt64(rate.remaining), into: &scratch)
-      ResponseWriter.field("X-RateLimit-Reset", surroundings.wallMilliseconds / 1000 + UInt64(rate.secondsUntilReset), into: &scratch)
+      ResponseWriter.field("X-RateLimit-Reset", wallMilliseconds / 1000 + UInt64(rate.secondsUntilReset), into: &scratch)
       scratch += "RateLimit-Policy: \"default\";q=\(limiter.requestsPerMinute);w=60\r\n".utf8
       scratch += "RateLimit: \"default\";r=\(rate.remaining);t=\(rate.secondsUntilReset)\r\n".utf8
     }
@@ -210,7 +210,7 @@ extension Gate {
       details.append(("statement", .text(Hex.encode(record.extracting(0..<Statement.byteCount)))))
     }
     if "\(reason)" == "timestamp_window" {
-      details.append(("node_time_ms", .number(surroundings.wallMilliseconds)))
+      details.append(("node_time_ms", .number(wallMilliseconds)))
       details.append(("past_window_ms", .number(chain.parameters.pastWindow)))
       details.append(("future_window_ms", .number(chain.parameters.futureWindow)))
     }

@@ -186,7 +186,7 @@ extension Gate {
     if statement.contentType.isGovernance { return (.invalidEvent, "bad_governance") }
     guard statement.contentType.isAssigned else { return (.invalidEvent, "bad_content_type") }
     if statement.flags.contains(.gatewayAttested) { return (.invalidEvent, "gateway_flag") }
-    let now = surroundings.wallMilliseconds, time = statement.timestamp.rawValue
+    let now = wallMilliseconds, time = statement.timestamp.rawValue
     guard time + chain.parameters.pastWindow >= now, time <= now + chain.parameters.futureWindow else { return (.invalidEvent, "timestamp_window") }
     guard let replica else { return (.notReady, "starting") }
     let height = replica.durable.header.height.next

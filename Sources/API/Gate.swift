@@ -29,7 +29,9 @@ public final class Gate {
   /// Set when the store is open; until then only liveness and metrics are served.
   public var replica: Replica?
   /// What other threads and the driver told the gate; see `Surroundings`.
-  public var surroundings = Surroundings()
+  public var surroundings = Surroundings() { didSet { healthCache = nil } }
+  /// Wall-clock time, Unix milliseconds, at most one sweep old: admission compares statement timestamps with it.
+  public var wallMilliseconds: UInt64 = 0
   public var readiness: Readiness
   public internal(set) var statistics = GateStatistics()
   /// Reads for the storage thread; the driver takes them after each callback.
@@ -49,6 +51,7 @@ public final class Gate {
   var readsInFlight = 0
   var requestCounter: UInt64
   var scratch: [UInt8] = []
+  var healthCache: Answer?
   /// Renders the exposition; set by the driver, which owns the metrics.
   public var metricsText: () -> [UInt8] = { [] }
   var isDraining = false

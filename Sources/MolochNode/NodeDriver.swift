@@ -85,7 +85,7 @@ final class NodeDriver: Driver {
       replicaTimer = .none
       replica?.timer(now: times(loop), &effects)
     case Token.sweep:
-      gate.surroundings.wallMilliseconds = WallClock.now().milliseconds
+      gate.wallMilliseconds = WallClock.now().milliseconds
       gate.sweep(loop)
       advanceStage(loop)
       arm(Token.sweep, APILimit.sweepMilliseconds, loop)
@@ -98,10 +98,12 @@ final class NodeDriver: Driver {
 
   private func second(_ loop: Loop) {
     let wall = WallClock.now()
-    gate.surroundings.wallMilliseconds = wall.milliseconds
-    gate.surroundings.date = Array(wall.httpDate.utf8)
-    gate.surroundings.uptimeSeconds = loop.now.milliseconds(since: began) / 1000
-    gate.surroundings.storageSilenceMilliseconds = isOpen ? loop.now.milliseconds(since: lastReport) : 0
+    var surroundings = gate.surroundings
+    gate.wallMilliseconds = wall.milliseconds
+    surroundings.date = Array(wall.httpDate.utf8)
+    surroundings.uptimeSeconds = loop.now.milliseconds(since: began) / 1000
+    surroundings.storageSilenceMilliseconds = isOpen ? loop.now.milliseconds(since: lastReport) : 0
+    gate.surroundings = surroundings
     if let replica {
       _ = replica.pool.expire(now: loop.now)
       gate.readiness.set(.mempoolFull, replica.pool.isFull, now: loop.now)
