@@ -21,7 +21,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
@@ -29,45 +28,42 @@ let package = Package(
     .systemLibrary(name: "CLinux", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
-    .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
-    .target(name: "CToml"),
 
     // 1 pure: bytes, queues between threads, time and chance as values
     .target(name: "Bytes", swiftSettings: strict),
     .target(name: "Lanes", swiftSettings: strict),
     .target(name: "Ambient", swiftSettings: strict),
 
-    // 2 pure: figures and hashes
-    .target(name: "Metrics", dependencies: ["Bytes", "Lanes"], swiftSettings: strict),
+    // 2 pure: hashes
     .target(name: "Digests", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
 
     // 3 pure: signatures, the tree, the codecs
     .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "COpenSSL"], swiftSettings: strict),
     .target(name: "Merkle", dependencies: ["Bytes", "Digests"], swiftSettings: strict),
     .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
-    .target(name: "JSON", dependencies: ["Bytes", "CSimdJSON"], swiftSettings: strict),
+    .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
 
     // 4 pure: the formats of the ledger
     .target(name: "Audit", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON"], swiftSettings: strict),
 
     // 5 pure: the engines
-    .target(name: "Verification", dependencies: ["Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient", "Metrics"], swiftSettings: strict),
-    .target(name: "Mempool", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient", "Metrics"], swiftSettings: strict),
+    .target(name: "Verification", dependencies: ["Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient"], swiftSettings: strict),
+    .target(name: "Mempool", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
     .target(name: "Consensus", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),
     .target(name: "Ledger", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle"], swiftSettings: strict),
 
     // 6 pure: the replica composes the engines
-    .target(name: "Replication", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Metrics", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
+    .target(name: "Replication", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
 
     // E effectful: sockets and disk
-    .target(name: "Reactor", dependencies: ["CLinux", "Bytes", "Lanes", "Ambient", "Metrics"], swiftSettings: strict),
+    .target(name: "Reactor", dependencies: ["CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .target(name: "RocksStore", dependencies: ["CRocksDB", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
 
     // S: the service on the reactor
-    .target(name: "API", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Metrics", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Consensus", "Replication"], swiftSettings: strict),
+    .target(name: "API", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Consensus", "Replication"], swiftSettings: strict),
 
     // N: the composition; the only place that knows everything
-    .target(name: "MolochNode", dependencies: ["CToml", "Bytes", "Lanes", "Ambient", "Metrics", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
+    .target(name: "MolochNode", dependencies: ["Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
 
     // X: the executables
     .executableTarget(name: "moloch", dependencies: ["MolochNode", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
@@ -77,25 +73,23 @@ let package = Package(
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
     .testTarget(name: "LanesTests", dependencies: ["Lanes"], swiftSettings: strict),
     .testTarget(name: "AmbientTests", dependencies: ["Ambient"], swiftSettings: strict),
-    .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Bytes", "Lanes"], swiftSettings: strict),
     .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
     .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"], swiftSettings: strict),
     .testTarget(name: "AuditTests", dependencies: ["Audit", "Bytes", "Digests", "Ed25519", "Merkle", "JSON"], swiftSettings: strict),
-    .testTarget(name: "VerificationTests", dependencies: ["Verification", "Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient", "Metrics"], swiftSettings: strict),
-    .testTarget(name: "MempoolTests", dependencies: ["Mempool", "Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient", "Metrics"], swiftSettings: strict),
+    .testTarget(name: "VerificationTests", dependencies: ["Verification", "Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient"], swiftSettings: strict),
+    .testTarget(name: "MempoolTests", dependencies: ["Mempool", "Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "ConsensusTests", dependencies: ["Consensus", "Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),
     .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Bytes", "Digests", "Ed25519", "Audit", "Merkle"], swiftSettings: strict),
-    .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Metrics", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
-    .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient", "Metrics"], swiftSettings: strict),
+    .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
+    .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
-    .testTarget(name: "APITests", dependencies: ["API", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Metrics", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
-    .testTarget(name: "MolochNodeTests", dependencies: ["MolochNode", "Bytes", "Lanes", "Ambient", "Metrics", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
+    .testTarget(name: "APITests", dependencies: ["API", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
+    .testTarget(name: "MolochNodeTests", dependencies: ["MolochNode", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
     .testTarget(name: "ConformanceTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "Audit"], resources: [.copy("Vectors")], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(name: "ProcessTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit"], swiftSettings: strict),
-  ],
-  cxxLanguageStandard: .cxx20
+  ]
 )

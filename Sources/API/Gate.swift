@@ -182,7 +182,7 @@ public final class Gate {
       let value = span.extracting(field.value)
       switch field.name {
       case .requestID:
-        guard value.byteCount > 0, value.byteCount <= APILimit.requestIDBytes, isRequestID(value) else { continue }
+        guard sessions[slot]!.request.id.isEmpty, value.byteCount > 0, value.byteCount <= APILimit.requestIDBytes, isRequestID(value) else { continue }
         sessions[slot]!.request.id.append(value)
       case .contentType: request = contentType(value)
       case .accept:

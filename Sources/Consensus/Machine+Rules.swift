@@ -243,6 +243,8 @@ extension Machine {
       let parent = findParent(below: view)
     else { return }
     isBuilding = true
+    // What fills this block is spoken for; the driver reports anew what is pending behind it.
+    fillsBlock = false
     let timestamp = max(now.wall, Timestamp(milliseconds: parent.block.timestamp.rawValue + 1))
     if options.parameters.isLastOfEpoch(parent.block.height), parent.view.rawValue > 0 {
       // The last block of an epoch is proposed again until it is finalised itself.

@@ -57,8 +57,9 @@ struct BodyState: Sendable {
   }
 
   private mutating func chunkSize(_ span: RawSpan) -> Event {
-    guard let end = line(span, HTTPLimit.chunkLineBytes) else {
-      return span.byteCount >= HTTPLimit.chunkLineBytes ? .violation(Violation(400, "a chunk-size line is too long")) : .needMore
+    // The line itself has at most `chunkLineBytes`; its CR and LF may still be on their way.
+    guard let end = line(span, HTTPLimit.chunkLineBytes + 1) else {
+      return span.byteCount >= HTTPLimit.chunkLineBytes + 2 ? .violation(Violation(400, "a chunk-size line is too long")) : .needMore
     }
     var size: UInt64 = 0, offset = 0
     while offset < end, let digit = Self.hexadecimal(span.uint8(at: offset)) {
@@ -75,8 +76,8 @@ struct BodyState: Sendable {
   }
 
   private mutating func trailers(_ span: RawSpan, _ seen: Int) -> Event {
-    guard let end = line(span, HTTPLimit.trailerBytes - seen) else {
-      return seen + span.byteCount >= HTTPLimit.trailerBytes ? .violation(Violation(431, "the trailers are too long")) : .needMore
+    guard let end = line(span, HTTPLimit.trailerBytes + 1 - seen) else {
+      return seen + span.byteCount >= HTTPLimit.trailerBytes + 2 ? .violation(Violation(431, "the trailers are too long")) : .needMore
     }
     if end == 0 {
       state = .done

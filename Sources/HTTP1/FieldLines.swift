@@ -54,11 +54,41 @@ enum FieldLines {
   }
 
   private static func field(_ span: RawSpan, _ start: Int, _ end: Int) -> FieldName {
-    // Length and first letter decide almost always, so that at most a few literals are compared.
-    for name in FieldName.allCases where name != .other && name.literal.utf8CodeUnitCount == end - start {
-      if matches(span, start, end, name.literal) { return name }
+    let (first, second) = candidates(end - start)
+    if first != .other, matches(span, start, end, first.literal) { return first }
+    if second != .other, matches(span, start, end, second.literal) { return second }
+    return end - start == 6 ? six(span, start, end) : end - start == 13 ? thirteen(span, start, end) : .other
+  }
+
+  /// The names of a length, two at most; those of 6 and 13 letters are looked at apart.
+  private static func candidates(_ length: Int) -> (FieldName, FieldName) {
+    switch length {
+    case 4: (.host, .other)
+    case 7: (.upgrade, .other)
+    case 8: (.location, .other)
+    case 9: (.apiKey, .other)
+    case 10: (.connection, .other)
+    case 11: (.retryAfter, .other)
+    case 12: (.contentType, .requestID)
+    case 14: (.contentLength, .other)
+    case 15: (.acceptEncoding, .idempotencyKey)
+    case 16: (.contentEncoding, .other)
+    case 17: (.transferEncoding, .other)
+    default: (.other, .other)
     }
-    return .other
+  }
+
+  private static func six(_ span: RawSpan, _ start: Int, _ end: Int) -> FieldName {
+    if matches(span, start, end, "accept") { return .accept }
+    if matches(span, start, end, "expect") { return .expect }
+    if matches(span, start, end, "prefer") { return .prefer }
+    return matches(span, start, end, "origin") ? .origin : .other
+  }
+
+  private static func thirteen(_ span: RawSpan, _ start: Int, _ end: Int) -> FieldName {
+    if matches(span, start, end, "authorization") { return .authorization }
+    if matches(span, start, end, "if-none-match") { return .ifNoneMatch }
+    return matches(span, start, end, "last-event-id") ? .lastEventID : .other
   }
 
   /// Case-insensitive comparison with a lower-case literal.

@@ -6,6 +6,10 @@ public enum HTTPLimit {
   public static let fields = 64
   /// Bytes of a request target.
   public static let targetBytes = 4096
+  /// Bytes of a method.
+  public static let methodBytes = 32
+  /// Interim answers (1xx) before a final one.
+  public static let interimAnswers = 16
   /// Bytes of a chunk-size line with its extensions.
   public static let chunkLineBytes = 128
   /// Bytes of all trailer fields together.

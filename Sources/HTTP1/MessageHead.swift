@@ -1,4 +1,4 @@
-/// A head's fields as ranges into the bytes it was parsed from. Fixed storage: 64 fields of 8 bytes.
+/// A head's fields as ranges into the bytes it was parsed from. Fixed storage: 64 fields of 6 bytes.
 public struct FieldTable: Sendable {
   @frozen public struct Field: Sendable, BitwiseCopyable {
     public var name: FieldName
@@ -25,6 +25,12 @@ public struct FieldTable: Sendable {
   public func first(_ name: FieldName) -> Range<Int>? {
     for index in 0..<count where fields[index].name == name { return fields[index].value }
     return nil
+  }
+
+  /// Whether any field of this name lists a token, ignoring case.
+  func list(_ name: FieldName, contains token: StaticString, in span: RawSpan) -> Bool {
+    for index in 0..<count where fields[index].name == name && FieldLines.list(span, fields[index].value, contains: token) { return true }
+    return false
   }
 
   func count(of name: FieldName) -> Int {

@@ -76,10 +76,10 @@ public struct RequestParser: Sendable {
     var offset = 0
     while offset < span.byteCount, Characters.isToken(span.uint8(at: offset)) { offset += 1 }
     guard offset < span.byteCount else {
-      guard offset <= 32 else { throw Violation(400, "the request line does not begin with a method") }
+      guard offset <= HTTPLimit.methodBytes else { throw Violation(400, "the request line does not begin with a method") }
       return
     }
-    guard offset > 0, offset <= 32, span.uint8(at: offset) == 0x20 else { throw Violation(400, "the request line does not begin with a method") }
+    guard offset > 0, offset <= HTTPLimit.methodBytes, span.uint8(at: offset) == 0x20 else { throw Violation(400, "the request line does not begin with a method") }
     let start = offset + 1
     offset = start
     while offset < span.byteCount, Characters.isTarget(span.uint8(at: offset)) {
@@ -99,7 +99,9 @@ extension RequestHead {
   init(parsing span: RawSpan, end: Int) throws(Violation) {
     var offset = 0
     while Characters.isToken(span.uint8(at: offset)) { offset += 1 }
-    guard offset > 0, span.uint8(at: offset) == 0x20 else { throw Violation(400, "the request line does not begin with a method") }
+    guard offset > 0, offset <= HTTPLimit.methodBytes, span.uint8(at: offset) == 0x20 else {
+      throw Violation(400, "the request line does not begin with a method")
+    }
     method = Method(span, 0..<offset)
     let targetStart = offset + 1
     offset = targetStart
@@ -110,27 +112,37 @@ extension RequestHead {
     }
     guard offset - targetStart <= HTTPLimit.targetBytes else { throw Violation(414, "the request target is longer than 4096 bytes") }
     guard offset > targetStart, span.uint8(at: offset) == 0x20 else { throw Violation(400, "the request target is malformed") }
-    path = targetStart..<(question < 0 ? offset : question)
+    // A client that takes this server for a proxy sends the whole URL; the path begins behind its authority (RFC 9112 section 3.2.2).
+    let pathStart = Self.pathStart(span, targetStart, offset)
+    path = pathStart..<max(pathStart, question < 0 ? offset : question)
     query = question < 0 ? offset..<offset : question + 1..<offset
     let minor = try Self.version(span, offset + 1)
     fields = try FieldLines.parse(span, offset + 11, end)
     byteCount = end
-    let isTargetValid = span.uint8(at: targetStart) == 0x2F || (method == .options && span.uint8(at: targetStart) == 0x2A && path.count == 1)
+    let isTargetValid = span.uint8(at: pathStart) == 0x2F || (method == .options && span.uint8(at: targetStart) == 0x2A && path.count == 1)
     guard isTargetValid else { throw Violation(400, "the request target is not a path") }
     let hosts = fields.count(of: .host)
     guard hosts == 1 || minor == 0 && hosts == 0 else { throw Violation(400, "exactly one Host field is needed") }
     framing = try FieldLines.framing(span, fields) ?? .none
     if minor == 0, framing == .chunked { throw Violation(400, "HTTP/1.0 has no chunked coding") }
     keepsAlive = minor == 1
-    if let connection = fields.first(.connection) {
-      if FieldLines.list(span, connection, contains: "close") { keepsAlive = false }
-      if minor == 0, FieldLines.list(span, connection, contains: "keep-alive") { keepsAlive = true }
-    }
+    if minor == 0, fields.list(.connection, contains: "keep-alive", in: span) { keepsAlive = true }
+    if fields.list(.connection, contains: "close", in: span) { keepsAlive = false }
     expectsContinue = false
-    if let expect = fields.first(.expect) {
+    for index in 0..<fields.count where fields[index].name == .expect {
+      let expect = fields[index].value
       guard FieldLines.matches(span, expect.lowerBound, expect.upperBound, "100-continue") else { throw Violation(417, "only 100-continue can be expected") }
-      expectsContinue = minor == 1 && framing != .none
+      expectsContinue = minor == 1 && framing != .none && framing != .length(0)
     }
+  }
+
+  /// Where the path of a target begins: at the first slash behind `http://authority`, else at the start.
+  private static func pathStart(_ span: RawSpan, _ start: Int, _ end: Int) -> Int {
+    let target = span.extracting(start..<end)
+    guard target.hasPrefix("http://") || target.hasPrefix("https://") else { return start }
+    var offset = start + (target.hasPrefix("http://") ? 7 : 8)
+    while offset < end, span.uint8(at: offset) != 0x2F, span.uint8(at: offset) != 0x3F { offset += 1 }
+    return offset < end && span.uint8(at: offset) == 0x2F ? offset : start
   }
 
   /// The minor version of `HTTP/1.x CR LF` at `offset`.

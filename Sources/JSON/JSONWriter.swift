@@ -5,9 +5,15 @@ public import Bytes
 ///     var json = JSONWriter()
 ///     json.beginObject(); json.key("height"); json.number(17); json.endObject()
 public struct JSONWriter: Sendable {
-  /// The text so far. A caller may take it and put an emptied array back, to use its storage again.
+  /// The text so far.
   public var bytes: [UInt8]
   private var needsComma = false
+
+  /// Begins a new document in the same storage.
+  public mutating func restart() {
+    bytes.removeAll(keepingCapacity: true)
+    needsComma = false
+  }
 
   public init(_ bytes: [UInt8] = []) { self.bytes = bytes }
 
@@ -45,7 +51,8 @@ public struct JSONWriter: Sendable {
   }
   /// A number with `decimals` digits behind the point.
   public mutating func number(_ value: Double, decimals: Int) {
-    guard value.isFinite else { return null() }
+    // Beyond 2^63 the scaled value has no exact integer; such numbers are written as null, as non-finite ones are.
+    guard value.isFinite, decimals >= 0, decimals <= 9, value.magnitude < 9_000_000_000 else { return null() }
     self.value()
     var scale = 1.0
     for _ in 0..<decimals { scale *= 10 }

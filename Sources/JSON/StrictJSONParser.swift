@@ -28,7 +28,8 @@ struct StrictJSONParser {
 
   private mutating func value(depth: Int) throws(StrictJSONError) -> StrictJSON {
     skipSpace()
-    guard depth <= StrictJSON.depthMax else { throw failure("nested deeper than \(StrictJSON.depthMax)") }
+    let opensContainer = byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[")
+    guard depth < StrictJSON.depthMax || !opensContainer else { throw failure("nested deeper than \(StrictJSON.depthMax)") }
     let start = position
     let value: StrictJSON.Value
     switch byte {

@@ -125,11 +125,14 @@ public final class Replica {
 
   // MARK: The machine
 
-  private func reportPending(_ now: Times, _ effects: inout [ReplicaEffect]) {
+  private func reportPending(_ now: Times, _ effects: inout [ReplicaEffect]) { step(pending, now, &effects) }
+
+  /// What the pool holds, for the pacing.
+  private var pending: Input {
     let statistics = pool.statistics
     let fills =
       statistics.proposable >= Int(chain.parameters.eventsPerBlockMax) || statistics.proposableBytes >= Int(chain.parameters.blockBytesMax) * 3 / 4
-    step(.pendingChanged(hasEvents: statistics.proposable > 0, fillsBlock: fills), now, &effects)
+    return .pendingChanged(hasEvents: statistics.proposable > 0, fillsBlock: fills)
   }
 
   private func step(_ input: Input, _ now: Times, _ effects: inout [ReplicaEffect]) {
@@ -151,7 +154,7 @@ public final class Replica {
             deferredBuild = (view, parent, timestamp)
             continue
           }
-          if let block = build(parent, timestamp, now) { inputs.append(.built(view, block)) }
+          if let block = build(parent, timestamp, now) { inputs += [.built(view, block), pending] }
         case .validate(let block): inputs.append(.validated(block.hash, isValid: true))
         case .storeBody(let block): inputs.append(.bodyDurable(block.hash))
         case .setTimer(let instant): timer = instant
