@@ -1,0 +1,173 @@
+import Ambient
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Ed25519
+import Ledger
+import Mempool
+import Merkle
+import Replication
+import Testing
+
+/// A replica of a sole validator over the in-memory store; the test decides when writes become durable.
+private final class Bench {
+  static let key = SigningKey(seed: Bytes32(repeating: 3))
+  let store: MemoryStore
+  let replica: Replica
+  let genesis: BlockHeader
+  var waiting: [([BlockCommit], Height)] = []
+  var finals: [FinalBlock] = []
+  var now = Instant(milliseconds: 1_700_000_000_000)
+  private var sequence: UInt64 = 0
+
+  init(store: MemoryStore? = nil, genesis given: BlockHeader? = nil) throws {
+    let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "v1")])
+    var parameters = ChainParameters()
+    parameters.blockTime = 100
+    genesis = given
+      ?? BlockHeader(
+        eventCount: 0, chainTag: ChainTag(Bytes16(1, 2)), height: Height(0), timestamp: Timestamp(milliseconds: 5), treeSize: 0, parentHash: .zero,
+        eventsRoot: .empty, treeRoot: .empty, historyRoot: .empty, validatorsHash: set.hash, nextValidatorsHash: set.hash,
+        parametersHash: parameters.hash, proposer: PublicKey(Bytes32()))
+    self.store = store ?? MemoryStore(genesis: genesis)
+    let head = self.store.head
+    let tree = try MountainRange(size: head.treeSize, from: self.store.reader(of: .entries))
+    let history = try MountainRange(size: head.height.rawValue, from: self.store.reader(of: .history))
+    var chain = Chain(
+      tip: ChainTip(header: head, tree: tree, history: history), validators: set, parameters: parameters, signers: .empty, seed: 1)
+    try self.store.restoreWindow(of: &chain)
+    var view = View(0)
+    let certificate = self.store.certificate(at: head.height) ?? []
+    if !certificate.isEmpty { view = try Certificate(decoding: certificate.bytes, chainTag: genesis.chainTag).vote.view }
+    var limits = PoolLimits()
+    limits.eventsMax = 5000
+    limits.perSignerPercent = 100
+    replica = Replica(
+      chain: chain, pool: EventPool(limits: limits, seed: 9), key: Self.key, view: view, boundary: genesis.hash, records: [],
+      options: .init(chainTag: genesis.chainTag, parameters: parameters), now: now)
+    perform { $0.start(now: $1, &$2) }
+  }
+
+  private var times: Times { Times(monotonic: now, wall: Timestamp(milliseconds: now.milliseconds)) }
+
+  private func perform(_ action: (Replica, Times, inout [ReplicaEffect]) -> Void) {
+    var effects: [ReplicaEffect] = []
+    action(replica, times, &effects)
+    for effect in effects {
+      switch effect {
+      case .persist(let blocks, _, let height): waiting.append((blocks, height))
+      case .final(let block): finals.append(block)
+      case .setTimer: continue
+      }
+    }
+  }
+
+  /// Admits a fresh event; signatures are the API's business and are not looked at here.
+  func admit() -> EventID {
+    sequence += 1
+    let blob = [UInt8](repeating: 1, count: 16) + Array("body \(sequence)".utf8)
+    let statement = Statement(
+      flags: [], contentType: .opaque, bodyLength: UInt32(blob.count - 16), timestamp: Timestamp(milliseconds: now.milliseconds), stream: 1,
+      sequence: sequence, chainTag: genesis.chainTag, signer: PublicKey(Bytes32(repeating: UInt8(sequence % 5))), bodyDigest: SHA256.hash(blob))
+    let record = Entry(statement: statement, signature: Signature(Bytes64())).encoded + blob
+    let id = EventID(SHA256.hash(statement.encoded))
+    _ = replica.pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: now)
+    return id
+  }
+
+  func collect() { perform { $0.collect(now: $1, &$2) } }
+
+  func advance(milliseconds: UInt64) {
+    now = now.adding(milliseconds: milliseconds)
+    perform { $0.timer(now: $1, &$2) }
+    replica.pool.quiesce(reactor: 0)
+  }
+
+  /// The disk catches up.
+  func persist() throws {
+    while !waiting.isEmpty {
+      let (blocks, height) = waiting.removeFirst()
+      try store.commit(blocks)
+      perform { $0.persisted(height, now: $1, &$2) }
+    }
+  }
+}
+
+@Suite struct ReplicaTests {
+  @Test func admittedEventsBecomeFinalInOrderExactlyOnce() throws {
+    let bench = try Bench()
+    var ids: [EventID] = []
+    for _ in 0..<20 {
+      for _ in 0..<50 { ids.append(bench.admit()) }
+      bench.collect()
+      bench.advance(milliseconds: 100)
+      try bench.persist()
+    }
+    let final = bench.finals.flatMap { $0.ids }
+    #expect(Set(final) == Set(ids) && final.count == ids.count)
+    #expect(bench.finals.map { $0.header.height.rawValue } == Array(1...UInt64(bench.finals.count)))
+    #expect(bench.replica.pool.load.events == 0)
+    // The root of the head is that of a tree built from the stored entries by themselves.
+    var naive = MemoryTree()
+    for height in 1...bench.store.head.height.rawValue {
+      let entries = try #require(bench.store.entries(at: Height(height)))
+      for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) {
+        naive.append(leafHash: TreeHash.leaf(entries.bytes.extracting(offset..<offset + Entry.byteCount)))
+      }
+    }
+    let root = try naive.root(ofSize: bench.store.head.treeSize)
+    #expect(root == bench.store.head.treeRoot)
+  }
+
+  @Test func nothingIsReportedBeforeItIsDurableAndDecisionsWaitForTheDisk() throws {
+    let bench = try Bench()
+    for _ in 0..<12 {
+      _ = bench.admit()
+      bench.collect()
+      bench.advance(milliseconds: 100)
+    }
+    #expect(bench.finals.isEmpty && bench.replica.durable.header.height == Height(0))
+    #expect(bench.waiting.count == ReplicationLimit.blocksInFlight)
+    try bench.persist()
+    bench.advance(milliseconds: 100)
+    try bench.persist()
+    #expect(bench.finals.flatMap { $0.ids }.count == 12)
+  }
+
+  @Test func aFullPoolMakesFullBlocksAndNoEmptyOnes() throws {
+    let bench = try Bench()
+    for _ in 0..<5000 { _ = bench.admit() }
+    bench.collect()
+    bench.advance(milliseconds: 100)
+    try bench.persist()
+    bench.collect()
+    for _ in 0..<5 { bench.advance(milliseconds: 100) }
+    try bench.persist()
+    #expect(bench.finals.map { $0.ids.count }.reduce(0, +) == 5000)
+    #expect(bench.finals.allSatisfy { !$0.ids.isEmpty }, "\(bench.finals.map { $0.ids.count })")
+  }
+
+  @Test func aRestartKeepsExactlyTheDurableHeadAndKnowsItsEvents() throws {
+    let bench = try Bench()
+    let first = bench.admit()
+    bench.collect()
+    bench.advance(milliseconds: 100)
+    try bench.persist()
+    let lost = bench.admit()
+    bench.collect()
+    bench.advance(milliseconds: 100)
+    #expect(bench.waiting.count == 1)
+    let again = try Bench(store: bench.store, genesis: bench.genesis)
+    let time = Timestamp(milliseconds: bench.now.milliseconds - 100)
+    #expect(again.replica.durable.header.height == Height(1))
+    #expect(again.replica.finalLeaf(of: first, timestamp: Timestamp(milliseconds: 1_700_000_000_000)) == LeafIndex(0), "\(time)")
+    #expect(!again.replica.isDecided(lost, timestamp: Timestamp(milliseconds: 1_700_000_000_100)))
+    _ = again.admit()
+    again.now = bench.now
+    again.collect()
+    again.advance(milliseconds: 200)
+    try again.persist()
+    #expect(again.replica.durable.header.height == Height(2) || !again.finals.isEmpty)
+  }
+}
