@@ -1,8 +1,8 @@
 // Audit: the formats of the ledger, each with one codec beside its type, and the offline verifier.
 //
 // An event is a signed `Statement`; with its signature an `Entry`, with salt and body a `Record`. Records make blocks under a `BlockHeader`, which
-// a quorum of a `ValidatorSet` makes final with a `Certificate`. `Genesis` fixes the first set and the `ChainParameters`; `GovernanceAct`s
-// change them. `Checkpoint`s, `TlogProof`s and `Bundle`s carry proofs to people who trust no node; `OfflineVerification` checks them.
+// a quorum of a `ValidatorSet` makes final with a `Certificate`. `Genesis` fixes the first set and the `ChainParameters`.
+// `Checkpoint`s, `TlogProof`s and proof bundles carry proofs to people who trust no node; `OfflineVerification` checks them.
 //
 //     body -> digest -> statement -> leaf -> tree root -> header -> certificate -> set -> handoffs -> genesis
 //
@@ -12,4 +12,4 @@
 // * Signatures are judged only by `Verifier`, the one acceptance rule of the chain.
 // * Nothing here reads a file, a clock or a socket.
 //
-// Source: ledger formats, sections 1 to 14; C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-policy.
+// Source: ledger formats, sections 1 to 14; C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof.

@@ -1,6 +1,6 @@
 public import Synchronization
 
-/// One atomic word alone on its cache lines.
+/// One atomic word, padded so that its neighbours seldom share its cache lines.
 public struct PaddedAtomic: ~Copyable, Sendable {
   public let word: Atomic<UInt64>
   private let padding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)

@@ -5,8 +5,8 @@
 // Invariants
 // * Capacity is fixed at creation and a power of two; a full lane says so, it never waits and never grows.
 // * Elements are `BitwiseCopyable`: a lane copies bits, it retains nothing.
-// * Every index that two threads write sits on cache lines of its own (128 bytes: adjacent lines are fetched in pairs).
+// * Every index that two threads write is padded to 128 bytes, since adjacent lines are fetched in pairs.
 // * Every memory ordering has its reason beside it. Ordering is put on variables, never on fences, so that ThreadSanitizer sees it.
 //
-// SPSCLane: one producer, one consumer (Lamport's ring with cached opposite indexes). MPMCLane: Vyukov's bounded queue, a sequence number per
+// SPSCLane: one producer, one consumer (Lamport's ring). MPMCLane: Vyukov's bounded queue, a sequence number per
 // cell; it also serves many producers and one consumer. FreeList: Treiber's stack of indexes with a tag against ABA.
