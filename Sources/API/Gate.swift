@@ -189,7 +189,6 @@ public final class Gate {
         let text = value.text ?? ""
         sessions[slot]!.request.acceptsJSON = text.contains("application/json")
         sessions[slot]!.request.acceptsOctets = text.contains("application/octet-stream")
-        sessions[slot]!.request.acceptsOpenMetrics = text.contains("application/openmetrics-text")
       case .prefer:
         for part in (value.text ?? "").split(separator: ",") {
           let preference = part.trimmingBlanks

@@ -14,7 +14,6 @@ public enum Route: Sendable, Equatable {
   case checkpoint, genesis
   case validators
   case validator(PublicKeyText)
-  case evidence, consensusState
   case tlogCheckpoint
   case tile(TilePath)
   case metrics

@@ -49,10 +49,8 @@ struct Request {
   var contentType = ContentType.none
   var acceptsJSON = false
   var acceptsOctets = false
-  var acceptsOpenMetrics = false
   var prefersMinimal = false
   var waitMilliseconds: UInt64?
-  var isAtomic = false
   var query: [(name: String, value: String)] = []
   /// The client's id if it was well-formed, else ours.
   var id: [UInt8] = []
@@ -70,10 +68,8 @@ struct Request {
     contentType = .none
     acceptsJSON = false
     acceptsOctets = false
-    acceptsOpenMetrics = false
     prefersMinimal = false
     waitMilliseconds = nil
-    isAtomic = false
     query.removeAll(keepingCapacity: true)
     id.removeAll(keepingCapacity: true)
     began = now

@@ -36,6 +36,8 @@ final class NodeDriver: Driver {
   private var lastReport: Instant
   private var metrics = MetricsSnapshot()
   private var savedBytes = 0
+  /// A signal came while the store was still being opened.
+  private var stopsWhenOpen = false
 
   init(home: NodeHome, options: NodeOptions, gate: Gate, storage: StorageThread, log: Log, version: String) {
     self.home = home
@@ -218,6 +220,7 @@ final class NodeDriver: Driver {
         ("height", "\(replica.durable.header.height.rawValue)"), ("events", "\(replica.durable.header.treeSize)"), ("restored", "\(restored)"),
         ("ms", "\(loop.now.milliseconds(since: began))"),
       ])
+    if stopsWhenOpen { save(loop) }
   }
 
   /// Admits again what the last clean stop saved, with every check that a client's record passes.
@@ -248,8 +251,8 @@ final class NodeDriver: Driver {
     if signal == Signals.hangUp { return log.info("node", "nothing to reload") }
     switch stage {
     case .opening:
-      stage = .ended
-      loop.stop()
+      // The storage thread is inside the store: the process may end only when it has closed it.
+      stopsWhenOpen = true
     case .serving:
       log.info("node", "draining", [("signal", "\(signal)")])
       gate.beginDrain(loop)

@@ -26,7 +26,7 @@ import Testing
         let answer = try client.get("/v1/events/\(id)")
         #expect(answer.json["status"] as? String == "finalized", "seed \(seed), round \(round): \(id) is lost: \(answer.text)")
       }
-      // A second client keeps the node busy, so that the signal lands in the middle of work.
+      // The kill comes at a moment drawn from the seed, while batches are under way: the pause chooses that moment, nothing waits for it.
       let killer = Thread { [identifier = node.identifier, microseconds = random.next() % 400_000] in
         usleep(UInt32(microseconds))
         kill(identifier, SIGKILL)
