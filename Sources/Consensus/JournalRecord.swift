@@ -13,6 +13,8 @@ public enum JournalRecord: Sendable, Hashable {
   case floor(epoch: Epoch, view: View, height: Height, blockHash: Digest)
   /// Below this (epoch, view) the journal may have forgotten votes, so none is made.
   case bound(epoch: Epoch, view: View)
+  /// The highest view of each kind of vote made in an epoch, 0 for none: what the first record of a journal segment says about the segments before it.
+  case pledge(epoch: Epoch, notarise: View, nullify: View, finalise: View)
   /// A cosigned tree head: size, root, Unix seconds. Later cosignatures have a larger size and no earlier time.
   case cosignature(size: UInt64, root: Digest, seconds: UInt64)
 
@@ -24,6 +26,7 @@ public enum JournalRecord: Sendable, Hashable {
     case .floor: 3
     case .bound: 4
     case .cosignature: 5
+    case .pledge: 6
     }
   }
 
@@ -41,6 +44,9 @@ public enum JournalRecord: Sendable, Hashable {
     case .bound(let epoch, let view):
       bytes.append(bigEndian: epoch.rawValue)
       bytes.append(bigEndian: view.rawValue)
+    case .pledge(let epoch, let notarise, let nullify, let finalise):
+      bytes.append(bigEndian: epoch.rawValue)
+      for view in [notarise, nullify, finalise] { bytes.append(bigEndian: view.rawValue) }
     case .cosignature(let size, let root, let seconds):
       bytes.append(bigEndian: size)
       bytes.append(root.bytes)
@@ -69,6 +75,11 @@ public enum JournalRecord: Sendable, Hashable {
     case 5:
       guard payload.byteCount == 48 else { return nil }
       self = .cosignature(size: payload.uint64(at: 0), root: Digest(payload, at: 8), seconds: payload.uint64(at: 40))
+    case 6:
+      guard payload.byteCount == 32 else { return nil }
+      self = .pledge(
+        epoch: Epoch(payload.uint64(at: 0)), notarise: View(payload.uint64(at: 8)), nullify: View(payload.uint64(at: 16)),
+        finalise: View(payload.uint64(at: 24)))
     default: return nil
     }
   }

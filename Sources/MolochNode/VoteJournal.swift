@@ -75,7 +75,7 @@ final class VoteJournal {
     case .cosignature(let size, _, let seconds):
       cosignature = (size, seconds)
       cosignatureRecord = record
-    case .vote, .certificate: break
+    case .vote, .certificate, .pledge: break
     }
   }
 
