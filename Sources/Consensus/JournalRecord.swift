@@ -13,8 +13,8 @@ public enum JournalRecord: Sendable, Hashable {
   case floor(epoch: Epoch, view: View, height: Height, blockHash: Digest)
   /// Below this (epoch, view) the journal may have forgotten votes, so none is made.
   case bound(epoch: Epoch, view: View)
-  /// The highest view of each kind of vote made in an epoch, 0 for none: what the first record of a journal segment says about the segments before it.
-  case pledge(epoch: Epoch, notarise: View, nullify: View, finalise: View)
+  /// Own votes of this kind reach up to this (epoch, view): the vote itself may lie in a segment that was used again.
+  case voted(VoteKind, epoch: Epoch, view: View)
   /// A cosigned tree head: size, root, Unix seconds. Later cosignatures have a larger size and no earlier time.
   case cosignature(size: UInt64, root: Digest, seconds: UInt64)
 
@@ -26,7 +26,7 @@ public enum JournalRecord: Sendable, Hashable {
     case .floor: 3
     case .bound: 4
     case .cosignature: 5
-    case .pledge: 6
+    case .voted: 6
     }
   }
 
@@ -44,9 +44,10 @@ public enum JournalRecord: Sendable, Hashable {
     case .bound(let epoch, let view):
       bytes.append(bigEndian: epoch.rawValue)
       bytes.append(bigEndian: view.rawValue)
-    case .pledge(let epoch, let notarise, let nullify, let finalise):
+    case .voted(let kind, let epoch, let view):
+      bytes.append(bigEndian: UInt64(kind.rawValue))
       bytes.append(bigEndian: epoch.rawValue)
-      for view in [notarise, nullify, finalise] { bytes.append(bigEndian: view.rawValue) }
+      bytes.append(bigEndian: view.rawValue)
     case .cosignature(let size, let root, let seconds):
       bytes.append(bigEndian: size)
       bytes.append(root.bytes)
@@ -76,10 +77,8 @@ public enum JournalRecord: Sendable, Hashable {
       guard payload.byteCount == 48 else { return nil }
       self = .cosignature(size: payload.uint64(at: 0), root: Digest(payload, at: 8), seconds: payload.uint64(at: 40))
     case 6:
-      guard payload.byteCount == 32 else { return nil }
-      self = .pledge(
-        epoch: Epoch(payload.uint64(at: 0)), notarise: View(payload.uint64(at: 8)), nullify: View(payload.uint64(at: 16)),
-        finalise: View(payload.uint64(at: 24)))
+      guard payload.byteCount == 24, let raw = UInt8(exactly: payload.uint64(at: 0)), let kind = VoteKind(rawValue: raw) else { return nil }
+      self = .voted(kind, epoch: Epoch(payload.uint64(at: 8)), view: View(payload.uint64(at: 16)))
     default: return nil
     }
   }
