@@ -28,6 +28,7 @@ let package = Package(
     .systemLibrary(name: "CLinux", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+    .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
     // 1 pure: bytes, queues between threads, time and chance as values
     .target(name: "Bytes", swiftSettings: strict),
@@ -41,7 +42,7 @@ let package = Package(
     .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "COpenSSL"], swiftSettings: strict),
     .target(name: "Merkle", dependencies: ["Bytes", "Digests"], swiftSettings: strict),
     .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
-    .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
+    .target(name: "JSON", dependencies: ["Bytes", "CSimdJSON"], swiftSettings: strict),
     .target(name: "PeerWire", dependencies: ["Bytes"], swiftSettings: strict),
 
     // 4 pure: the formats of the ledger
@@ -80,7 +81,7 @@ let package = Package(
     .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
-    .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"], swiftSettings: strict),
+    .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "PeerWireTests", dependencies: ["PeerWire", "Bytes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "TLSTests", dependencies: ["TLS", "Bytes", "Ed25519", "Ambient"], swiftSettings: strict),
     .testTarget(name: "PeeringTests", dependencies: ["Peering", "Bytes", "Ambient", "Digests", "Ed25519", "JSON", "PeerWire", "TLS", "Reactor"], swiftSettings: strict),
