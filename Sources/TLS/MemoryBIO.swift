@@ -11,6 +11,7 @@ enum SessionBIO {
     guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "moloch session") else {
       preconditionFailure("libcrypto is out of memory")
     }
+    // The table was just made and is ours; the callbacks have the types that OpenSSL declares.
     unsafe BIO_meth_set_read(method, readWire)
     unsafe BIO_meth_set_write(method, writeWire)
     unsafe BIO_meth_set_ctrl(method, controlWire)
@@ -18,6 +19,7 @@ enum SessionBIO {
   }()
 
   static func make(for session: TLSSession) -> OpaquePointer {
+    // The BIO is owned by the SSL that the session owns, so it never outlives its data.
     guard let bio = unsafe BIO_new(method) else { preconditionFailure("libcrypto is out of memory") }
     unsafe BIO_set_data(bio, Unmanaged.passUnretained(session).toOpaque())
     unsafe BIO_set_init(bio, 1)
@@ -32,8 +34,8 @@ private func session(_ bio: OpaquePointer?) -> TLSSession? {
 }
 
 private func readWire(_ bio: OpaquePointer?, _ target: UnsafeMutablePointer<CChar>?, _ count: Int32) -> Int32 {
+  // OpenSSL owns `count` bytes at `target`, and the BIO is the one that it calls for.
   guard let session = unsafe session(bio), let target = unsafe target, count > 0 else { return -1 }
-  // OpenSSL owns `count` bytes at `target`.
   unsafe bio_clear_retry(bio)
   let taken = unsafe session.takeInput(UnsafeMutableRawPointer(target), Int(count))
   if taken == 0 {
@@ -44,8 +46,8 @@ private func readWire(_ bio: OpaquePointer?, _ target: UnsafeMutablePointer<CCha
 }
 
 private func writeWire(_ bio: OpaquePointer?, _ source: UnsafePointer<CChar>?, _ count: Int32) -> Int32 {
+  // OpenSSL lends `count` bytes at `source` for the call, and the BIO is the one that it calls for.
   guard let session = unsafe session(bio), let source = unsafe source, count > 0 else { return -1 }
-  // OpenSSL lends `count` bytes at `source` for the call.
   unsafe bio_clear_retry(bio)
   unsafe session.wire.append(contentsOf: UnsafeRawBufferPointer(start: source, count: Int(count)))
   return count

@@ -69,10 +69,12 @@ import COpenSSL
     try demand(unsafe SSL_CTX_set_max_early_data(context, 0) == 1)
     try demand(unsafe SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1)
     if let credential = options.credential {
+      // The context takes references of its own to the key and the certificate.
       try demand(unsafe SSL_CTX_use_certificate(context, credential.certificate) == 1)
       try demand(unsafe SSL_CTX_use_PrivateKey(context, credential.key) == 1)
     }
     if options.peer == .ed25519Key {
+      // Constant texts; the callback is a free function and gets the session from the SSL.
       try demand(unsafe ssl_ctx_set_groups(context, "X25519") == 1)
       try demand(unsafe ssl_ctx_set_signature_algorithms(context, "ed25519") == 1)
       unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
@@ -112,6 +114,7 @@ private func selectProtocol(
   _ ssl: OpaquePointer?, _ out: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ outCount: UnsafeMutablePointer<UInt8>?, _ offered: UnsafePointer<UInt8>?,
   _ offeredCount: UInt32, _ argument: UnsafeMutableRawPointer?
 ) -> Int32 {
+  // OpenSSL lends all pointers for the call, and the list has `offeredCount` bytes.
   guard let argument = unsafe argument, let offered = unsafe offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
   // The context is kept alive by the session whose handshake this is. The answer points into the client's list, as OpenSSL allows.
   let wanted = unsafe Unmanaged<TLSContext>.fromOpaque(argument).takeUnretainedValue().protocolList.dropFirst()

@@ -8,6 +8,7 @@ import COpenSSL
   nonisolated(unsafe) let certificate: OpaquePointer
 
   private init(key: OpaquePointer, certificate: OpaquePointer) {
+    // The caller's references become this object's.
     unsafe self.key = key
     unsafe self.certificate = certificate
   }
@@ -41,11 +42,13 @@ import COpenSSL
   /// A credential from files: a private key and its certificate in PEM.
   /// - Throws: `.badKey`, `.badCertificate`, `.keyMismatch`.
   public static func files(keyPEM: [UInt8], certificatePEM: [UInt8]) throws(TLSError) -> TLSCredential {
+    // Both are owned from here on and freed on every way out.
     let key = try unsafe readKey(keyPEM)
     guard let certificate = unsafe readCertificate(certificatePEM) else {
       unsafe EVP_PKEY_free(key)
       throw .badCertificate
     }
+    // Compares the public halves; owns nothing.
     guard unsafe X509_check_private_key(certificate, key) == 1 else {
       ERR_clear_error()
       unsafe EVP_PKEY_free(key)

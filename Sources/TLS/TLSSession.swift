@@ -84,6 +84,7 @@ import COpenSSL
   private func advance(_ plaintext: inout [UInt8]) {
     if state == .handshaking {
       ERR_clear_error()
+      // The SSL is alive as long as `self`; it reads and writes only through the BIO.
       let result = unsafe SSL_do_handshake(ssl)
       guard result == 1 else { return interpret(result) }
       guard rejection == nil, hasProtocol else { return fail(rejection ?? .noCommonProtocol) }
