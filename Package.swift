@@ -82,6 +82,7 @@ let package = Package(
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),
+    .testTarget(name: "AuditTests", dependencies: ["Audit", "Bytes", "Digests", "Ed25519", "Merkle", "JSON"], exclude: ["Independent"], resources: [.copy("Golden")], swiftSettings: strict),
     .testTarget(name: "PeerWireTests", dependencies: ["PeerWire", "Bytes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "TLSTests", dependencies: ["TLS", "Bytes", "Ed25519", "Ambient"], swiftSettings: strict),
     .testTarget(name: "PeeringTests", dependencies: ["Peering", "Bytes", "Ambient", "Digests", "Ed25519", "JSON", "PeerWire", "TLS", "Reactor"], swiftSettings: strict),
