@@ -29,6 +29,7 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "CEd25519"),
 
     // 1 pure: bytes, queues between threads, time and chance as values
     .target(name: "Bytes", swiftSettings: strict),
@@ -39,7 +40,7 @@ let package = Package(
     .target(name: "Digests", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
 
     // 3 pure: signatures, the tree, the codecs
-    .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "COpenSSL"], swiftSettings: strict),
+    .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "CEd25519", "COpenSSL"], swiftSettings: strict),
     .target(name: "Merkle", dependencies: ["Bytes", "Digests"], swiftSettings: strict),
     .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "JSON", dependencies: ["Bytes", "CSimdJSON"], swiftSettings: strict),
@@ -78,7 +79,7 @@ let package = Package(
     .testTarget(name: "LanesTests", dependencies: ["Lanes"], swiftSettings: strict),
     .testTarget(name: "AmbientTests", dependencies: ["Ambient"], swiftSettings: strict),
     .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
-    .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "Bytes", "Digests"], swiftSettings: strict),
+    .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "CEd25519", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),

@@ -2,11 +2,20 @@ import Bytes
 
 /// A linear combination of the generator and of points in slots, over the tables of one path.
 struct Combination: ~Copyable {
-  private let tables: PortableTerms
+  private enum Tables {
+    case portable(PortableTerms)
+    case vector(VectorTerms)
+  }
+
+  private let tables: Tables
   private let slotCount: Int
   /// Slots whose point was decoded, and those whose table is filled, since `removeAll`.
   private var decoded: [Bool]
   private var filled: [Bool]
+  /// What waits for `finishDecoding`: encodings of four words, and their slots.
+  private var encodings: [UInt64] = []
+  private var waiting: [Int32] = []
+  private var answers: [UInt8] = []
   private var terms: [Term] = []
   private var rows = DigitRows()
   private var entries: [Int32] = []
@@ -14,7 +23,7 @@ struct Combination: ~Copyable {
 
   init(slots: Int, path: Path) {
     slotCount = slots
-    tables = PortableTerms(slots: slots)
+    tables = path == .ifma ? .vector(VectorTerms(slots: slots)) : .portable(PortableTerms(slots: slots))
     decoded = [Bool](repeating: false, count: slots)
     filled = decoded
   }
@@ -25,31 +34,56 @@ struct Combination: ~Copyable {
   }
 
   /// Asks for the negative of a point in a slot; `isDecoded` answers after `finishDecoding`.
-  mutating func decode(_ encoding: Bytes32, negatedInto slot: Int) { decoded[slot] = tables.decode(encoding, negatedInto: slot) }
-  mutating func finishDecoding() {}
+  mutating func decode(_ encoding: Bytes32, negatedInto slot: Int) {
+    switch tables {
+    case .portable(let tables): decoded[slot] = tables.decode(encoding, negatedInto: slot)
+    case .vector:
+      encodings.append(encoding.w0.byteSwapped)
+      encodings.append(encoding.w1.byteSwapped)
+      encodings.append(encoding.w2.byteSwapped)
+      encodings.append(encoding.w3.byteSwapped)
+      waiting.append(Int32(truncatingIfNeeded: slot))
+      answers.append(0)
+    }
+  }
+
+  mutating func finishDecoding() {
+    guard case .vector(let tables) = tables, !waiting.isEmpty else { return }
+    tables.decode(encodings, negatedInto: waiting, &answers)
+    for index in waiting.indices { decoded[Int(waiting[index])] = answers[index] == 1 }
+    encodings.removeAll(keepingCapacity: true)
+    waiting.removeAll(keepingCapacity: true)
+    answers.removeAll(keepingCapacity: true)
+  }
+
   func isDecoded(_ slot: Int) -> Bool { decoded[slot] }
 
   /// Takes the tables of a key and of 2^128 times it from a cache; false when they are not there.
   mutating func load(_ key: PublicKey, from cache: SignerCache, intoPairAt slot: Int) -> Bool {
     // The cache copies exactly the bytes of two slots.
-    let isThere = unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.copy(key, to: $0) }
+    let isThere =
+      switch tables {
+      case .portable(let tables): unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.copy(key, to: $0) }
+      case .vector(let tables): unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.copy(key, to: $0) }
+      }
     if isThere { (filled[slot], filled[slot + 1]) = (true, true) }
     return isThere
   }
 
   /// Makes the tables of 2^128 times a decoded point and gives both to a cache.
   mutating func store(_ key: PublicKey, in cache: SignerCache, fromPairAt slot: Int) {
-    fill(slot)
-    tables.raise(slot)
-    filled[slot + 1] = true
     // As in `load`.
-    unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.insert(key, UnsafeRawBufferPointer($0)) }
-  }
-
-  private mutating func fill(_ slot: Int) {
-    if filled[slot] { return }
-    tables.fill(slot)
-    filled[slot] = true
+    switch tables {
+    case .portable(let tables):
+      if !filled[slot] { tables.fill(slot) }
+      tables.raise(slot)
+      unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.insert(key, UnsafeRawBufferPointer($0)) }
+    case .vector(let tables):
+      if !filled[slot] { tables.fill([Int32(truncatingIfNeeded: slot)]) }
+      tables.raise(slot)
+      unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.insert(key, UnsafeRawBufferPointer($0)) }
+    }
+    (filled[slot], filled[slot + 1]) = (true, true)
   }
 
   mutating func removeTerms() { terms.removeAll(keepingCapacity: true) }
@@ -73,13 +107,30 @@ struct Combination: ~Copyable {
   /// The sum of the terms. Tables of multiples for few, buckets for many.
   mutating func sum() -> Point { terms.count < Limits.bucketTermsMin ? strausSum() : bucketSum() }
 
-  mutating func strausSum() -> Point {
-    rows.removeAll()
-    for term in terms {
-      if term.entry >= Term.baseEntryCount { fill((Int(term.entry) - Term.baseEntryCount) / Term.slotEntryCount) }
-      rows.add(term)
+  /// Fills the tables of all slots that have a term.
+  private mutating func fill() {
+    waiting.removeAll(keepingCapacity: true)
+    for term in terms where term.entry >= Term.baseEntryCount {
+      let slot = (Int(term.entry) - Term.baseEntryCount) / Term.slotEntryCount
+      if filled[slot] { continue }
+      filled[slot] = true
+      waiting.append(Int32(truncatingIfNeeded: slot))
     }
-    return tables.sum(rows)
+    switch tables {
+    case .portable(let tables): for slot in waiting { tables.fill(Int(slot)) }
+    case .vector(let tables): tables.fill(waiting)
+    }
+    waiting.removeAll(keepingCapacity: true)
+  }
+
+  mutating func strausSum() -> Point {
+    fill()
+    rows.removeAll()
+    for term in terms { rows.add(term) }
+    return switch tables {
+    case .portable(let tables): tables.sum(rows)
+    case .vector(let tables): tables.sum(rows)
+    }
   }
 
   mutating func bucketSum() -> Point {
@@ -95,6 +146,9 @@ struct Combination: ~Copyable {
       entries.append(term.entry)
       ByteDigits.append(term, count: 16, to: &digits)
     }
-    return tables.sum(entries, longCount: longCount, digits)
+    return switch tables {
+    case .portable(let tables): tables.sum(entries, longCount: longCount, digits)
+    case .vector(let tables): tables.sum(entries, longCount: longCount, digits)
+    }
   }
 }

@@ -83,6 +83,15 @@ struct CasePool {
     return sum.bitCount > 256 ? nil : sum.bytes
   }
 
+  /// An encoding of a point of any order, or one that is refused.
+  mutating func encoding() -> Bytes32 {
+    switch random.below(4) {
+    case 0: refused[random.below(refused.count)]
+    case 1: small[random.below(8)]
+    default: commitments[random.below(commitments.count)].encodings[random.below(8)]
+    }
+  }
+
   mutating func good() -> Case { make(ta: 0, tr: 0, kind: "good") }
 
   private mutating func make(ta: Int, tr: Int, kind: String) -> Case {
@@ -97,83 +106,97 @@ struct CasePool {
 
   mutating func next() -> Case {
     switch random.below(16) {
-    case 0, 1, 2: return good()
-    case 3:
-      var made = good()
-      made.message.append(0)
-      (made.isValid, made.kind) = (false, "longer message")
-      return made
-    case 4, 5, 6:
-      // A changed R or A gives another challenge, which no torsion mends.
-      var made = good()
-      let bit = UInt64(1) << (random.next() % 64)
-      let word = random.below(4)
-      let half = random.below(3)
-      func flip(_ bytes: inout Bytes32) {
-        switch word {
-        case 0: bytes.w0 ^= bit
-        case 1: bytes.w1 ^= bit
-        case 2: bytes.w2 ^= bit
-        default: bytes.w3 ^= bit
-        }
-      }
-      switch half {
-      case 0: flip(&made.signature.bytes.first)
-      case 1: flip(&made.signature.bytes.second)
-      default: flip(&made.key.bytes)
-      }
-      (made.isValid, made.kind) = (false, "flipped bit in \(["R", "S", "A"][half])")
-      return made
-    case 7:
-      // S around and beyond L.
-      var made = good()
-      let order = Scalar.order
-      let edges = [
-        Self.plusOrder(made.signature.bytes.second), order.bytes, Scalar(order.w0 - 1, order.w1, order.w2, order.w3).bytes,
-        Scalar(order.w0 + 1, order.w1, order.w2, order.w3).bytes, Bytes32(), Bytes32(0x0100_0000_0000_0000, 0, 0, 0), Bytes32(repeating: 0xff),
-        Bytes32(made.signature.bytes.second.w0, made.signature.bytes.second.w1, made.signature.bytes.second.w2, made.signature.bytes.second.w3 | 0xe0),
-      ].compactMap { $0 }
-      made.signature.bytes.second = edges[random.below(edges.count)]
-      (made.isValid, made.kind) = (false, "S at an edge")
-      return made
-    case 8:
-      var made = good()
-      if random.next() % 2 == 0 { made.signature.bytes.first = refused[random.below(refused.count)] } else { made.key = PublicKey(refused[random.below(refused.count)]) }
-      (made.isValid, made.kind) = (false, "refused encoding")
-      return made
-    case 9:
-      // R of small order is allowed: S = k a, and the difference is torsion.
-      var made = good()
-      let key = keys[random.below(keys.count)]
-      let ta = random.below(8)
-      made.key = PublicKey(key.encodings[ta])
-      made.signature.bytes.first = small[random.below(8)]
-      let s = Verifier.challenge(made.signature.bytes.first, made.key, made.message.bytes) &* key.scalar
-      made.signature.bytes.second = s.bytes
-      made.kind = "R of small order"
-      return made
-    case 10:
-      // A of small order is refused, though the equation holds for S = r.
-      var made = good()
-      let commitment = commitments[random.below(commitments.count)]
-      made.key = PublicKey(small[random.below(8)])
-      made.signature = Signature(Bytes64(commitment.encodings[random.below(8)], commitment.scalar.bytes))
-      (made.isValid, made.kind) = (false, "A of small order")
-      return made
-    case 11, 12, 13: return make(ta: random.below(8), tr: random.below(8), kind: "mixed order")
-    case 14:
-      var made = make(ta: random.below(8), tr: random.below(8), kind: "mixed order, S + 1")
-      guard let s = Scalar(canonical: made.signature.bytes.second) else { return good() }
-      made.signature.bytes.second = (s &+ Scalar(1)).bytes
-      made.isValid = false
-      return made
-    default:
-      // Two bad items whose errors cancel under equal coefficients are made by the tests; here S is negated.
-      var made = good()
-      guard let s = Scalar(canonical: made.signature.bytes.second) else { return good() }
-      made.signature.bytes.second = s.negated.bytes
-      (made.isValid, made.kind) = (false, "S negated")
-      return made
+    case 0, 1, 2: good()
+    case 3: longer()
+    case 4, 5, 6: flipped()
+    case 7: edgeOfS()
+    case 8: refusedEncoding()
+    case 9: smallR()
+    case 10: smallA()
+    case 11, 12, 13: make(ta: random.below(8), tr: random.below(8), kind: "mixed order")
+    case 14: changedS(make(ta: random.below(8), tr: random.below(8), kind: "mixed order, S + 1")) { $0 &+ Scalar(1) }
+    default: changedS(make(ta: 0, tr: 0, kind: "S negated")) { $0.negated }
     }
+  }
+
+  private mutating func longer() -> Case {
+    var made = good()
+    made.message.append(0)
+    (made.isValid, made.kind) = (false, "longer message")
+    return made
+  }
+
+  /// A changed R or A gives another challenge, which no torsion mends.
+  private mutating func flipped() -> Case {
+    var made = good()
+    let bit = UInt64(1) << (random.next() % 64)
+    let word = random.below(4)
+    let half = random.below(3)
+    func flip(_ bytes: inout Bytes32) {
+      switch word {
+      case 0: bytes.w0 ^= bit
+      case 1: bytes.w1 ^= bit
+      case 2: bytes.w2 ^= bit
+      default: bytes.w3 ^= bit
+      }
+    }
+    switch half {
+    case 0: flip(&made.signature.bytes.first)
+    case 1: flip(&made.signature.bytes.second)
+    default: flip(&made.key.bytes)
+    }
+    (made.isValid, made.kind) = (false, "flipped bit in \(["R", "S", "A"][half])")
+    return made
+  }
+
+  /// S around L and beyond it.
+  private mutating func edgeOfS() -> Case {
+    var made = good()
+    let (order, s) = (Scalar.order, made.signature.bytes.second)
+    let edges = [
+      Self.plusOrder(s), order.bytes, Scalar(order.w0 - 1, order.w1, order.w2, order.w3).bytes, Scalar(order.w0 + 1, order.w1, order.w2, order.w3).bytes,
+      Bytes32(), Bytes32(0x0100_0000_0000_0000, 0, 0, 0), Bytes32(repeating: 0xff), Bytes32(s.w0, s.w1, s.w2, s.w3 | 0xe0),
+    ].compactMap { $0 }
+    made.signature.bytes.second = edges[random.below(edges.count)]
+    (made.isValid, made.kind) = (false, "S at an edge")
+    return made
+  }
+
+  private mutating func refusedEncoding() -> Case {
+    var made = good()
+    let encoding = refused[random.below(refused.count)]
+    if random.next() % 2 == 0 { made.signature.bytes.first = encoding } else { made.key = PublicKey(encoding) }
+    (made.isValid, made.kind) = (false, "refused encoding")
+    return made
+  }
+
+  /// R of small order is allowed: S = k a, and the difference is torsion.
+  private mutating func smallR() -> Case {
+    var made = good()
+    let key = keys[random.below(keys.count)]
+    made.key = PublicKey(key.encodings[random.below(8)])
+    made.signature.bytes.first = small[random.below(8)]
+    let s = Verifier.challenge(made.signature.bytes.first, made.key, made.message.bytes) &* key.scalar
+    made.signature.bytes.second = s.bytes
+    made.kind = "R of small order"
+    return made
+  }
+
+  /// A of small order is refused, though the equation holds for S = r.
+  private mutating func smallA() -> Case {
+    var made = good()
+    let commitment = commitments[random.below(commitments.count)]
+    made.key = PublicKey(small[random.below(8)])
+    made.signature = Signature(Bytes64(commitment.encodings[random.below(8)], commitment.scalar.bytes))
+    (made.isValid, made.kind) = (false, "A of small order")
+    return made
+  }
+
+  private mutating func changedS(_ item: Case, _ change: (Scalar) -> Scalar) -> Case {
+    var made = item
+    guard let s = Scalar(canonical: made.signature.bytes.second) else { preconditionFailure("honest signatures are canonical") }
+    made.signature.bytes.second = change(s).bytes
+    made.isValid = false
+    return made
   }
 }
