@@ -4,6 +4,8 @@ public struct Layers: Sendable {
   public var isDevelopment = false
   /// The file's name for messages, and its text.
   public var file: (name: String, text: [UInt8])?
+  /// Why the file could not be read; an error of the configuration.
+  public var fault: String?
   /// The process's variables; those that do not begin with MOLOCH_ are passed over.
   public var environment: [(name: String, value: String)] = []
   /// What the command line sets, in its order; the last one of a key counts.
@@ -62,6 +64,7 @@ public struct Settings: Sendable {
     if isDevelopment {
       for (name, value) in Self.development { set(name, value, .development) }
     }
+    if let fault = layers.fault { complain(.error, fault, "") }
     if let file = layers.file { read(file.name, file.text, allowsUnknown: layers.allowsUnknown) }
     read(environment: layers.environment)
     for (key, text, flag) in layers.commandLine { read(key, text, flag: flag) }
