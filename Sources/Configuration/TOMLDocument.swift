@@ -107,14 +107,16 @@ extension TOMLNode {
     key = unsafe Self.text(node.key, node.key_length)
     keyPlace = unsafe Place(line: Int(node.key_line), column: Int(node.key_column))
     place = unsafe Place(line: Int(node.line), column: Int(node.column))
+    // The kind says which of these means something; the others are zero.
+    let (text, integer, number) = unsafe (Self.text(node.text, node.text_length), node.integer, node.number)
     switch unsafe node.kind {
     case ctoml_table: value = .table([])
     case ctoml_array: value = .array([])
-    case ctoml_string: value = unsafe .text(Self.text(node.text, node.text_length))
-    case ctoml_integer: value = unsafe .integer(node.integer)
-    case ctoml_float: value = unsafe .float(node.number)
-    case ctoml_boolean: value = unsafe .boolean(node.integer != 0)
-    default: value = unsafe .time(Self.text(node.text, node.text_length))
+    case ctoml_string: value = .text(text)
+    case ctoml_integer: value = .integer(integer)
+    case ctoml_float: value = .float(number)
+    case ctoml_boolean: value = .boolean(integer != 0)
+    default: value = .time(text)
     }
   }
 
