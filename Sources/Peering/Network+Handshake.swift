@@ -242,6 +242,8 @@ extension Network {
 
   /// Sends a Goodbye and closes.
   private func farewell(_ link: Link, _ reason: Goodbye.Reason, _ text: String, _ loop: Loop) {
+    // The other side judges by our Hello, which may still wait here.
+    if link.number == nil { drain(link, loop) }
     link.outbox.finish(with: .goodbye, Goodbye(reason, text).encoded())
     link.phase = .closing
     drain(link, loop)

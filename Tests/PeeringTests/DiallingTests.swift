@@ -131,7 +131,7 @@ import Testing
 
     let again = try village(seed: 2)
     try again.add(book: book)
-    try again.add()
+    try again.add { $0.peersMin = 0 }
     // The same port, because the first listener of every village has it.
     #expect(again.run(5000) { again.network(0).count == 1 })
     #expect(again.network(0).remove(Actors.id(b), again.loop))
@@ -207,11 +207,12 @@ import Testing
 
   private func meet<B: Backend & ~Copyable>(_ backend: consuming B) throws {
     let stage = try Stage(backend, seed: 5)
-    for _ in 0..<4 { try stage.add({ _ in }, validator: true) }
-    for index in 0..<4 { for other in 0..<4 where other != index { stage.introduce(index, to: other) } }
+    for _ in 0..<4 { try stage.add({ $0.peersMin = 0 }, validator: true) }
+    // One side dials each pair: a second connection would replace the first, and with it what waits there.
+    for index in 0..<4 { for other in 0..<index { stage.introduce(index, to: other) } }
     #expect(stage.run(20_000) { (0..<4).allSatisfy { stage.network($0).count == 3 } })
     for index in 0..<4 {
-      stage.network(index).sendAll(.propose, [UInt8](repeating: UInt8(index), count: 3 << 20), stage.loop)
+      stage.network(index).sendAll(.propose, [UInt8](repeating: UInt8(index), count: 1 << 20), stage.loop)
       stage.network(index).sendAll(.vote, [1], stage.loop)
     }
     #expect(stage.run(20_000) { (0..<4).allSatisfy { stage.inbox($0).count == 6 } }, "\((0..<4).map { stage.inbox($0).count })")

@@ -138,7 +138,7 @@ final class Stage<B: Backend & ~Copyable> {
     let end = loop.now.adding(milliseconds: milliseconds)
     while loop.now < end {
       if isDone() { return true }
-      machine.runOnce(timeout: 10_000_000)
+      machine.runOnce(timeout: 50_000_000)
     }
     return isDone()
   }
