@@ -28,6 +28,8 @@ enum Limits {
   static let foreignChainDelayMillisecondsMax: UInt64 = 300_000
   /// A connection that lasted so long clears the failures before it.
   static let lastingMilliseconds: UInt64 = 10_000
+  /// Two connections of one pair that begin further apart than this were not dialled at the same time.
+  static let settledMilliseconds: UInt64 = 10_000
   /// A closing connection may take so long to send its Goodbye.
   static let goodbyeMilliseconds: UInt64 = 1000
 

@@ -93,12 +93,14 @@ extension Network {
     raise(link, claimed, hello, loop)
   }
 
-  /// Decides between two connections to one peer. Both sides decide alike: the connection opened by the smaller peer id stays, and of two opened
-  /// by the same side the later one, because who opens again has lost the earlier.
+  /// Decides between two connections to one peer. Both sides decide alike: of two that were opened at the same time the one opened by the smaller
+  /// peer id stays. A later one stays when the same side opened both, or when the earlier had settled: who opens again has lost the earlier, even if
+  /// this side has not noticed.
   private func isKept(_ link: Link, _ peer: PeerID, _ loop: Loop) -> Bool {
     guard let slot = peerSlots[peer], let other = links[slot], other.phase == .up else { return true }
     func opener(_ link: Link) -> PeerID { link.direction == .outbound ? id : peer }
-    let isNewKept = opener(link) == opener(other) || opener(link) < opener(other)
+    let hasSettled = loop.now.milliseconds(since: other.began) >= Limits.settledMilliseconds
+    let isNewKept = hasSettled || opener(link) == opener(other) || opener(link) < opener(other)
     guard isNewKept else {
       refuse(link, .duplicate, "", loop)
       return false
@@ -236,7 +238,10 @@ extension Network {
       events.append(.refused(rejection))
     }
     guard let peer = link.dialled?.peer, known[peer]?.state == .dialling(link.connection) else { return }
-    known.update(peer) { $0.state = .idle }
+    known.update(peer) { record in
+      record.state = .idle
+      record.nextDial = loop.now.adding(milliseconds: Limits.dialDelayMilliseconds)
+    }
     if reason != .duplicate { backOff(peer, DialFailure(reason), loop) }
   }
 

@@ -182,6 +182,22 @@ import Testing
     }
   }
 
+  /// The larger id lost its host and comes back while the smaller still believes in the connection that it opened.
+  @Test func aPeerThatLostTheConnectionIsLetInAgain() throws {
+    let stage = try village()
+    let order = [0, 1].sorted { Actors.id($0) < Actors.id($1) }
+    let smaller = order[0], larger = order[1]
+    for _ in 0..<2 { try stage.add { $0.isTLSEnabled = false } }
+    stage.introduce(smaller, to: larger)
+    #expect(stage.run { stage.network(smaller).count == 1 && stage.network(larger).count == 1 })
+    stage.run(11_000)
+    stage.machine.driver.frozen.insert(larger)
+    let stranger = stage.stranger(to: smaller)
+    stage.loop.send(stranger, frame(.hello, hello(Actors.node(larger), other: Actors.id(smaller)).encoded()).bytes)
+    #expect(stage.run(3000) { stage.row(smaller, of: larger)?.direction == .inbound })
+    #expect(stage.network(smaller).count == 1 && stage.end(of: stranger) == nil)
+  }
+
   /// A restarted peer, whose earlier connection still looks alive, is let in again.
   @Test func theLaterOfTwoFromOneSideStays() throws {
     let stage = try village()
