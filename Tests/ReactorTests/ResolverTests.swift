@@ -14,7 +14,8 @@ import Testing
       probe.runOnce(timeout: 1_000_000_000)
       while let answer = resolver.take() { answers.append(answer) }
     }
-    #expect(answers == [Resolver.Answer(token: 7, addresses: [.ipv4(0x7F00_0001, port: 0)]), Resolver.Answer(token: 8, addresses: [])])
+    #expect(answers.map(\.token) == [7, 8])
+    #expect(answers.map(\.addresses) == [[.ipv4(0x7F00_0001, port: 0)], []])
   }
 
   struct Idle: Driver {
