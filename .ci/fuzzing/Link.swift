@@ -1,0 +1,1 @@
+// Links an entry point with the fuzzer's main; there is nothing to compile.
