@@ -8,7 +8,10 @@ import Ed25519
 func registerSignatures() {
   let single = Signed(count: 64, signers: 8)
   measure("Ed25519: verify one", operations: 64) {
-    for index in 0..<64 { blackHole(Verifier.isValid(single.signatures[index], over: single.messages[index].bytes, by: single.keys[index])) }
+    for index in 0..<64 {
+      let message = single.messages[index]
+      blackHole(Verifier.isValid(single.signatures[index], over: message.bytes, by: single.keys[index]))
+    }
   }
   for (count, signers) in [(16, 8), (64, 8), (64, 64), (1024, 8), (1024, 64)] {
     let signed = Signed(count: count, signers: signers)
@@ -56,7 +59,10 @@ private final class BatchState {
   init(capacity: Int) { batch = SignatureBatch(capacity: capacity, seed: Bytes32(repeating: 9)) }
 
   func verify(_ signed: Signed) {
-    for index in signed.messages.indices { batch.add(signed.signatures[index], over: signed.messages[index].bytes, by: signed.keys[index]) }
+    for index in signed.messages.indices {
+      let message = signed.messages[index]
+      batch.add(signed.signatures[index], over: message.bytes, by: signed.keys[index])
+    }
     batch.verify(&verdicts)
     precondition(verdicts.allSatisfy { $0 })
   }

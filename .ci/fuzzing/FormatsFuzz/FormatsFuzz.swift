@@ -2,11 +2,13 @@ import Audit
 import Bytes
 import Digests
 import Ed25519
+import Glibc
 import JSON
 import Merkle
 
 /// The first byte chooses a format, the rest are its bytes. Nothing may trap, and what is read is written again byte for byte: every format has one encoding.
 @_cdecl("LLVMFuzzerTestOneInput") public func fuzzFormats(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  precondition(!isCanary, "the canary: a failed property ends the run")
   let input = Array(UnsafeBufferPointer(start: start, count: count))
   guard let choice = input.first else { return 0 }
   let data = Array(input.dropFirst())
@@ -82,3 +84,6 @@ private func texts(_ data: [UInt8]) {
   if let bytes = Base58.decode(text) { precondition(Base58.encode(bytes) == text, "one encoding") }
   if let key = PublicKey(text: text) { precondition(key.description == text, "one encoding") }
 }
+
+/// Set by `.ci/fuzz` once, to see that a failure is seen.
+private let isCanary = getenv("MOLOCH_FUZZ_CANARY") != nil

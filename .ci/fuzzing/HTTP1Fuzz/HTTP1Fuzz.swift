@@ -1,8 +1,10 @@
 import Bytes
+import Glibc
 import HTTP1
 
 /// The first byte seeds the cuts, the rest is what a client or server sends. Any cut must give the transcript of the whole, and nothing may trap.
 @_cdecl("LLVMFuzzerTestOneInput") public func fuzzHTTP1(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  precondition(!isCanary, "the canary: a failed property ends the run")
   let input = Array(UnsafeBufferPointer(start: start, count: count))
   guard let seed = input.first else { return 0 }
   let data = input.dropFirst()
@@ -30,3 +32,6 @@ private func pieces(of data: ArraySlice<UInt8>, seed: UInt64) -> [ArraySlice<UIn
   }
   return pieces
 }
+
+/// Set by `.ci/fuzz` once, to see that a failure is seen.
+private let isCanary = getenv("MOLOCH_FUZZ_CANARY") != nil
