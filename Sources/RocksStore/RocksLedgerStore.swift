@@ -29,7 +29,7 @@ public final class RocksLedgerStore: LedgerStore {
     lock = try DirectoryLock(path: directory + "/LOCK")
     let found = try DirectoryLock.text(path: directory + "/FORMAT", orCreate: Self.format)
     guard found == Self.format else { throw .format(found: found) }
-    chain = try Database(path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes"], options: options)
+    chain = try Database(path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes"], options: options, cacheBytes: options.cacheBytes / 4 * 3)
     if let stored = try chain.value(Family.meta, Array("genesis".utf8)) {
       guard let bytes = Bytes32(stored) else { throw .damaged("genesis hash") }
       guard Digest(bytes) == genesisHash else { throw .foreignChain(found: Digest(bytes), expected: genesisHash) }
@@ -109,7 +109,7 @@ public final class RocksLedgerStore: LedgerStore {
   /// chain (it is ahead, or of another history), it starts again.
   private static func openIndex(_ path: String, _ options: StoreOptions, _ chain: Database, _ head: BlockHeader) throws(StoreError) -> (Database, Height) {
     do {
-      let index = try Database(path: path, families: ["default"], options: options, hasLog: false)
+      let index = try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false)
       guard let value = try index.value(0, indexHeadKey) else { return (index, Height(0)) }
       if value.count == 40, value.bytes.uint64(at: 0) <= head.height.rawValue {
         let height = Height(value.bytes.uint64(at: 0))
@@ -118,7 +118,7 @@ public final class RocksLedgerStore: LedgerStore {
     } catch .failed {}
     // The reference above is gone, and with it the open database.
     try Database.destroy(path: path)
-    return (try Database(path: path, families: ["default"], options: options, hasLog: false), Height(0))
+    return (try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false), Height(0))
   }
 
   public func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool {

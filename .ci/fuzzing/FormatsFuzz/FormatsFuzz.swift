@@ -55,12 +55,16 @@ private func sets(_ data: [UInt8]) {
 private func bundle(_ data: [UInt8]) {
   if let genesis = try? Genesis(json: data) { precondition(genesis.chainID.utf8.count <= 64, "limits hold") }
   guard (try? ProofBundle(json: data)) != nil else { return }
-  _ = OfflineVerification(bundle: data, options: OfflineVerification.Options())
+  _ = OfflineVerification(file: data, options: OfflineVerification.Options())
 }
 
 private func notes(_ data: [UInt8]) {
   let text = String(decoding: data, as: UTF8.self)
-  _ = VerifierKey(text: text)
+  if let key = VerifierKey(text: text) { precondition(key.text == text, "one encoding") }
+  if let checkpoint = try? Checkpoint(parsing: data) { precondition(Array(checkpoint.text.utf8) == data, "one encoding") }
+  _ = try? SignedNote(parsing: data)
+  if let proof = try? TlogProof(parsing: data) { precondition(Array(proof.text.utf8) == data, "one encoding") }
+  _ = try? TlogPolicy(parsing: data)
   if let path = TilePath(text: text) { precondition(path.text == text, "one encoding") }
 }
 
