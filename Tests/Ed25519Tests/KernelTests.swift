@@ -43,7 +43,7 @@ struct KernelTests {
         let a = Array(elements[start..<start + 8])
         let b = (0..<8).map { elements[(start * 3 + 5 * $0) % elements.count] }
         func check(_ name: String, _ operation: Binary, _ expected: (Integer, Integer) -> Integer) {
-          for (lane, result) in Self.lanes(a, b, operation).enumerated() {
+          for (lane, result) in unsafe Self.lanes(a, b, operation).enumerated() {
             #expect(result.integer % .p == expected(a[lane].integer, b[lane].integer) % .p, "\(name) \(a[lane]) \(b[lane])")
             #expect(result.limbs.allSatisfy { $0 < 1 << 51 + 1 << 14 }, "\(name) \(a[lane]) \(b[lane])")
           }
@@ -83,7 +83,8 @@ struct KernelTests {
     var pool = try CasePool(seed: 5)
     for count in Array(1...18) + [33] {
       let encodings = (0..<count).map { _ in pool.encoding() }
-      var (vector, portable) = (Combination(slots: count, path: .ifma), Combination(slots: count, path: .portable))
+      var vector = Combination(slots: count, path: .ifma)
+      var portable = Combination(slots: count, path: .portable)
       for (slot, encoding) in encodings.enumerated() {
         vector.decode(encoding, negatedInto: slot)
         portable.decode(encoding, negatedInto: slot)
