@@ -41,7 +41,9 @@ struct Checker {
   /// L1 and L2 over every certificate that an honest node has taken.
   mutating func certified(_ certificate: Certificate) {
     let vote = certificate.vote, place = Place(epoch: vote.epoch, view: vote.view)
-    if let earlier = certified[place]?[vote.kind], earlier != vote.blockHash { violations.append("two \(vote.kind) certificates in view \(vote.view.rawValue)") }
+    if let earlier = certified[place]?[vote.kind], earlier != vote.blockHash {
+      violations.append("two \(vote.kind) certificates in view \(vote.view.rawValue)")
+    }
     certified[place, default: [:]][vote.kind] = vote.blockHash
     if let kinds = certified[place], kinds[.nullify] != nil, kinds[.finalise] != nil {
       violations.append("finalisation and nullification of epoch \(vote.epoch.rawValue) view \(vote.view.rawValue)")

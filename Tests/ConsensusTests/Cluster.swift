@@ -405,8 +405,8 @@ struct Cluster {
 
   private mutating func send(_ index: Int, _ message: Message, _ destination: Destination) {
     switch message {
-    case .vote(let vote) where vote.publicKey == keys[index].publicKey: checker.released(vote, isDurable: nodes[index].journal.contains(.vote(vote)) || isRecycled(index, vote))
-    case .proposal(let proposal): checker.released(proposal.vote, isDurable: nodes[index].journal.contains(.vote(proposal.vote)) || isRecycled(index, proposal.vote))
+    case .vote(let vote): checker.released(vote, isDurable: isOnDisk(vote, index))
+    case .proposal(let proposal): checker.released(proposal.vote, isDurable: isOnDisk(proposal.vote, index))
     default: break
     }
     for other in nodes[index].links.keys.sorted() {
@@ -420,8 +420,16 @@ struct Cluster {
     }
   }
 
-  private func isRecycled(_ index: Int, _ vote: SignedVote) -> Bool {
-    nodes[index].journal.contains { if case .floor(let epoch, let view, _, _) = $0 { Bound(epoch: vote.vote.epoch, view: vote.vote.view) <= Bound(epoch: epoch, view: view) } else { false } }
+  /// Whether the journal holds the vote, or has grown past it.
+  private func isOnDisk(_ vote: SignedVote, _ index: Int) -> Bool {
+    let place = Bound(epoch: vote.vote.epoch, view: vote.vote.view)
+    return nodes[index].journal.contains { record in
+      switch record {
+      case .vote(let other): other == vote
+      case .floor(let epoch, let view, _, _): place <= Bound(epoch: epoch, view: view)
+      default: false
+      }
+    }
   }
 
   /// Puts a message on the wire, whoever says it.
@@ -436,7 +444,9 @@ struct Cluster {
   // MARK: Questions
 
   /// Least committed height over these nodes, all by default.
-  func height(_ of: [Int]? = nil) -> UInt64 { (of ?? Array(nodes.indices)).filter { !nodes[$0].isPuppet }.map { nodes[$0].committed.height.rawValue }.min() ?? 0 }
+  func height(_ of: [Int]? = nil) -> UInt64 {
+    (of ?? Array(nodes.indices)).filter { !nodes[$0].isPuppet }.map { nodes[$0].committed.height.rawValue }.min() ?? 0
+  }
 
   func vote(_ kind: VoteKind, by index: Int, view: UInt64, epoch: UInt64 = 0, parentView: UInt64 = 0, block: BlockReference? = nil) -> SignedVote {
     let vote =
