@@ -95,6 +95,7 @@ import Synchronization
         unsafe UnsafeMutableRawBufferPointer(rebasing: target[..<count]).copyMemory(from: UnsafeRawBufferPointer(rebasing: entry[..<count]))
         let second = half..<half + count
         unsafe UnsafeMutableRawBufferPointer(rebasing: target[second]).copyMemory(from: UnsafeRawBufferPointer(rebasing: entry[second]))
+        // Relaxed: a stale turn only makes the place look a little older.
         unsafe places[index].stamp.store(turn.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
       }
       // Release: the reads above are over before a writer may take the place.
