@@ -58,10 +58,10 @@ public struct Chain: Sendable {
     return candidate(Block(header: header, body: records, offsets: offsets), on: parent, parts, tree, history)
   }
 
-  /// Checks every rule of a valid block. Signatures of ids for which `isVerified` is true are taken as accepted.
+  /// Checks every rule of a valid block. Entries for which `isVerified` is true carry a signature that was accepted before.
   /// - Parameter batch: empty, and empty again afterwards.
   public func validate(
-    _ block: Block, on parent: ChainTip, batch: inout SignatureBatch, isVerified: (EventID) -> Bool = { _ in false }
+    _ block: Block, on parent: ChainTip, batch: inout SignatureBatch, isVerified: (EventID, Signature) -> Bool = { _, _ in false }
   ) throws(BlockViolation) -> Candidate {
     try checkHeader(block, on: parent)
     var parts = Parts()
@@ -71,7 +71,7 @@ public struct Chain: Sendable {
       let record: Record
       do { record = try parts.append(block.body.bytes, at: offset) } catch { throw .event(position: position, .format(error)) }
       if let violation = violation(of: record, in: block.header, on: parent) { throw .event(position: position, violation) }
-      if !isVerified(record.id) { unverified.append(position) }
+      if !isVerified(record.id, record.entry.signature) { unverified.append(position) }
     }
     if let position = firstDuplicate(parts.ids) { throw .event(position: position, .duplicate) }
     guard TreeHash.root(ofLeafHashes: parts.leafHashes) == block.header.eventsRoot else { throw .eventsRoot }
@@ -83,11 +83,13 @@ public struct Chain: Sendable {
   }
 
   /// Makes a candidate on the head final.
-  /// - Parameter certificate: the encoded finality certificate; empty when a descendant carries it.
+  /// - Parameters:
+  ///   - certificate: the encoded finality certificate; empty when a descendant carries it.
+  ///   - isStored: the store holds the candidate already.
   /// - Returns: what the store must write. Traps when the candidate was not built on the head.
-  public mutating func apply(_ candidate: Candidate, certificate: [UInt8]) -> BlockCommit {
+  public mutating func apply(_ candidate: Candidate, certificate: [UInt8], isStored: Bool = false) -> BlockCommit {
     precondition(candidate.block.header.parentHash == tip.hash, "blocks are applied in order")
-    let commit = BlockCommit(candidate, certificate: certificate, on: tip)
+    let commit = BlockCommit(candidate, certificate: certificate, isStored: isStored, on: tip)
     let header = candidate.block.header
     window.expire(before: Timestamp(milliseconds: saturating(header.timestamp.rawValue, parameters.pastWindow)))
     for (position, id) in candidate.ids.enumerated() {
