@@ -94,7 +94,17 @@ public struct ChainTip: Sendable {
 
   struct RecentIDs: Sendable {
     var height: Height
+    /// Ascending.
     var ids: [EventID]
+
+    func contains(_ id: EventID) -> Bool {
+      var (low, high) = (0, ids.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if ids[middle] < id { low = middle + 1 } else { high = middle }
+      }
+      return low < ids.count && ids[low] == id
+    }
   }
 
   /// A tip whose ancestors are all final. Traps when the frontiers are not those of the header.
@@ -128,6 +138,9 @@ public struct Candidate: Sendable {
   public let leafHashes: [Digest]
   public let ids: [EventID]
   let timestamps: [Timestamp]
+
+  /// Whether the block holds this event.
+  public func contains(_ id: EventID) -> Bool { tip.recent.last?.contains(id) ?? false }
 }
 
 /// Why a block is not valid on its parent (ledger formats, sections 4 and 5).

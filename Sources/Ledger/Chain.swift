@@ -154,7 +154,7 @@ extension Chain {
     let (time, block) = (statement.timestamp.rawValue, header.timestamp.rawValue)
     guard time + parameters.pastWindow >= block, time <= block + parameters.futureWindow else { return .outsideWindow }
     if window.leaf(of: record.id, timestamp: statement.timestamp) != nil { return .duplicate }
-    for ancestor in parent.recent where ancestor.height > tip.header.height && contains(ancestor.ids, record.id) { return .duplicate }
+    for ancestor in parent.recent where ancestor.height > tip.header.height && ancestor.contains(record.id) { return .duplicate }
     return nil
   }
 
@@ -180,15 +180,6 @@ extension Chain {
   private func firstDuplicate(_ ids: [EventID]) -> Int? {
     let order = ids.indices.sorted { ids[$0] != ids[$1] ? ids[$0] < ids[$1] : $0 < $1 }
     return zip(order, order.dropFirst()).filter { ids[$0] == ids[$1] }.map(\.1).min()
-  }
-
-  private func contains(_ ids: [EventID], _ id: EventID) -> Bool {
-    var (low, high) = (0, ids.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if ids[middle] < id { low = middle + 1 } else { high = middle }
-    }
-    return low < ids.count && ids[low] == id
   }
 
   private func saturating(_ time: UInt64, _ length: UInt64) -> UInt64 { time > length ? time - length : 0 }

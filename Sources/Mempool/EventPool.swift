@@ -191,7 +191,8 @@ public final class EventPool: @unchecked Sendable {
   // MARK: Chain thread
 
   /// Takes what reactors have admitted into the signer queues. Returns how many events are new.
-  @discardableResult public func collect(now: Instant) -> Int {
+  /// - Parameter fresh: the new events are appended, in order of arrival.
+  @discardableResult public func collect(now: Instant, into fresh: inout [EventHandle]) -> Int {
     reclaim()
     var count = 0
     for lane in lanes {
@@ -199,10 +200,16 @@ public final class EventPool: @unchecked Sendable {
         if queues.enqueue(Int(slot), slots[Int(slot)]) {
           count += 1
           restoreEntry(Int(slot))
+          fresh.append(handle(Int(slot)))
         } else { retire(Int(slot)) }
       }
     }
     return count
+  }
+
+  @discardableResult public func collect(now: Instant) -> Int {
+    var fresh: [EventHandle] = []
+    return collect(now: now, into: &fresh)
   }
 
   /// An event that was in a lane during a rebuild is missing from the new table: its entry is claimed again.
@@ -226,6 +233,14 @@ public final class EventPool: @unchecked Sendable {
 
   /// What became of an event that left without a block, as long as it is remembered.
   public func fate(of id: EventID) -> Fate? { fates[id] }
+
+  /// Removes a waiting event that can never be in a block, or that is final already.
+  public func remove(_ event: EventHandle) {
+    let slot = Int(event.slot)
+    guard slots[slot].generation == event.generation, queues.slot(of: slots[slot].id) == slot, queues.isWaiting(slot) else { return }
+    queues.remove(slot)
+    retire(slot)
+  }
 
   /// Removes a queued event that can never be in a block.
   func drop(_ slot: Int, _ fate: Fate) {
