@@ -28,6 +28,7 @@ let package = Package(
     .systemLibrary(name: "CLinux", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+    .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
     // 1 pure: bytes, queues between threads, time and chance as values
     .target(name: "Bytes", swiftSettings: strict),
@@ -41,7 +42,7 @@ let package = Package(
     .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "COpenSSL"], swiftSettings: strict),
     .target(name: "Merkle", dependencies: ["Bytes", "Digests"], swiftSettings: strict),
     .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
-    .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
+    .target(name: "JSON", dependencies: ["Bytes", "CSimdJSON"], swiftSettings: strict),
 
     // 4 pure: the formats of the ledger
     .target(name: "Audit", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON"], swiftSettings: strict),
@@ -77,7 +78,7 @@ let package = Package(
     .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
-    .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"], swiftSettings: strict),
+    .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "VerificationTests", dependencies: ["Verification", "Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "MempoolTests", dependencies: ["Mempool", "Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "ConsensusTests", dependencies: ["Consensus", "Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),

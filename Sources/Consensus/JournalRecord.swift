@@ -13,6 +13,8 @@ public enum JournalRecord: Sendable, Hashable {
   case floor(epoch: Epoch, view: View, height: Height, blockHash: Digest)
   /// Below this (epoch, view) the journal may have forgotten votes, so none is made.
   case bound(epoch: Epoch, view: View)
+  /// Own votes of this kind reach up to this (epoch, view): the vote itself may lie in a segment that was used again.
+  case voted(VoteKind, epoch: Epoch, view: View)
   /// A cosigned tree head: size, root, Unix seconds. Later cosignatures have a larger size and no earlier time.
   case cosignature(size: UInt64, root: Digest, seconds: UInt64)
 
@@ -24,6 +26,7 @@ public enum JournalRecord: Sendable, Hashable {
     case .floor: 3
     case .bound: 4
     case .cosignature: 5
+    case .voted: 6
     }
   }
 
@@ -39,6 +42,10 @@ public enum JournalRecord: Sendable, Hashable {
       bytes.append(bigEndian: height.rawValue)
       bytes.append(hash.bytes)
     case .bound(let epoch, let view):
+      bytes.append(bigEndian: epoch.rawValue)
+      bytes.append(bigEndian: view.rawValue)
+    case .voted(let kind, let epoch, let view):
+      bytes.append(bigEndian: UInt64(kind.rawValue))
       bytes.append(bigEndian: epoch.rawValue)
       bytes.append(bigEndian: view.rawValue)
     case .cosignature(let size, let root, let seconds):
@@ -69,6 +76,9 @@ public enum JournalRecord: Sendable, Hashable {
     case 5:
       guard payload.byteCount == 48 else { return nil }
       self = .cosignature(size: payload.uint64(at: 0), root: Digest(payload, at: 8), seconds: payload.uint64(at: 40))
+    case 6:
+      guard payload.byteCount == 24, let raw = UInt8(exactly: payload.uint64(at: 0)), let kind = VoteKind(rawValue: raw) else { return nil }
+      self = .voted(kind, epoch: Epoch(payload.uint64(at: 8)), view: View(payload.uint64(at: 16)))
     default: return nil
     }
   }

@@ -106,13 +106,18 @@ enum HomeFile {
     close(file)
     // The paths are lent to the call.
     guard isSynced, unsafe rename(temporary, path) == 0 else { throw NodeFailure(74, "cannot write \(path): \(reason())") }
-    let parent = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
-    // The path is lent to the call.
-    let directory = unsafe open(parent.isEmpty ? "." : parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard directory >= 0 else { throw NodeFailure(74, "cannot open \(parent): \(reason())") }
-    defer { close(directory) }
-    guard fsync(directory) == 0 else { throw NodeFailure(74, "cannot sync \(parent): \(reason())") }
+    try syncDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
   }
 
-  private static func reason() -> String { unsafe String(cString: strerror(errno)) /* copied at once */ }
+  /// Makes the names in a directory durable.
+  static func syncDirectory(_ path: String) throws(NodeFailure) {
+    // The path is lent to the call.
+    let directory = unsafe open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard directory >= 0 else { throw NodeFailure(74, "cannot open \(path): \(reason())") }
+    defer { close(directory) }
+    guard fsync(directory) == 0 else { throw NodeFailure(74, "cannot sync \(path): \(reason())") }
+  }
+
+  /// The text of the system's last error.
+  static func reason() -> String { unsafe String(cString: strerror(errno)) /* copied at once */ }
 }

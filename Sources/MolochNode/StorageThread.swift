@@ -137,7 +137,8 @@ final class StorageThread: @unchecked Sendable {
         lastPulse = now
         report(.pulse(session.pulse()))
       }
-      if !didWork { _ = bell.wait(milliseconds: 500) }
+      // A rest of 100 ms lets the journal acknowledge its last barrier.
+      if !didWork, !bell.wait(milliseconds: session.journal.hasUnacknowledged ? 100 : 500) { try session.journal.acknowledge() }
     }
   }
 }
@@ -145,7 +146,7 @@ final class StorageThread: @unchecked Sendable {
 /// The store, the journal and the keys as the storage thread uses them.
 final class StorageSession {
   let store: RocksLedgerStore
-  private let journal: VoteJournal
+  let journal: VoteJournal
   private let home: NodeHome
   private let reader: Reader<RocksLedgerStore>
   private var publishedSize: UInt64 = 0

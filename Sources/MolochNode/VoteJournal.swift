@@ -1,144 +1,194 @@
 import Audit
 import Bytes
 import Consensus
+import Digests
 import Glibc
 
-/// The promises of this validator on disk: `data/validator/journal`, append-only records, synced before they count. It lies outside of what a resync deletes.
+/// The promises of this validator on disk: the segments `journal-1`, `journal-2`, ... of `data/validator/`, which lies outside of what a resync deletes.
 ///
-/// Record: length (4), CRC-32C of the rest (4), sequence (8), type (1), reserved (7), payload, padded with zeros to 8 bytes. The file is written anew, with
-/// the newest floor, bound and cosignature, when it has grown past `rewriteBytes`: temporary file, sync, rename, sync of the directory.
+/// Segments are written whole with zeros when they come into being, so that later writes neither move the end of a file nor allocate: one write with
+/// O_DSYNC is one barrier. `JournalFormat` in Consensus fixes the bytes.
 final class VoteJournal {
-  static let rewriteBytes = 4 << 20
-  private static let headBytes = 24
-  private static let payloadBytesMax = 1 << 16
-
-  private let directory: String
-  private var path: String { directory + "/journal" }
-  private var file: Int32
-  private var sequence: UInt64 = 0
-  private var length = 0
-  /// What was in the file when it was opened, oldest first.
-  let records: [JournalRecord]
-  private var floor: JournalRecord?
-  private var bound: JournalRecord?
-  private(set) var cosignature: (size: UInt64, seconds: UInt64)?
-  private var cosignatureRecord: JournalRecord?
-
-  /// Opens or creates the journal, and cuts a torn last write.
-  init(directory: String, chainTag: ChainTag) throws(NodeFailure) {
-    self.directory = directory
-    // Paths are lent to the calls as C strings.
-    guard unsafe mkdir(directory, 0o700) == 0 || errno == EEXIST else { throw NodeFailure(74, "cannot create \(directory): errno \(errno)") }
-    let file = unsafe open(directory + "/journal", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard file >= 0 else { throw NodeFailure(74, "cannot open \(directory)/journal: errno \(errno)") }
-    let size = Int(lseek(file, 0, SEEK_END))
-    var bytes = [UInt8](repeating: 0, count: size)
-    // The kernel writes at most the buffer's length.
-    let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, 0) }
-    guard got == size else { throw NodeFailure(74, "cannot read \(directory)/journal: errno \(errno)") }
-    var found: [JournalRecord] = []
-    var offset = 0
-    while let (record, number, end) = Self.parse(bytes.bytes, at: offset, chainTag: chainTag) {
-      found.append(record)
-      sequence = number
-      offset = end
-    }
-    records = found
-    length = offset
-    self.file = file
-    guard ftruncate(file, offset) == 0 else { throw NodeFailure(74, "cannot cut \(directory)/journal: errno \(errno)") }
-    for record in found { remember(record) }
+  /// What was found when the journal was opened.
+  enum Condition: Equatable {
+    /// There was none.
+    case missing
+    case intact
+    /// Promises are lost: nothing may be signed before recovery. The files stay until the first append, which moves them aside.
+    case damaged(String)
   }
 
-  deinit { close(file) }
+  private let directory: String
+  private let chainTag: ChainTag
+  private let lock: Int32
+  private var writer: JournalWriter
+  /// The segment in use, -1 before the first append.
+  private var file: Int32 = -1
+  /// File of each segment that may still be read, by ascending id.
+  private var names: [(segment: UInt64, name: UInt64)] = []
+  private var spare: [UInt64] = []
+  let condition: Condition
+  /// What was in the journal when it was opened, oldest first.
+  let records: [JournalRecord]
+  private(set) var floorHeight: Height?
+  private(set) var cosignature: (size: UInt64, root: Digest, seconds: UInt64)?
 
-  /// The newest height that this validator has helped to make final.
-  var floorHeight: Height? { if case .floor(_, _, let height, _)? = floor { height } else { nil } }
-
-  /// Appends the records with one write and one sync.
-  func append(_ records: [JournalRecord]) throws(NodeFailure) {
-    var bytes: [UInt8] = []
-    for record in records {
-      remember(record)
-      encode(record, into: &bytes)
+  /// Opens the journal; the directory is created when it is missing, a segment only by the first append.
+  /// - Throws: 75 when another process has it, 78 for the journal of another chain, 74 for the system's errors.
+  init(directory: String, chainTag: ChainTag, segmentBytes: Int = ConsensusLimit.journalSegmentBytes) throws(NodeFailure) {
+    self.directory = directory
+    self.chainTag = chainTag
+    try HomeFile.makeDirectory(directory, mode: 0o700)
+    // The path is lent to the call.
+    lock = unsafe Glibc.open(directory + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard lock >= 0 else { throw NodeFailure(74, "cannot open \(directory)/LOCK: \(HomeFile.reason())") }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw NodeFailure(75, "\(directory) is in use by another process") }
+    var files: [JournalSegment] = []
+    for name in try Self.segmentNames(directory) {
+      files.append(JournalSegment(name: name, bytes: try HomeFile.read(Self.path(directory, name))))
     }
-    if length + bytes.count > Self.rewriteBytes { return try rewrite() }
-    try write(bytes, to: file, at: length)
-    length += bytes.count
-    guard fdatasync(file) == 0 else { throw NodeFailure(74, "cannot sync \(path): errno \(errno)") }
+    switch JournalOutcome(reading: files, chainTag: chainTag, segmentBytes: segmentBytes) {
+    case .missing:
+      (condition, records, spare) = (.missing, [], files.map(\.name))
+      writer = JournalWriter(chainTag: chainTag, segmentBytes: segmentBytes)
+    case .damaged(let reason):
+      (condition, records) = (.damaged(reason), [])
+      writer = JournalWriter(chainTag: chainTag, segmentBytes: segmentBytes)
+    case .foreign(let tag):
+      throw NodeFailure(78, "\(directory) is the vote journal of another chain (tag \(tag.hex), this chain has \(chainTag.hex))")
+    case .intact(let reading):
+      (condition, records, spare, names, writer) = (.intact, reading.records, reading.spare, reading.names, reading.writer)
+    }
+    for record in records { remember(record) }
+    if case .intact = condition { try resume(files) }
+  }
+
+  deinit {
+    if file >= 0 { close(file) }
+    close(lock)
+  }
+
+  /// Makes the records durable with one write. Traps never, throws 74: after that the process must end, because what is on disk is unknown.
+  func append(_ records: [JournalRecord]) throws(NodeFailure) {
+    guard !records.isEmpty else { return }
+    if case .damaged = condition, writer.segment == 0 { try setAside() }
+    try perform(writer.append(records))
+    for record in records { remember(record) }
+  }
+
+  /// The last barrier would be taken for torn if it were damaged now.
+  var hasUnacknowledged: Bool { writer.hasUnacknowledged }
+
+  /// Writes the empty record that acknowledges the last barrier. Call it when no barrier came for 100 ms.
+  func acknowledge() throws(NodeFailure) {
+    if let write = writer.acknowledgement() { try perform(write) }
   }
 
   private func remember(_ record: JournalRecord) {
     switch record {
-    case .floor: floor = record
-    case .bound: bound = record
-    case .cosignature(let size, _, let seconds):
-      cosignature = (size, seconds)
-      cosignatureRecord = record
-    case .vote, .certificate: break
+    case .floor(_, _, let height, _): floorHeight = max(floorHeight ?? height, height)
+    case .cosignature(let size, let root, let seconds): cosignature = (size, root, seconds)
+    default: break
     }
   }
 
-  private func rewrite() throws(NodeFailure) {
-    var bytes: [UInt8] = []
-    for record in [floor, bound, cosignatureRecord] { if let record { encode(record, into: &bytes) } }
-    let temporary = path + ".new"
-    // Paths are lent to the calls as C strings.
-    let new = unsafe open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard new >= 0 else { throw NodeFailure(74, "cannot create \(temporary): errno \(errno)") }
-    try write(bytes, to: new, at: 0)
-    guard fsync(new) == 0, unsafe rename(temporary, path) == 0 else { throw NodeFailure(74, "cannot replace \(path): errno \(errno)") }
-    let parent = unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard parent >= 0, fsync(parent) == 0 else { throw NodeFailure(74, "cannot sync \(directory): errno \(errno)") }
-    close(parent)
-    close(file)
-    file = new
-    length = bytes.count
+  // MARK: Files
+
+  private static func path(_ directory: String, _ name: UInt64) -> String { "\(directory)/journal-\(name)" }
+
+  private static func segmentNames(_ directory: String) throws(NodeFailure) -> [UInt64] {
+    // The directory stream is closed before this returns; an entry is valid until the next call.
+    guard let stream = unsafe opendir(directory) else { throw NodeFailure(74, "cannot read \(directory): \(HomeFile.reason())") }
+    defer { unsafe closedir(stream) }
+    var names: [UInt64] = []
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) }
+      if name.hasPrefix("journal-"), let number = UInt64(name.dropFirst(8)) { names.append(number) }
+    }
+    return names.sorted()
   }
 
-  private func write(_ bytes: [UInt8], to file: Int32, at offset: Int) throws(NodeFailure) {
+  /// Zeroes a torn barrier, gives recycled files their names, and opens the segment in use.
+  private func resume(_ files: [JournalSegment]) throws(NodeFailure) {
+    for index in names.indices where names[index].name != names[index].segment {
+      try rename(names[index].name, to: names[index].segment)
+      names[index].name = names[index].segment
+    }
+    guard let last = names.last else { return }
+    if case .intact(let reading) = JournalOutcome(reading: files, chainTag: chainTag, segmentBytes: writer.segmentBytes), let torn = reading.torn {
+      try open(last.segment)
+      try write([UInt8](repeating: 0, count: writer.segmentBytes - torn.offset), at: torn.offset)
+    } else {
+      try open(last.segment)
+    }
+  }
+
+  private func perform(_ write: JournalWrite) throws(NodeFailure) {
+    if write.opensSegment { try create(write) } else { try self.write(write.bytes, at: write.offset) }
+    writer.synced()
+  }
+
+  private func create(_ first: JournalWrite) throws(NodeFailure) {
+    if file >= 0 { close(file) }
+    file = -1
+    let oldest = names.first { $0.segment < writer.oldestKept }
+    if let used = spare.popLast() ?? oldest?.name {
+      names.removeAll { $0.name == used }
+      try open(used)
+      try write(first.bytes, at: 0)
+      try rename(used, to: first.segment)
+    } else {
+      let temporary = directory + "/journal.new"
+      // The path is lent to the call.
+      file = unsafe Glibc.open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+      guard file >= 0 else { throw NodeFailure(74, "cannot create \(temporary): \(HomeFile.reason())") }
+      try write(first.bytes + [UInt8](repeating: 0, count: writer.segmentBytes - first.bytes.count), at: 0)
+      guard fsync(file) == 0 else { throw NodeFailure(74, "cannot sync \(temporary): \(HomeFile.reason())") }
+      close(file)
+      file = -1
+      // The paths are lent to the call.
+      guard unsafe Glibc.rename(temporary, Self.path(directory, first.segment)) == 0 else {
+        throw NodeFailure(74, "cannot rename \(temporary): \(HomeFile.reason())")
+      }
+      try HomeFile.syncDirectory(directory)
+      try open(first.segment)
+    }
+    names.append((first.segment, first.segment))
+  }
+
+  private func open(_ name: UInt64) throws(NodeFailure) {
+    let path = Self.path(directory, name)
+    // The path is lent to the call.
+    file = unsafe Glibc.open(path, O_RDWR | O_DSYNC | O_CLOEXEC)
+    guard file >= 0 else { throw NodeFailure(74, "cannot open \(path): \(HomeFile.reason())") }
+  }
+
+  private func rename(_ name: UInt64, to segment: UInt64) throws(NodeFailure) {
+    let (old, new) = (Self.path(directory, name), Self.path(directory, segment))
+    // The paths are lent to the call.
+    guard unsafe Glibc.rename(old, new) == 0 else { throw NodeFailure(74, "cannot rename \(old): \(HomeFile.reason())") }
+    try HomeFile.syncDirectory(directory)
+  }
+
+  private func write(_ bytes: [UInt8], at offset: Int) throws(NodeFailure) {
     // The array outlives the call.
     let written = unsafe bytes.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, offset) }
-    guard written == bytes.count else { throw NodeFailure(74, "cannot write \(path): errno \(errno)") }
+    guard written == bytes.count else { throw NodeFailure(74, "cannot write the vote journal in \(directory): \(HomeFile.reason())") }
   }
 
-  private func encode(_ record: JournalRecord, into bytes: inout [UInt8]) {
-    sequence += 1
-    let payload = record.payload
-    var content: [UInt8] = []
-    content.append(bigEndian: sequence)
-    content.append(record.code)
-    content.append(zeros: 7)
-    content += payload
-    bytes.append(bigEndian: UInt32(payload.count))
-    bytes.append(bigEndian: CRC32C.checksum(content.bytes))
-    bytes += content
-    bytes.append(zeros: (8 - payload.count % 8) % 8)
-  }
-
-  private static func parse(_ span: RawSpan, at offset: Int, chainTag: ChainTag) -> (JournalRecord, UInt64, Int)? {
-    guard span.byteCount - offset >= headBytes else { return nil }
-    let length = Int(span.uint32(at: offset))
-    guard length <= payloadBytesMax, span.byteCount - offset - headBytes >= length else { return nil }
-    guard CRC32C.checksum(span.extracting(offset + 8..<offset + headBytes + length)) == span.uint32(at: offset + 4) else { return nil }
-    let payload = span.extracting(offset + headBytes..<offset + headBytes + length)
-    guard let record = JournalRecord(code: span.uint8(at: offset + 16), payload: payload, chainTag: chainTag) else { return nil }
-    let end = offset + headBytes + length + (8 - length % 8) % 8
-    return (record, span.uint64(at: offset + 8), min(end, span.byteCount))
-  }
-}
-
-/// CRC-32C (Castagnoli), bit-reflected polynomial 0x82F63B78.
-enum CRC32C {
-  private static let table: [UInt32] = (0..<256).map { index in
-    var value = UInt32(index)
-    for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ 0x82F6_3B78 : value >> 1 }
-    return value
-  }
-
-  static func checksum(_ bytes: RawSpan) -> UInt32 {
-    var crc = ~UInt32(0)
-    for offset in 0..<bytes.byteCount { crc = crc >> 8 ^ table[Int((crc ^ UInt32(bytes.uint8(at: offset))) & 255)] }
-    return ~crc
+  /// Moves the files of a damaged journal to `damaged-<n>/`, where they stay for whoever looks for the cause.
+  private func setAside() throws(NodeFailure) {
+    var number = 1
+    while HomeFile.exists("\(directory)/damaged-\(number)") { number += 1 }
+    let aside = "\(directory)/damaged-\(number)"
+    try HomeFile.makeDirectory(aside, mode: 0o700)
+    for name in try Self.segmentNames(directory) {
+      // The paths are lent to the call.
+      guard unsafe Glibc.rename(Self.path(directory, name), Self.path(aside, name)) == 0 else {
+        throw NodeFailure(74, "cannot move a damaged journal to \(aside): \(HomeFile.reason())")
+      }
+    }
+    try HomeFile.syncDirectory(aside)
+    try HomeFile.syncDirectory(directory)
   }
 }

@@ -16,63 +16,113 @@ import Testing
 
   private func scratch() -> String { FileManager.default.temporaryDirectory.appendingPathComponent("journal-\(UUID().uuidString)").path }
 
-  @Test func recordsSurviveAndATornEndIsCutAtEveryByte() throws {
+  private static let segmentBytes = ConsensusLimit.journalSegmentBytesMin
+
+  private func open(_ directory: String) throws -> VoteJournal {
+    try VoteJournal(directory: directory, chainTag: tag, segmentBytes: Self.segmentBytes)
+  }
+
+  private func names(_ directory: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: directory).sorted() }
+
+  @Test func recordsSurviveReopening() throws {
     let directory = scratch()
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    var lengths: [Int] = []
+    var expected: [JournalRecord] = []
+    for height in 1...5 as ClosedRange<UInt64> {
+      let journal = try open(directory)
+      #expect(journal.condition == (height == 1 ? .missing : .intact))
+      #expect(journal.records == expected)
+      let records = [floor(height), .cosignature(size: height, root: .empty, seconds: 100 + height)]
+      try journal.append(records)
+      try journal.acknowledge()
+      expected += records
+      #expect(journal.floorHeight == Height(height) && journal.cosignature?.size == height)
+    }
+    #expect(try names(directory) == ["LOCK", "journal-1"])
+  }
+
+  @Test func aTornLastBarrierIsCutAndWrittenOver() throws {
+    let directory = scratch()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
     do {
-      let journal = try VoteJournal(directory: directory, chainTag: tag)
-      for height in 1...5 as ClosedRange<UInt64> {
-        try journal.append([floor(height), .cosignature(size: height, root: .empty, seconds: 100 + height)])
-        lengths.append(try Data(contentsOf: URL(fileURLWithPath: directory + "/journal")).count)
+      let journal = try open(directory)
+      try journal.append([floor(1)])
+      try journal.append([floor(2), floor(3)])
+    }
+    let path = URL(fileURLWithPath: directory + "/journal-1")
+    let whole = try Data(contentsOf: path)
+    // Records of 88 bytes after a head of 64: the third is torn at every byte.
+    for cut in 64 + 176..<64 + 264 {
+      var torn = whole
+      for offset in cut..<64 + 264 { torn[offset] = 0 }
+      try torn.write(to: path)
+      let isWhole = torn == whole
+      do {
+        let journal = try open(directory)
+        #expect(journal.condition == .intact && journal.floorHeight == Height(isWhole ? 3 : 2), "cut \(cut)")
+        try journal.append([floor(9)])
+      }
+      #expect(try open(directory).floorHeight == Height(9), "cut \(cut)")
+    }
+  }
+
+  @Test func aDamagedJournalIsKeptAsideByTheFirstAppend() throws {
+    let directory = scratch()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    do {
+      let journal = try open(directory)
+      try journal.append([floor(1), floor(2)])
+      try journal.append([floor(3)])
+    }
+    let path = URL(fileURLWithPath: directory + "/journal-1")
+    var damaged = try Data(contentsOf: path)
+    damaged[64 + 40] ^= 1
+    try damaged.write(to: path)
+    do {
+      let journal = try open(directory)
+      guard case .damaged = journal.condition else {
+        Issue.record("\(journal.condition)")
+        return
+      }
+      #expect(journal.records.isEmpty)
+      #expect(try names(directory) == ["LOCK", "journal-1"])
+      try journal.append([.bound(epoch: Epoch(0), view: View(7))])
+    }
+    #expect(try names(directory) == ["LOCK", "damaged-1", "journal-1"])
+    #expect(try Data(contentsOf: URL(fileURLWithPath: directory + "/damaged-1/journal-1")) == damaged)
+    #expect(try open(directory).records == [.bound(epoch: Epoch(0), view: View(7))])
+  }
+
+  @Test func segmentsAreUsedAgain() throws {
+    let directory = scratch()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    var journal: VoteJournal? = try open(directory)
+    for height in 1...3000 as ClosedRange<UInt64> {
+      try journal!.append([floor(height), .cosignature(size: height, root: .empty, seconds: height)])
+      if height % 211 == 0 {
+        journal = nil
+        journal = try open(directory)
+        #expect(journal!.floorHeight == Height(height) && journal!.cosignature?.seconds == height)
+        #expect(try names(directory).count <= 4)
       }
     }
-    let whole = try Data(contentsOf: URL(fileURLWithPath: directory + "/journal"))
-    for cut in lengths[3]...lengths[4] {
-      try whole.prefix(cut).write(to: URL(fileURLWithPath: directory + "/journal"))
-      let journal = try VoteJournal(directory: directory, chainTag: tag)
-      // The last append is a floor record of 24 + 56 bytes and a cosignature record of 24 + 48 bytes.
-      let isFloorWhole = cut >= lengths[3] + 80, isCosignatureWhole = cut >= lengths[3] + 152
-      #expect(journal.floorHeight == Height(isFloorWhole ? 5 : 4), "cut \(cut)")
-      #expect(journal.cosignature?.size == (isCosignatureWhole ? 5 : 4), "cut \(cut)")
-      #expect(journal.records.count == 8 + (isFloorWhole ? 1 : 0) + (isCosignatureWhole ? 1 : 0), "cut \(cut)")
-      // What is appended behind a cut end is found again.
-      try journal.append([floor(9)])
-    }
-    let reopened = try VoteJournal(directory: directory, chainTag: tag)
-    #expect(reopened.floorHeight == Height(9))
   }
 
-  @Test func aFlippedBitEndsTheReadingThere() throws {
+  @Test func aSecondProcessAndAForeignChainAreRefused() throws {
     let directory = scratch()
     defer { try? FileManager.default.removeItem(atPath: directory) }
     do {
-      let journal = try VoteJournal(directory: directory, chainTag: tag)
-      try journal.append([floor(1), floor(2), floor(3)])
+      let journal = try open(directory)
+      try journal.append([floor(1)])
+      do {
+        _ = try open(directory)
+        Issue.record("opened twice")
+      } catch let failure as NodeFailure { #expect(failure.code == 75) }
     }
-    let path = URL(fileURLWithPath: directory + "/journal")
-    let whole = try Data(contentsOf: path)
-    for offset in stride(from: whole.count / 3, to: whole.count * 2 / 3, by: 7) {
-      var damaged = whole
-      damaged[offset] ^= 4
-      try damaged.write(to: path)
-      #expect(try VoteJournal(directory: directory, chainTag: tag).records.count == 1, "offset \(offset)")
-    }
-  }
-
-  @Test func aGrownJournalIsRewrittenWithTheNewestPromises() throws {
-    let directory = scratch()
-    defer { try? FileManager.default.removeItem(atPath: directory) }
-    let journal = try VoteJournal(directory: directory, chainTag: tag)
-    let batch = (1...2000).map { floor(UInt64($0)) } + [JournalRecord.cosignature(size: 7, root: .empty, seconds: 8)]
-    var largest = 0
-    for _ in 0..<40 {
-      try journal.append(batch)
-      largest = max(largest, try Data(contentsOf: URL(fileURLWithPath: directory + "/journal")).count)
-    }
-    #expect(largest <= VoteJournal.rewriteBytes)
-    let reopened = try VoteJournal(directory: directory, chainTag: tag)
-    #expect(reopened.floorHeight == Height(2000) && reopened.cosignature?.size == 7)
+    do {
+      _ = try VoteJournal(directory: directory, chainTag: ChainTag(Bytes16(3, 3)), segmentBytes: Self.segmentBytes)
+      Issue.record("opened for another chain")
+    } catch { #expect(error.code == 78) }
   }
 
   @Test func crc32cMatchesItsCheckValue() { #expect(CRC32C.checksum(Array("123456789".utf8).bytes) == 0xE306_9283) }
