@@ -74,7 +74,7 @@ extension EventPool {
 
   /// Adds the pending ones of these events to the proposal that stands for a candidate block of another validator: while it is held, they are not
   /// proposed. Give it to `committed` or `release` like one of `propose`.
-  public func hold(_ ids: some Sequence<EventID>, in proposal: inout Proposal) {
+  public func hold(_ ids: [EventID], in proposal: inout Proposal) {
     for id in ids {
       guard let slot = queues.slot(of: id) else { continue }
       queues.hold(slot)

@@ -33,7 +33,7 @@ struct BlockTree: Sendable {
 
   /// Pending events that arrived after the block that holds them.
   mutating func hold(_ id: EventID, in pool: EventPool) {
-    for index in nodes.indices where nodes[index].candidate.contains(id) { pool.hold(CollectionOfOne(id), in: &nodes[index].held) }
+    for index in nodes.indices where nodes[index].candidate.contains(id) { pool.hold([id], in: &nodes[index].held) }
   }
 
   /// Takes a block out: it is final.

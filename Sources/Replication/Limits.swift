@@ -37,6 +37,8 @@ public enum ReplicationLimit {
   public static let rangesInFlight = 4
   /// Pieces of evidence kept in memory.
   public static let evidenceMax = 256
+  /// Tree heads whose cosignatures are collected at a time.
+  public static let cosignedHeadsMax = 32
   /// Tree heads of one validator that wait for this node to reach them.
   public static let cosignaturesPerValidator = 4
 
@@ -51,7 +53,10 @@ public enum ReplicationLimit {
   public static let askMillisecondsMax: UInt64 = 5000
   /// Wait for a range of blocks.
   public static let rangeMilliseconds: UInt64 = 8000
-  /// Wait between two looks at what peers claim, and the pause of a peer that failed, times two for each further failure.
+  /// Blocks behind a claimed head at which ranges are asked for at once; fewer come by themselves, or after this wait without progress.
+  public static let syncLagMin: UInt64 = 8
+  public static let syncStallMilliseconds: UInt64 = 2000
+  /// The pause of a peer that failed, times two for each further failure.
   public static let syncPauseMilliseconds: UInt64 = 1000
   public static let syncPauseDoublingsMax: UInt64 = 6
 }

@@ -1,6 +1,6 @@
 public import Audit
 import Bytes
-public import Consensus
+import Consensus
 import Digests
 import Ed25519
 import Ledger
