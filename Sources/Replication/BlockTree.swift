@@ -41,6 +41,14 @@ struct BlockTree: Sendable {
     nodes.firstIndex { $0.hash == hash }.map { nodes.remove(at: $0) }
   }
 
+  /// Takes out childless blocks.
+  mutating func drop(where isUseless: (Digest) -> Bool) -> [Node] {
+    let parents = Set(nodes.map { $0.header.parentHash })
+    let lost = nodes.filter { !parents.contains($0.hash) && isUseless($0.hash) }
+    nodes.removeAll { node in lost.contains { $0.hash == node.hash } }
+    return lost
+  }
+
   /// Takes out the blocks that can never be final, because they do not descend from the final head.
   mutating func prune(head: Digest) -> [Node] {
     var living: Set<Digest> = [head]

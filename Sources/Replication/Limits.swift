@@ -23,7 +23,7 @@ public enum ReplicationLimit {
 
   // MARK: Tables
 
-  /// Blocks that are not final: beyond it only certified ones are taken in.
+  /// Blocks that are not final: beyond it those that the machine has forgotten make room.
   public static let candidatesMax = 64
   /// Blocks that are being put together or waited for.
   public static let arrivalsMax = 32

@@ -49,8 +49,8 @@ extension Replica {
       }
     }
     step(.received(.proposal(proposal), from: peer), now, &effects)
-    // The machine takes one proposal of each view from its leader: what it does not want is not kept.
-    arrivals.removeAll { $0.hash == hash && !$0.isWanted && !$0.isFetched }
+    // The machine takes one proposal of each view from its leader: what it has no use for is not kept.
+    arrivals.removeAll { $0.hash == hash && !$0.isWanted && !$0.isFetched && !machine.knows(hash) }
   }
 
   /// The entry of a block that is on its way, made when it is missing; nil when the table is full.
@@ -90,23 +90,9 @@ extension Replica {
       arrivals[index].isAnnounced = true
       step(.available(BlockReference(block)), now, &effects)
     }
-    guard let again = arrivals.firstIndex(where: { $0.hash == hash }), arrivals[again].isWanted || arrivals[again].isFetched else { return }
-    guard let parent = tip(of: block.header.parentHash) else { return wantParent(of: block, again, now, &effects) }
+    // The machine asks for a verdict when the parent is valid.
+    guard let again = arrivals.firstIndex(where: { $0.hash == hash }), arrivals[again].isWanted, let parent = tip(of: block.header.parentHash) else { return }
     judge(block, on: parent, again, now, &effects)
-  }
-
-  private func wantParent(of block: Block, _ index: Int, _ now: Times, _ effects: inout [ReplicaEffect]) {
-    let hash = arrivals[index].hash
-    guard block.header.height > chain.tip.header.height.next else {
-      // Its parent is not the final block of that height.
-      let wanted = arrivals.remove(at: index).isWanted
-      if wanted { step(.validated(hash, .invalid), now, &effects) }
-      return
-    }
-    let sources = arrivals[index].sources
-    guard let parent = arrival(block.header.parentHash, sources: sources, now) else { return }
-    arrivals[parent].isFetched = true
-    if arrivals[parent].asked == nil { advance(block.header.parentHash, now, &effects) }
   }
 
   private func judge(_ block: Block, on parent: ChainTip, _ index: Int, _ now: Times, _ effects: inout [ReplicaEffect]) {
@@ -120,9 +106,16 @@ extension Replica {
     arrivals.remove(at: index)
     var held = spareProposals.popLast() ?? Mempool.Proposal()
     pool.hold(candidate.ids, in: &held)
-    tree.insert(BlockTree.Node(candidate: candidate, held: held, began: arrival.began, storage: .absent))
-    if arrival.isWanted { step(.validated(arrival.hash, .valid), now, &effects) }
-    for child in arrivals where child.block?.header.parentHash == arrival.hash { advance(child.hash, now, &effects) }
+    insert(BlockTree.Node(candidate: candidate, held: held, began: arrival.began, storage: .absent))
+    step(.validated(arrival.hash, .valid), now, &effects)
+  }
+
+  /// Adds a block. When nothing becomes final for long, those that the machine has forgotten make room.
+  func insert(_ node: BlockTree.Node) {
+    if tree.nodes.count >= ReplicationLimit.candidatesMax {
+      for forgotten in tree.drop(where: { !machine.knows($0) }) { pool.release(forgotten.held) }
+    }
+    tree.insert(node)
   }
 
   /// A block fails a check: either its bytes are not those that were proposed, and somebody else is asked, or the block itself is invalid.

@@ -87,7 +87,7 @@ extension Replica {
       timestamps: Timestamp(milliseconds: earliest)...Timestamp(milliseconds: time + parameters.futureWindow), into: &proposal)
     do {
       let built = try chain.build(on: tip, records: pool.body(of: proposal), timestamp: timestamp, proposer: key.publicKey)
-      tree.insert(BlockTree.Node(candidate: built, held: proposal, began: now.monotonic, storage: .absent))
+      insert(BlockTree.Node(candidate: built, held: proposal, began: now.monotonic, storage: .absent))
       return BlockReference(built.block)
     } catch {
       preconditionFailure("the pool holds records that were parsed at admission, and one cannot be read: \(error)")

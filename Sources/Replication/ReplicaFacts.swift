@@ -33,6 +33,9 @@ extension Replica {
   /// The connected peers, by age of the connection.
   public var peerHeads: [PeerHead] { peers.map { PeerHead(link: $0.link, validator: $0.validator, head: $0.head) } }
 
+  /// Where the machine stands: view, leader, votes seen, timers.
+  public var viewFacts: ViewFacts { machine.viewFacts }
+
   /// The key of the leader of the current view.
   public var leader: PublicKey { chain.validators.validators[machine.leader].publicKey }
 }
