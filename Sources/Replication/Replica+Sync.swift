@@ -27,13 +27,14 @@ extension Replica {
   /// has a certificate of its own.
   func verifyRange(_ now: Times, _ effects: inout [ReplicaEffect]) {
     var budget = ReplicationLimit.signaturesPerTurn
-    while budget > 0, decided.count < ReplicationLimit.blocksInFlight {
+    while budget > 0 {
       if verifying == nil {
         guard let range = sync.take() else { return }
         guard begin(range, now, &effects) else { continue }
       }
       guard let state = verifying else { return }
       if state.position == state.range.blocks.count {
+        guard decided.count < ReplicationLimit.blocksInFlight else { return }
         verifying = nil
         finish(state, now, &effects)
         continue
@@ -61,7 +62,13 @@ extension Replica {
   }
 
   private func verify(_ block: Block, _ state: RangeVerification, _ now: Times, _ effects: inout [ReplicaEffect]) -> Bool {
-    let parent = state.candidates.last?.tip ?? chain.tip
+    let parent: ChainTip
+    if block.header.parentHash == chain.tip.hash { parent = chain.tip } else if let last = state.candidates.last, last.block.hash == block.header.parentHash {
+      parent = last.tip
+    } else {
+      effects.append(.halt("two final blocks at height \(block.header.height.rawValue - 1): \(chain.tip.hash) and \(block.header.parentHash)"))
+      return false
+    }
     if let node = tree[block.hash] {
       verifying?.candidates.append(node.candidate)
       return true

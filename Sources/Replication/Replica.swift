@@ -155,7 +155,11 @@ public final class Replica {
   }
 
   /// Work is left that was put off to keep turns short: call `collect` again soon.
-  public var hasWork: Bool { !backlog.isEmpty || (verifying != nil || sync.isReady) && decided.count < ReplicationLimit.blocksInFlight }
+  public var hasWork: Bool {
+    guard backlog.isEmpty else { return true }
+    guard let verifying else { return sync.isReady }
+    return verifying.position < verifying.range.blocks.count || decided.count < ReplicationLimit.blocksInFlight
+  }
 
   /// The journal holds every record up to this sequence number.
   public func journalSynced(_ sequence: UInt64, now: Times, _ effects: inout [ReplicaEffect]) {
