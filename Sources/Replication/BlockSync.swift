@@ -154,7 +154,9 @@ struct BlockSync: Sendable {
 
   /// The least busy of the peers that claim the height and are not passed over; among equals the one with the fewest failures, then the oldest connection.
   private func source(holding height: Height, _ now: Instant) -> PeerLink? {
-    let able = sources.filter { $0.head >= height && $0.pausedUntil <= now }
+    let able = sources.filter { source in
+      source.head >= height && source.pausedUntil <= now && requests.count { $0.peer == source.link } < ReplicationLimit.rangesPerPeer
+    }
     return able.min { a, b in
       let (busyA, busyB) = (requests.count { $0.peer == a.link }, requests.count { $0.peer == b.link })
       return (busyA, a.failures, a.link.rawValue) < (busyB, b.failures, b.link.rawValue)

@@ -35,6 +35,8 @@ public enum ReplicationLimit {
   public static let loadsPerPeer = 4
   /// Ranges asked for and not yet applied.
   public static let rangesInFlight = 4
+  /// Ranges asked of one peer at a time.
+  public static let rangesPerPeer = 2
   /// Pieces of evidence kept in memory.
   public static let evidenceMax = 256
   /// Tree heads whose cosignatures are collected at a time.

@@ -163,9 +163,12 @@ import Testing
       cluster.run(milliseconds: 400)
     }
     cluster.wipe(3)
-    var lies = 0
+    var (lies, liar): (Int, Int?) = (0, nil)
     cluster.tamper = { from, message in
-      guard from == 0, case .syncResponse(let height, let blocks, let certificate) = message, let first = blocks.first else { return message }
+      guard case .syncResponse(let height, let blocks, let certificate) = message, let first = blocks.first else { return message }
+      // Whoever is asked first lies, each time.
+      if liar == nil { liar = from }
+      guard liar == from else { return message }
       lies += 1
       switch lie {
       case .silent: return nil
