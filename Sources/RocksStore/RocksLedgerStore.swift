@@ -21,7 +21,7 @@ public final class RocksLedgerStore: LedgerStore {
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
 
-  /// Opens or creates the store in `directory`, which is created when missing, and repairs the tree files.
+  /// Opens or creates the store in `directory`, which is created when missing. Repairs the tree files, and starts the index again when it is not of this chain.
   /// - Throws: `.locked`, `.format`, `.foreignChain`, `.damaged`, `.failed`.
   public init(directory: String, genesis: BlockHeader, genesisHash: Digest, options: StoreOptions = StoreOptions()) throws(StoreError) {
     for path in [directory, directory + "/chain", directory + "/mmr", directory + "/index"] {
@@ -43,23 +43,22 @@ public final class RocksLedgerStore: LedgerStore {
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
-    index = try Database(path: directory + "/index", families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false)
-    indexedHeight = Height(0)
-    head = genesis
+    var head = genesis
     if let height = try chain.value(Family.meta, Array("head".utf8)) {
-      guard height.count == 8, let header = try header(at: Height(height.bytes.uint64(at: 0))) else { throw .damaged("head") }
+      guard height.count == 8, let header = try Self.header(in: chain, at: Height(height.bytes.uint64(at: 0))) else { throw .damaged("head") }
       head = header
     }
+    self.head = head
+    (index, indexedHeight) = try Self.openIndex(directory + "/index", options, chain, head)
     try loadCandidates()
     try repair()
-    if let value = try index.value(0, Self.indexHeadKey), value.count == 8 { indexedHeight = min(head.height, Height(value.bytes.uint64(at: 0))) }
   }
 
   public func store(_ candidate: Block) throws(StoreError) {
     let row = (height: candidate.header.height, hash: candidate.hash)
     guard row.height > head.height, !held.contains(where: { $0 == row }) else { return }
     let sections = candidate.sections
-    let key = key(row.height, row.hash)
+    let key = Self.key(row.height, row.hash)
     try chain.write([
       (Family.candidates, key, candidate.header.encoded), (Family.entries, key, sections.entries), (Family.bodies, key, sections.bodies),
     ])
@@ -74,7 +73,7 @@ public final class RocksLedgerStore: LedgerStore {
 
   public func candidate(_ hash: Digest) throws(StoreError) -> Block? {
     guard let row = held.first(where: { $0.hash == hash }) else { return nil }
-    let key = key(row.height, row.hash)
+    let key = Self.key(row.height, row.hash)
     guard let header = try chain.value(Family.candidates, key), let entries = try chain.value(Family.entries, key),
       let bodies = try chain.value(Family.bodies, key), let decoded = try? BlockHeader(decoding: header.bytes),
       let block = Block(header: decoded, entries: entries, bodies: bodies), block.hash == hash
@@ -97,24 +96,24 @@ public final class RocksLedgerStore: LedgerStore {
     for block in blocks {
       guard block.header.height == height.next else { throw .notNext(head: height, got: block.header.height) }
       height = block.header.height
-      batch.put(Family.blocks, key(height), block.header.encoded + block.certificate)
+      batch.put(Family.blocks, Self.key(height), block.header.encoded + block.certificate)
       if block.isStored {
         guard held.contains(where: { $0.hash == block.hash }) else { throw .damaged("candidate \(block.hash) is missing") }
       } else {
         let sections = block.block.sections
-        batch.put(Family.entries, key(height, block.hash), sections.entries)
-        batch.put(Family.bodies, key(height, block.hash), sections.bodies)
+        batch.put(Family.entries, Self.key(height, block.hash), sections.entries)
+        batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies)
       }
-      batch.put(Family.hashes, block.hash.bytes.array, key(height))
+      batch.put(Family.hashes, block.hash.bytes.array, Self.key(height))
     }
     for row in held where row.height <= height {
-      let key = key(row.height, row.hash)
+      let key = Self.key(row.height, row.hash)
       batch.delete(Family.candidates, key)
       if blocks.contains(where: { $0.hash == row.hash }) { continue }
       batch.delete(Family.entries, key)
       batch.delete(Family.bodies, key)
     }
-    batch.put(Family.meta, Array("head".utf8), key(height))
+    batch.put(Family.meta, Array("head".utf8), Self.key(height))
     try chain.write(batch)
     head = last.header
     held.removeAll { $0.height <= height }
@@ -125,22 +124,25 @@ public final class RocksLedgerStore: LedgerStore {
   }
 
   public func header(at height: Height) throws(StoreError) -> BlockHeader? {
-    if height.rawValue == 0 { return genesis }
-    guard let value = try chain.value(Family.blocks, key(height)) else { return nil }
+    height.rawValue == 0 ? genesis : try Self.header(in: chain, at: height)
+  }
+
+  private static func header(in chain: Database, at height: Height) throws(StoreError) -> BlockHeader? {
+    guard let value = try chain.value(Family.blocks, Self.key(height)) else { return nil }
     do { return try BlockHeader(decoding: value.bytes) } catch { throw .damaged("header \(height.rawValue): \(error)") }
   }
 
   public func certificate(at height: Height) throws(StoreError) -> [UInt8]? {
-    try chain.value(Family.blocks, key(height)).map { [UInt8]($0.dropFirst(BlockHeader.byteCount)) }
+    try chain.value(Family.blocks, Self.key(height)).map { [UInt8]($0.dropFirst(BlockHeader.byteCount)) }
   }
   public func entries(at height: Height) throws(StoreError) -> [UInt8]? { try section(Family.entries, height) }
   public func bodies(at height: Height) throws(StoreError) -> [UInt8]? { try section(Family.bodies, height) }
 
   private func section(_ family: Int, _ height: Height) throws(StoreError) -> [UInt8]? {
     guard let header = try header(at: height) else { return nil }
-    if let value = try chain.value(family, key(height, header.hash)) { return value }
+    if let value = try chain.value(family, Self.key(height, header.hash)) { return value }
     // Directories of the first release name entries and bodies by height alone.
-    return try chain.value(family, key(height))
+    return try chain.value(family, Self.key(height))
   }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
@@ -160,8 +162,24 @@ public final class RocksLedgerStore: LedgerStore {
 
   // MARK: The index
 
-  /// 4 bytes, so that no 32-byte id meets it.
+  /// Height and hash of the last block that is indexed. 4 bytes, so that no 32-byte id meets it.
   private static let indexHeadKey = Array("head".utf8)
+
+  /// Opens the index and says how far it has been built. It holds nothing that the chain does not: when it does not open, or its head is no block of this
+  /// chain (it is ahead, or of another history), it starts again.
+  private static func openIndex(_ path: String, _ options: StoreOptions, _ chain: Database, _ head: BlockHeader) throws(StoreError) -> (Database, Height) {
+    do {
+      let index = try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false)
+      guard let value = try index.value(0, indexHeadKey) else { return (index, Height(0)) }
+      if value.count == 40, value.bytes.uint64(at: 0) <= head.height.rawValue {
+        let height = Height(value.bytes.uint64(at: 0))
+        if try header(in: chain, at: height)?.hash == Digest(value.bytes, at: 8) { return (index, height) }
+      }
+    } catch .failed {}
+    // The reference above is gone, and with it the open database.
+    try Database.destroy(path: path)
+    return (try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false), Height(0))
+  }
 
   public func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool {
     guard indexedHeight < head.height else { return false }
@@ -174,11 +192,12 @@ public final class RocksLedgerStore: LedgerStore {
         let offset = Int(position) * Entry.byteCount
         guard entries.count >= offset + Entry.byteCount else { throw .damaged("entries of block \(height.rawValue)") }
         let id = SHA256.hash(entries.bytes.extracting(offset..<offset + Statement.byteCount))
-        puts.append((0, id.bytes.array, key(Height(header.firstLeaf.rawValue + position))))
+        puts.append((0, id.bytes.array, Self.key(Height(header.firstLeaf.rawValue + position))))
       }
     }
+    guard let last = try header(at: height) else { throw .damaged("block \(height.rawValue) is missing") }
     // The head travels in the same batch as the rows, so that the two are lost together or not at all.
-    puts.append((0, Self.indexHeadKey, key(height)))
+    puts.append((0, Self.indexHeadKey, Self.key(height) + last.hash.bytes.array))
     try index.write(puts)
     indexedHeight = height
     return indexedHeight < head.height
@@ -189,13 +208,13 @@ public final class RocksLedgerStore: LedgerStore {
     return LeafIndex(value.bytes.uint64(at: 0))
   }
 
-  private func key(_ height: Height) -> [UInt8] {
+  private static func key(_ height: Height) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.append(bigEndian: height.rawValue)
     return bytes
   }
 
-  private func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
+  private static func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
 
   /// Cuts the tree files to the durable head and rebuilds them from the entries when nodes are missing or a root differs.
   private func repair() throws(StoreError) {
