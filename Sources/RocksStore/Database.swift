@@ -65,6 +65,42 @@ import Ledger
     return unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: length))
   }
 
+  /// Rows with keys from `begin` on, ascending, at most `countMax`.
+  func rows(_ family: Int, from begin: [UInt8], countMax: Int) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+    try scan(family, countMax: countMax, seek: { iterator in
+      // The key is read during the call.
+      unsafe begin.withUnsafeBytes { unsafe rocksdb_iter_seek(iterator, $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count) }
+    })
+  }
+
+  /// The last row with a key of at most `end`.
+  func lastRow(_ family: Int, upTo end: [UInt8]) throws(StoreError) -> (key: [UInt8], value: [UInt8])? {
+    try scan(family, countMax: 1, seek: { iterator in
+      // The key is read during the call.
+      unsafe end.withUnsafeBytes { unsafe rocksdb_iter_seek_for_prev(iterator, $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count) }
+    }).first
+  }
+
+  private func scan(_ family: Int, countMax: Int, seek: (OpaquePointer?) -> Void) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+    let iterator = unsafe rocksdb_create_iterator_cf(database, reads, families[family])
+    defer { unsafe rocksdb_iter_destroy(iterator) }
+    unsafe seek(iterator)
+    var rows: [(key: [UInt8], value: [UInt8])] = []
+    while rows.count < countMax, unsafe rocksdb_iter_valid(iterator) != 0 {
+      var (keyLength, valueLength) = (0, 0)
+      // Key and value belong to the iterator and stay until it moves; both are copied here.
+      let key = unsafe rocksdb_iter_key(iterator, &keyLength)
+      let value = unsafe rocksdb_iter_value(iterator, &valueLength)
+      unsafe rows.append(([UInt8](UnsafeRawBufferPointer(start: key, count: keyLength)), [UInt8](UnsafeRawBufferPointer(start: value, count: valueLength))))
+      unsafe rocksdb_iter_next(iterator)
+    }
+    var message: UnsafeMutablePointer<CChar>? = nil
+    // A damaged block ends the walk early: the iterator keeps the reason.
+    unsafe rocksdb_iter_get_error(iterator, &message)
+    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+    return rows
+  }
+
   /// One atomic write, synced as the options say.
   func write(_ puts: [(family: Int, key: [UInt8], value: [UInt8])]) throws(StoreError) {
     let batch = unsafe rocksdb_writebatch_create()

@@ -8,7 +8,7 @@ public import Merkle
 /// The store of a node on disk. One per data directory; see the header document for the layout.
 public final class RocksLedgerStore: LedgerStore {
   private static let format = "moloch-data 1"
-  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4 }
+  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, governance = 5, handoffs = 6 }
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
@@ -29,7 +29,7 @@ public final class RocksLedgerStore: LedgerStore {
     lock = try DirectoryLock(path: directory + "/LOCK")
     let found = try DirectoryLock.text(path: directory + "/FORMAT", orCreate: Self.format)
     guard found == Self.format else { throw .format(found: found) }
-    chain = try Database(path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes"], options: options)
+    chain = try Database(path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes", "governance", "handoffs"], options: options)
     if let stored = try chain.value(Family.meta, Array("genesis".utf8)) {
       guard let bytes = Bytes32(stored) else { throw .damaged("genesis hash") }
       guard Digest(bytes) == genesisHash else { throw .foreignChain(found: Digest(bytes), expected: genesisHash) }
@@ -61,6 +61,8 @@ public final class RocksLedgerStore: LedgerStore {
       puts.append((Family.entries, key(height), block.entries))
       puts.append((Family.bodies, key(height), block.bodies))
       puts.append((Family.hashes, block.hash.bytes.array, key(height)))
+      if !block.governance.isEmpty { puts.append((Family.governance, key(height), block.governance)) }
+      if let next = block.nextSet { puts.append((Family.handoffs, key(height), next.encoded)) }
     }
     puts.append((Family.meta, Array("head".utf8), key(height)))
     try chain.write(puts)
@@ -97,6 +99,23 @@ public final class RocksLedgerStore: LedgerStore {
     guard let value = try chain.value(Family.hashes, hash.bytes.array), value.count == 8 else { return nil }
     return Height(value.bytes.uint64(at: 0))
   }
+
+  // MARK: Governance
+
+  public func governanceRecords(from height: Height, blocksMax: Int) throws(StoreError) -> [(height: Height, records: [UInt8])] {
+    try chain.rows(Family.governance, from: key(height), countMax: blocksMax).map { (self.height(ofKey: $0.key), $0.value) }
+  }
+
+  public func nextSets(from height: Height, countMax: Int) throws(StoreError) -> [(height: Height, set: [UInt8])] {
+    try chain.rows(Family.handoffs, from: key(height), countMax: countMax).map { (self.height(ofKey: $0.key), $0.value) }
+  }
+
+  public func lastNextSet(before height: Height) throws(StoreError) -> (height: Height, set: [UInt8])? {
+    guard height.rawValue > 0, let row = try chain.lastRow(Family.handoffs, upTo: key(Height(height.rawValue - 1))) else { return nil }
+    return (self.height(ofKey: row.key), row.value)
+  }
+
+  private func height(ofKey key: [UInt8]) -> Height { Height(key.count == 8 ? key.bytes.uint64(at: 0) : 0) }
 
   // MARK: The index
 

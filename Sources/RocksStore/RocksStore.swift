@@ -7,6 +7,7 @@
 // Keys of `data/chain/` (integers big-endian, 8 bytes)
 // * `default`: `genesis` -> genesis hash (32); `head` -> height (8), written in the batch of its block.
 // * `blocks`: height -> header (320) || certificate. `entries`: height -> 192 bytes per event. `bodies`: height -> salts and bodies.
+// * `governance`: height -> governance records of the block. `handoffs`: height -> next set, for blocks that hand over. Kept for ever.
 //
 // The directory also holds `FORMAT` (`moloch-data 1`) and `LOCK` (exclusive while open, with the process id inside).
 //
