@@ -11,7 +11,7 @@ import Ledger
   private let writes: OpaquePointer
 
   /// Opens or creates the database. Without a log, what was written since the last flush is lost in a crash, together and in order. Position i of `families` is the family number of later calls; position 0 is `default`.
-  init(path: String, families names: [String], options settings: StoreOptions, hasLog: Bool = true) throws(StoreError) {
+  init(path: String, families names: [String], options settings: StoreOptions, cacheBytes: Int, hasLog: Bool = true) throws(StoreError) {
     // Every pointer below comes from the library's own constructors, which abort rather than return null, and lives until deinit.
     unsafe options = rocksdb_options_create()
     unsafe rocksdb_options_set_create_if_missing(options, 1)
@@ -20,6 +20,14 @@ import Ledger
     unsafe rocksdb_options_set_max_open_files(options, CInt(settings.openFilesMax))
     unsafe rocksdb_options_set_write_buffer_size(options, settings.writeBufferBytes)
     unsafe rocksdb_options_set_compression(options, settings.compression.rawValue)
+    unsafe rocksdb_options_set_max_background_jobs(options, CInt(settings.backgroundJobs))
+    let tables = unsafe rocksdb_block_based_options_create()
+    let cache = unsafe rocksdb_cache_create_lru(cacheBytes)
+    unsafe rocksdb_block_based_options_set_block_cache(tables, cache)
+    unsafe rocksdb_options_set_block_based_table_factory(options, tables)
+    // The options hold both from here on.
+    unsafe rocksdb_cache_destroy(cache)
+    unsafe rocksdb_block_based_options_destroy(tables)
     unsafe reads = rocksdb_readoptions_create()
     unsafe writes = rocksdb_writeoptions_create()
     unsafe rocksdb_writeoptions_set_sync(writes, hasLog && settings.syncWrites ? 1 : 0)
@@ -67,24 +75,22 @@ import Ledger
 
   /// Rows with keys from `begin` on, ascending, at most `countMax`.
   func rows(_ family: Int, from begin: [UInt8], countMax: Int) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
-    try scan(family, countMax: countMax, seek: { iterator in
-      // The key is read during the call.
-      unsafe begin.withUnsafeBytes { unsafe rocksdb_iter_seek(iterator, $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count) }
-    })
+    try scan(family, begin, isBackward: false, countMax: countMax)
   }
 
   /// The last row with a key of at most `end`.
   func lastRow(_ family: Int, upTo end: [UInt8]) throws(StoreError) -> (key: [UInt8], value: [UInt8])? {
-    try scan(family, countMax: 1, seek: { iterator in
-      // The key is read during the call.
-      unsafe end.withUnsafeBytes { unsafe rocksdb_iter_seek_for_prev(iterator, $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count) }
-    }).first
+    try scan(family, end, isBackward: true, countMax: 1).first
   }
 
-  private func scan(_ family: Int, countMax: Int, seek: (OpaquePointer?) -> Void) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+  private func scan(_ family: Int, _ key: [UInt8], isBackward: Bool, countMax: Int) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
     let iterator = unsafe rocksdb_create_iterator_cf(database, reads, families[family])
     defer { unsafe rocksdb_iter_destroy(iterator) }
-    unsafe seek(iterator)
+    // The key is read during the call.
+    unsafe key.withUnsafeBytes { buffer in
+      let begin = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
+      if isBackward { unsafe rocksdb_iter_seek_for_prev(iterator, begin, buffer.count) } else { unsafe rocksdb_iter_seek(iterator, begin, buffer.count) }
+    }
     var rows: [(key: [UInt8], value: [UInt8])] = []
     while rows.count < countMax, unsafe rocksdb_iter_valid(iterator) != 0 {
       var (keyLength, valueLength) = (0, 0)
@@ -92,7 +98,7 @@ import Ledger
       let key = unsafe rocksdb_iter_key(iterator, &keyLength)
       let value = unsafe rocksdb_iter_value(iterator, &valueLength)
       unsafe rows.append(([UInt8](UnsafeRawBufferPointer(start: key, count: keyLength)), [UInt8](UnsafeRawBufferPointer(start: value, count: valueLength))))
-      unsafe rocksdb_iter_next(iterator)
+      if isBackward { unsafe rocksdb_iter_prev(iterator) } else { unsafe rocksdb_iter_next(iterator) }
     }
     var message: UnsafeMutablePointer<CChar>? = nil
     // A damaged block ends the walk early: the iterator keeps the reason.
