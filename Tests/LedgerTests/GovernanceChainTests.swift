@@ -3,50 +3,17 @@ import Bytes
 import Digests
 import Ed25519
 import Ledger
+import LedgerFixtures
 import Merkle
 import Testing
 
 /// Governance events as signed records of real blocks.
 @Suite struct GovernanceChainTests {
-  static let start: UInt64 = 1_700_000_000_000
-
-  /// A chain of four validators with epochs of three blocks.
-  static func chain() throws -> Chain {
-    let state = try GovernanceStateTests.state(epochLength: 3)
-    let genesis = BlockHeader(
-      eventCount: 0, chainTag: state.chainTag, height: Height(0), timestamp: Timestamp(milliseconds: start), treeSize: 0, parentHash: .zero, eventsRoot: .empty,
-      treeRoot: .empty, historyRoot: .empty, validatorsHash: state.validators.hash, nextValidatorsHash: state.validators.hash,
-      parametersHash: state.parametersHash, proposer: PublicKey(Bytes32()))
-    return Chain(tip: ChainTip(genesis: genesis, governance: state), seed: 1)
-  }
-
-  static func record(_ act: GovernanceAct, by key: SigningKey, at time: UInt64, sequence: UInt64, flags: StatementFlags = []) -> [UInt8] {
-    let blob = [UInt8](repeating: 9, count: 16) + act.encoded
-    let statement = Statement(
-      flags: flags, contentType: act.contentType, bodyLength: UInt32(blob.count - 16), timestamp: Timestamp(milliseconds: time), stream: 1, sequence: sequence,
-      chainTag: GovernanceStateTests.tag, signer: key.publicKey, bodyDigest: SHA256.hash(blob))
-    return Entry(statement: statement, signature: key.sign(statement.encoded.bytes)).encoded + (flags.contains(.detached) ? [] : blob)
-  }
-
-  /// Random records for a child of `tip`, with the ids noted.
-  static func records(_ history: inout GovernanceHistory, on tip: ChainTip, _ sequence: inout UInt64) -> [UInt8] {
-    var records: [UInt8] = []
-    for event in history.events(under: tip.governance) {
-      sequence += 1
-      guard let key = GovernanceHistory.keys.first(where: { $0.publicKey == event.signer }) else { continue }
-      let record = record(event.act, by: key, at: tip.header.timestamp.rawValue, sequence: sequence)
-      let id = EventID(SHA256.hash(Array(record[..<128])))
-      history.note(GovernanceEvent(id: id, signer: event.signer, act: event.act))
-      records += record
-    }
-    return records
-  }
-
   /// What a proposer builds, every validator finds valid, on final parents and on others; a store can bring the state back at any head.
   @Test(arguments: 1...4 as ClosedRange<UInt64>)
   func builtBlocksAreValidAndARestartFindsTheSameState(seed: UInt64) throws {
-    var history = GovernanceHistory(seed: seed, chainTag: GovernanceStateTests.tag)
-    var chain = try Self.chain()
+    var history = GovernanceHistory(seed: seed, chainTag: ChainFixture.tag)
+    var chain = try GovernanceFixture.chain()
     let genesis = chain.tip
     let store = MemoryStore(genesis: genesis.header)
     var batch = SignatureBatch(capacity: 16, seed: Bytes32(repeating: 3))
@@ -54,9 +21,9 @@ import Testing
     var pending: [Candidate] = []
     for height in 1...60 as ClosedRange<UInt64> {
       let parent = pending.last?.tip ?? chain.tip
-      let records = Self.records(&history, on: parent, &sequence)
+      let records = GovernanceFixture.records(&history, on: parent, &sequence)
       let proposer = parent.governance.validators.validators[0].publicKey
-      let time = Timestamp(milliseconds: Self.start + height * 1000)
+      let time = Timestamp(milliseconds: GovernanceFixture.start + height * 1000)
       let built = try chain.build(on: parent, records: records, timestamp: time, proposer: proposer)
       let valid = try chain.validate(built.block, on: parent, batch: &batch)
       #expect(valid.tip.governance == built.tip.governance && valid.redactions == built.redactions)
@@ -84,35 +51,35 @@ import Testing
   }
 
   @Test func forksCarryTheirOwnStates() throws {
-    let chain = try Self.chain()
+    let chain = try GovernanceFixture.chain()
     let keys = GovernanceHistory.keys
     let change = SignerChange(.put, SignerRecord(key: SigningKey(seed: Bytes32(repeating: 50)).publicKey, validFrom: Height(0), validTo: Height(0), name: "app"))
-    let proposal = Self.record(.proposeSigners([change]), by: keys[0], at: Self.start, sequence: 1)
+    let proposal = GovernanceFixture.record(.proposeSigners([change]), by: keys[0], at: GovernanceFixture.start, sequence: 1)
     let id = EventID(SHA256.hash(Array(proposal[..<128])))
-    let approvals = (1...2).flatMap { Self.record(.decide(GovernanceDecision(.approve, of: id)), by: keys[$0], at: Self.start, sequence: 2) }
+    let approvals = (1...2).flatMap { GovernanceFixture.record(.decide(GovernanceDecision(.approve, of: id)), by: keys[$0], at: GovernanceFixture.start, sequence: 2) }
     let proposer = keys[0].publicKey
-    let approved = try chain.build(on: chain.tip, records: proposal + approvals, timestamp: Timestamp(milliseconds: Self.start + 1000), proposer: proposer)
-    let open = try chain.build(on: chain.tip, records: proposal, timestamp: Timestamp(milliseconds: Self.start + 1000), proposer: proposer)
+    let approved = try chain.build(on: chain.tip, records: proposal + approvals, timestamp: Timestamp(milliseconds: GovernanceFixture.start + 1000), proposer: proposer)
+    let open = try chain.build(on: chain.tip, records: proposal, timestamp: Timestamp(milliseconds: GovernanceFixture.start + 1000), proposer: proposer)
     #expect(approved.tip.governance.signers.records.count == 1 && open.tip.governance.signers.records.isEmpty)
-    let children = try [approved, open].map { try chain.build(on: $0.tip, records: [], timestamp: Timestamp(milliseconds: Self.start + 2000), proposer: proposer).block.header }
+    let children = try [approved, open].map { try chain.build(on: $0.tip, records: [], timestamp: Timestamp(milliseconds: GovernanceFixture.start + 2000), proposer: proposer).block.header }
     #expect(approved.block.header.parametersHash == open.block.header.parametersHash, "in force from the block after")
     #expect(children[0].parametersHash != children[1].parametersHash)
   }
 
   @Test func governanceEventsThatBreakARuleAreRefused() throws {
-    let chain = try Self.chain()
+    let chain = try GovernanceFixture.chain()
     let keys = GovernanceHistory.keys
     let decide = GovernanceAct.decide(GovernanceDecision(.approve, of: EventID(.zero)))
-    let time = Timestamp(milliseconds: Self.start + 1000)
-    var malformed = Self.record(decide, by: keys[0], at: Self.start, sequence: 1)
+    let time = Timestamp(milliseconds: GovernanceFixture.start + 1000)
+    var malformed = GovernanceFixture.record(decide, by: keys[0], at: GovernanceFixture.start, sequence: 1)
     let blob = [UInt8](repeating: 9, count: 16) + [0, 2] + decide.encoded.dropFirst(2)
     let old = try Statement(decoding: malformed.bytes)
     var statement = old
     statement.bodyDigest = SHA256.hash(blob)
     malformed = Entry(statement: statement, signature: keys[0].sign(statement.encoded.bytes)).encoded + blob
     let table: [(GovernanceViolation, [UInt8])] = [
-      (.flags, Self.record(decide, by: keys[0], at: Self.start, sequence: 1, flags: .detached)), (.flags, Self.record(decide, by: keys[0], at: Self.start, sequence: 1, flags: .encrypted)),
-      (.signerIsNoValidator, Self.record(decide, by: keys[6], at: Self.start, sequence: 1)), (.body(.outOfRange("version")), malformed),
+      (.flags, GovernanceFixture.record(decide, by: keys[0], at: GovernanceFixture.start, sequence: 1, flags: .detached)), (.flags, GovernanceFixture.record(decide, by: keys[0], at: GovernanceFixture.start, sequence: 1, flags: .encrypted)),
+      (.signerIsNoValidator, GovernanceFixture.record(decide, by: keys[6], at: GovernanceFixture.start, sequence: 1)), (.body(.outOfRange("version")), malformed),
     ]
     for (violation, record) in table {
       #expect(throws: BlockViolation.event(position: 0, .governance(violation))) {
@@ -122,21 +89,21 @@ import Testing
   }
 
   @Test func blocksOfAnUnknownProtocolAreNeitherBuiltNorValid() throws {
-    var chain = try Self.chain()
+    var chain = try GovernanceFixture.chain()
     let keys = GovernanceHistory.keys
     var parameters = chain.parameters
     parameters.protocolVersion = 2
-    let proposal = Self.record(.proposeParameters(ParametersProposal(effectiveEpoch: Epoch(1), parameters: parameters)), by: keys[0], at: Self.start, sequence: 1)
+    let proposal = GovernanceFixture.record(.proposeParameters(ParametersProposal(effectiveEpoch: Epoch(1), parameters: parameters)), by: keys[0], at: GovernanceFixture.start, sequence: 1)
     let id = EventID(SHA256.hash(Array(proposal[..<128])))
-    let approvals = (1...2).flatMap { Self.record(.decide(GovernanceDecision(.approve, of: id)), by: keys[$0], at: Self.start, sequence: 2) }
+    let approvals = (1...2).flatMap { GovernanceFixture.record(.decide(GovernanceDecision(.approve, of: id)), by: keys[$0], at: GovernanceFixture.start, sequence: 2) }
     for height in 1...3 as ClosedRange<UInt64> {
       let built = try chain.build(
-        on: chain.tip, records: height == 1 ? proposal + approvals : [], timestamp: Timestamp(milliseconds: Self.start + height * 1000), proposer: keys[0].publicKey)
+        on: chain.tip, records: height == 1 ? proposal + approvals : [], timestamp: Timestamp(milliseconds: GovernanceFixture.start + height * 1000), proposer: keys[0].publicKey)
       _ = chain.apply(built, certificate: [])
     }
     #expect(chain.tip.governance.unknownProtocolEpoch == Epoch(1))
     #expect(throws: BlockViolation.protocolVersion(2)) {
-      try chain.build(on: chain.tip, records: [], timestamp: Timestamp(milliseconds: Self.start + 4000), proposer: keys[0].publicKey)
+      try chain.build(on: chain.tip, records: [], timestamp: Timestamp(milliseconds: GovernanceFixture.start + 4000), proposer: keys[0].publicKey)
     }
   }
 }

@@ -3,25 +3,15 @@ import Bytes
 import Digests
 import Ed25519
 import Ledger
+import LedgerFixtures
 import Testing
 
 @Suite struct GovernanceStateTests {
-  static let tag = ChainTag(Bytes16(repeating: 7))
-
-  static func state(_ powers: [UInt64] = [1, 1, 1, 1], epochLength: UInt32 = 4) throws -> GovernanceState {
-    let validators = powers.enumerated().map {
-      Validator(publicKey: GovernanceHistory.keys[$0].publicKey, cosignerKey: GovernanceHistory.keys[$0].publicKey, power: $1, name: "v\($0)")
-    }
-    var parameters = ChainParameters()
-    parameters.epochLength = epochLength
-    return GovernanceState(chainID: "test", chainTag: tag, validators: try ValidatorSet(validators), parameters: parameters, signers: .empty)
-  }
-
   /// Random blocks: sets, parameters, registry, redactions and open proposals are those of the naive reading, at every height.
   @Test(arguments: 1...12 as ClosedRange<UInt64>)
   func randomHistoriesAgreeWithTheNaiveReading(seed: UInt64) throws {
-    var history = GovernanceHistory(seed: seed, chainTag: Self.tag)
-    var state = try Self.state([1, 2, 1, 1], epochLength: UInt32(1 + history.dice.below(5)))
+    var history = GovernanceHistory(seed: seed, chainTag: ChainFixture.tag)
+    var state = try GovernanceFixture.state([1, 2, 1, 1], epochLength: UInt32(1 + history.dice.below(5)))
     var model = GovernanceModel(set: state.validators, parameters: state.parameters)
     var time: UInt64 = 1_700_000_000_000
     for height in 1...80 as ClosedRange<UInt64> {
@@ -46,8 +36,8 @@ import Testing
   /// A state that is moved along the governance blocks alone is the one that saw every block.
   @Test(arguments: 100...105 as ClosedRange<UInt64>)
   func blocksWithoutGovernanceNeedNotBeSeen(seed: UInt64) throws {
-    var history = GovernanceHistory(seed: seed, chainTag: Self.tag)
-    var continuous = try Self.state(epochLength: UInt32(1 + history.dice.below(4)))
+    var history = GovernanceHistory(seed: seed, chainTag: ChainFixture.tag)
+    var continuous = try GovernanceFixture.state(epochLength: UInt32(1 + history.dice.below(4)))
     var sparse = continuous
     var time: UInt64 = 1_700_000_000_000
     for height in 1...80 as ClosedRange<UInt64> {
@@ -72,7 +62,7 @@ import Testing
   private func time(_ height: UInt64) -> Timestamp { Timestamp(milliseconds: 1_700_000_000_000 + height * 1000) }
 
   @Test func exactlyTwoThirdsIsNoQuorumAndOneMoreIs() throws {
-    var state = try Self.state([1, 1, 1])
+    var state = try GovernanceFixture.state([1, 1, 1])
     let act = try proposal(state, epoch: 1, members: [0, 1])
     _ = state.advance(to: Height(1), timestamp: time(1), [event(1, 0, act), event(2, 1, .decide(GovernanceDecision(.approve, of: id(1))))])
     #expect(state.open.count == 1 && state.scheduled.isEmpty)
@@ -82,7 +72,7 @@ import Testing
 
   @Test func anApprovalInTheLastBlockBeforeTheEpochIsTooLate() throws {
     for (height, isTimely) in [(3, true), (4, false)] as [(UInt64, Bool)] {
-      var state = try Self.state([1])
+      var state = try GovernanceFixture.state([1])
       let old = state.validators
       let act = try proposal(state, epoch: 1, members: [1])
       _ = state.advance(to: Height(height), timestamp: time(height), [event(1, 0, act)])
@@ -95,7 +85,7 @@ import Testing
   }
 
   @Test func ofSeveralTheFirstApprovedWithTheBaseInForceWins() throws {
-    var state = try Self.state([1])
+    var state = try GovernanceFixture.state([1])
     let (first, second) = (try proposal(state, epoch: 2, members: [1]), try proposal(state, epoch: 2, members: [2]))
     guard case .proposeValidators(var stale) = try proposal(state, epoch: 2, members: [3]) else { return }
     stale.base = SHA256.hash([1])
@@ -106,7 +96,7 @@ import Testing
   }
 
   @Test func aNewSetMayCompleteAQuorumWithTheNextGovernanceEvent() throws {
-    var state = try Self.state([1, 1, 1, 1])
+    var state = try GovernanceFixture.state([1, 1, 1, 1])
     let redaction = GovernanceAct.proposeRedaction(RedactionProposal(reason: .other, requesterHash: .zero, events: [id(99)], note: ""))
     let approve = { (target: UInt8) in GovernanceAct.decide(GovernanceDecision(.approve, of: self.id(target))) }
     var change = [event(1, 0, try proposal(state, epoch: 1, members: [0, 1]))]
@@ -119,7 +109,7 @@ import Testing
   }
 
   @Test func openProposalsAreBounded() throws {
-    var state = try Self.state([1, 1])
+    var state = try GovernanceFixture.state([1, 1])
     let redaction = GovernanceAct.proposeRedaction(RedactionProposal(reason: .other, requesterHash: .zero, events: [id(99)], note: ""))
     _ = state.advance(to: Height(1), timestamp: time(1), (0..<40).map { event($0, 0, redaction) })
     #expect(state.open.count == 16)
@@ -128,7 +118,7 @@ import Testing
   }
 
   @Test func anUnknownProtocolVersionIsSeenBeforeItsEpoch() throws {
-    var state = try Self.state([1])
+    var state = try GovernanceFixture.state([1])
     var parameters = state.parameters
     parameters.protocolVersion = 2
     #expect(state.unknownProtocolEpoch == nil)
@@ -139,7 +129,7 @@ import Testing
   }
 
   @Test func actsThatTheStateForbidsAreInvalid() throws {
-    let state = try Self.state([1, 1])
+    let state = try GovernanceFixture.state([1, 1])
     guard case .proposeValidators(var proposal) = try proposal(state, epoch: 1, members: [0, 1]) else { return }
     #expect(state.violation(of: .proposeValidators(proposal)) == nil)
     proposal.acceptances = [Signature(Bytes64())]

@@ -34,8 +34,9 @@ private final class Bench {
     let head = self.store.head
     let tree = try MountainRange(size: head.treeSize, from: self.store.reader(of: .entries))
     let history = try MountainRange(size: head.height.rawValue, from: self.store.reader(of: .history))
-    var chain = Chain(
-      tip: ChainTip(header: head, tree: tree, history: history), validators: set, parameters: parameters, signers: .empty, seed: 1)
+    let initial = GovernanceState(chainID: "test", chainTag: genesis.chainTag, validators: set, parameters: parameters, signers: .empty)
+    let governance = try self.store.governance(from: initial)
+    var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: 1)
     try self.store.restoreWindow(of: &chain)
     var view = View(0)
     let certificate = self.store.certificate(at: head.height) ?? []

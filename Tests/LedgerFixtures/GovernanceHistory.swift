@@ -1,37 +1,37 @@
-import Audit
+public import Audit
 import Bytes
 import Digests
-import Ed25519
-import Ledger
+public import Ed25519
+public import Ledger
 
 /// Splitmix64: histories are the same on every run of a seed.
-struct Dice: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
+public struct Dice: RandomNumberGenerator {
+  public var state: UInt64
+  public mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var z = state
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
     z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
     return z ^ (z >> 31)
   }
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+  public mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }
 
 /// Random acts of a pool of eight validators, most of them sensible.
-struct GovernanceHistory {
-  static let keys = (1...8).map { SigningKey(seed: Bytes32(repeating: UInt8($0))) }
-  var dice: Dice
-  var chainTag: ChainTag
+public struct GovernanceHistory {
+  public static let keys = (1...8).map { SigningKey(seed: Bytes32(repeating: UInt8($0))) }
+  public var dice: Dice
+  let chainTag: ChainTag
   /// Ids of proposals so far, newest last.
-  var proposals: [EventID] = []
+  private var proposals: [EventID] = []
   private var count: UInt64 = 0
 
-  init(seed: UInt64, chainTag: ChainTag) {
+  public init(seed: UInt64, chainTag: ChainTag) {
     dice = Dice(state: seed)
     self.chainTag = chainTag
   }
 
-  mutating func set() -> ValidatorSet {
+  private mutating func set() -> ValidatorSet {
     let members = Self.keys.indices.filter { _ in dice.below(2) == 0 }
     let chosen = members.isEmpty ? [dice.below(Self.keys.count)] : members
     let validators = chosen.map {
@@ -42,7 +42,7 @@ struct GovernanceHistory {
   }
 
   /// An act that is valid in the block after `state`.
-  mutating func act(under state: GovernanceState) -> GovernanceAct {
+  private mutating func act(under state: GovernanceState) -> GovernanceAct {
     let epoch = state.parameters.epoch(of: state.height.next).rawValue + UInt64(dice.below(8) == 0 ? dice.below(4) : 1 + dice.below(2))
     switch dice.below(28) {
     case 0...2:
@@ -76,7 +76,7 @@ struct GovernanceHistory {
   }
 
   /// Events of the next block with their signers, members of the set of its height.
-  mutating func events(under state: GovernanceState) -> [GovernanceEvent] {
+  public mutating func events(under state: GovernanceState) -> [GovernanceEvent] {
     guard dice.below(3) > 0 else { return [] }
     return (0..<1 + dice.below(10)).map { _ in
       count += 1
@@ -87,7 +87,7 @@ struct GovernanceHistory {
     }
   }
 
-  mutating func note(_ event: GovernanceEvent) {
+  public mutating func note(_ event: GovernanceEvent) {
     switch event.act {
     case .decide, .recordPrune: break
     default: proposals.append(event.id)
