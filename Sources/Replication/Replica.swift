@@ -185,13 +185,13 @@ public final class Replica {
     pool.propose(
       eventsMax: Int(parameters.eventsPerBlockMax), bytesMax: Int(parameters.blockBytesMax),
       timestamps: Timestamp(milliseconds: earliest)...Timestamp(milliseconds: time + parameters.futureWindow), into: &proposal)
-    do {
-      let built = try chain.build(on: chain.tip, records: pool.body(of: proposal), timestamp: timestamp, proposer: chain.validators.validators[0].publicKey)
-      candidate = (built, proposal, now.monotonic)
-      return BlockReference(built.block.header, hash: built.block.hash)
-    } catch {
-      preconditionFailure("the pool holds records that were parsed at admission, and one cannot be read: \(error)")
+    let proposer = chain.validators.validators[0].publicKey
+    guard let built = pool.block(of: &proposal, on: chain.tip, of: chain, timestamp: timestamp, proposer: proposer) else {
+      pool.release(proposal)
+      return nil
     }
+    candidate = (built, proposal, now.monotonic)
+    return BlockReference(built.block.header, hash: built.block.hash)
   }
 
   private func commit(_ blocks: [BlockReference], _ certificate: Certificate, _ effects: inout [ReplicaEffect]) {
