@@ -99,6 +99,7 @@ import Ledger
     // The key is read during the call.
     unsafe key.withUnsafeBytes { buffer in
       let begin = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
+      // The iterator is alive; the library copies the key.
       if isBackward { unsafe rocksdb_iter_seek_for_prev(iterator, begin, buffer.count) } else { unsafe rocksdb_iter_seek(iterator, begin, buffer.count) }
     }
     var rows: [(key: [UInt8], value: [UInt8])] = []

@@ -58,19 +58,12 @@ public final class RocksLedgerStore: LedgerStore {
     for block in blocks {
       guard block.header.height == height.next else { throw .notNext(head: height, got: block.header.height) }
       height = block.header.height
-<<<<<<< HEAD
-      puts.append((Family.blocks, key(height), block.header.encoded + block.certificate))
-      puts.append((Family.entries, key(height), block.entries))
-      puts.append((Family.bodies, key(height), block.bodies))
-      puts.append((Family.hashes, block.hash.bytes.array, key(height)))
-      if !block.governance.isEmpty { puts.append((Family.governance, key(height), block.governance)) }
-      if let next = block.nextSet { puts.append((Family.handoffs, key(height), next.encoded)) }
-=======
       puts.append((Family.blocks, Self.key(height), block.header.encoded + block.certificate))
       puts.append((Family.entries, Self.key(height), block.entries))
       puts.append((Family.bodies, Self.key(height), block.bodies))
       puts.append((Family.hashes, block.hash.bytes.array, Self.key(height)))
->>>>>>> main
+      if !block.governance.isEmpty { puts.append((Family.governance, Self.key(height), block.governance)) }
+      if let next = block.nextSet { puts.append((Family.handoffs, Self.key(height), next.encoded)) }
     }
     puts.append((Family.meta, Array("head".utf8), Self.key(height)))
     try chain.write(puts)
@@ -114,15 +107,15 @@ public final class RocksLedgerStore: LedgerStore {
   // MARK: Governance
 
   public func governanceRecords(from height: Height, blocksMax: Int) throws(StoreError) -> [(height: Height, records: [UInt8])] {
-    try chain.rows(Family.governance, from: key(height), countMax: blocksMax).map { (self.height(ofKey: $0.key), $0.value) }
+    try chain.rows(Family.governance, from: Self.key(height), countMax: blocksMax).map { (self.height(ofKey: $0.key), $0.value) }
   }
 
   public func nextSets(from height: Height, countMax: Int) throws(StoreError) -> [(height: Height, set: [UInt8])] {
-    try chain.rows(Family.handoffs, from: key(height), countMax: countMax).map { (self.height(ofKey: $0.key), $0.value) }
+    try chain.rows(Family.handoffs, from: Self.key(height), countMax: countMax).map { (self.height(ofKey: $0.key), $0.value) }
   }
 
   public func lastNextSet(before height: Height) throws(StoreError) -> (height: Height, set: [UInt8])? {
-    guard height.rawValue > 0, let row = try chain.lastRow(Family.handoffs, upTo: key(Height(height.rawValue - 1))) else { return nil }
+    guard height.rawValue > 0, let row = try chain.lastRow(Family.handoffs, upTo: Self.key(Height(height.rawValue - 1))) else { return nil }
     return (self.height(ofKey: row.key), row.value)
   }
 

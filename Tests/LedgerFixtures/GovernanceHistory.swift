@@ -24,6 +24,8 @@ public struct GovernanceHistory {
   let chainTag: ChainTag
   /// Ids of proposals so far, newest last.
   private var proposals: [EventID] = []
+  /// Newest proposal of a set: half of the decisions are about it, so that sets do change.
+  private var newestSet: EventID?
   private var count: UInt64 = 0
 
   public init(seed: UInt64, chainTag: ChainTag) {
@@ -69,6 +71,7 @@ public struct GovernanceHistory {
     case 5: return .proposeRedaction(RedactionProposal(reason: .other, requesterHash: .zero, events: [EventID(SHA256.hash([UInt8(dice.below(200))]))], note: ""))
     case 6: return .recordPrune(PruneNotice(isDeep: false, beforeHeight: Height(1), firstLeafWithBody: LeafIndex(1), minimumIndex: LeafIndex(0)))
     default:
+      if let newestSet, dice.below(2) == 0 { return .decide(GovernanceDecision(.approve, of: newestSet)) }
       let recent = proposals.suffix(4)
       let target = recent.isEmpty || dice.below(12) == 0 ? EventID(SHA256.hash([9])) : recent[recent.startIndex + dice.below(recent.count)]
       return .decide(GovernanceDecision(dice.below(5) == 0 ? .withdraw : .approve, of: target))
@@ -89,8 +92,10 @@ public struct GovernanceHistory {
 
   public mutating func note(_ event: GovernanceEvent) {
     switch event.act {
-    case .decide, .recordPrune: break
-    default: proposals.append(event.id)
+    case .decide, .recordPrune: return
+    case .proposeValidators: newestSet = event.id
+    default: break
     }
+    proposals.append(event.id)
   }
 }
