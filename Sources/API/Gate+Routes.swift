@@ -26,6 +26,7 @@ extension Gate {
       case .checkpoint: ["min_size", "timeout_ms"]
       case .ready: ["max_lag"]
       case .validators: ["height"]
+      case .validatorHistory: ["from_epoch", "limit"]
       default: []
       }
     var seen: [String] = []
@@ -40,7 +41,7 @@ extension Gate {
       case "atomic":
         guard let isAtomic = Query.boolean(value) else { throw .parameter(name, "must be true or false") }
         if isAtomic { throw Refusal(.notImplemented, "atomic batches are not supported by this version", [("field", .text("atomic"))]) }
-      case "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "timeout_ms":
+      case "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "from_epoch", "limit", "timeout_ms":
         guard Query.integer(value) != nil else { throw .parameter(name, "must be an integer") }
       default: continue
       }
@@ -75,7 +76,14 @@ extension Gate {
     switch route {
     case .status: respond(slot, Answer(.json, statusBody(replica)), loop)
     case .peers: respond(slot, Answer(.json, Array("{\"peers\":[],\"rejected\":[],\"count\":0}".utf8)), loop)
-    case .validators: respond(slot, Answer(.json, validatorsBody(replica, loop.now)), loop)
+    case .validators:
+      if let height = parameter(slot, "height").flatMap({ Query.integer($0) }) { return read(slot, .validators(Height(height)), loop) }
+      respond(slot, Answer(.json, validatorsBody(replica, loop.now)), loop)
+    case .validatorHistory:
+      let epoch = parameter(slot, "from_epoch").flatMap { Query.integer($0) } ?? 0
+      let count = parameter(slot, "limit").flatMap { Query.integer($0) } ?? UInt64(APILimit.handoffs)
+      guard (1...UInt64(APILimit.handoffs)).contains(count) else { throw .parameter("limit", "is from 1 to \(APILimit.handoffs)") }
+      read(slot, .validatorHistory(from: Epoch(epoch), countMax: Int(count)), loop)
     case .validator(let text):
       guard let key = PublicKey(text: text), let index = replica.chain.validators.index(of: key) else { throw Refusal(.notFound, "no such validator") }
       var json = JSONWriter()

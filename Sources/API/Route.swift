@@ -12,7 +12,7 @@ public enum Route: Sendable, Equatable {
   case block(BlockName)
   case inclusionProof, consistencyProof
   case checkpoint, genesis
-  case validators
+  case validators, validatorHistory
   case validator(PublicKeyText)
   case tlogCheckpoint
   case tile(TilePath)
@@ -60,6 +60,7 @@ public enum Route: Sendable, Equatable {
     case "/v1/checkpoint": return .found(.checkpoint)
     case "/v1/genesis": return .found(.genesis)
     case "/v1/validators": return .found(.validators)
+    case "/v1/validators/history": return .found(.validatorHistory)
     case "/tlog/checkpoint": return .found(.tlogCheckpoint)
     default: break
     }
