@@ -210,6 +210,7 @@ extension Gate {
     statistics.signatures += UInt64(inVerification.count)
     statistics.batches += 1
     verification.verify(now: loop.now.nanoseconds, into: &verdicts)
+    (statistics.signerHits, statistics.signerMisses) = (verification.signerHits, verification.signerMisses)
     for verdict in verdicts {
       let (slot, index) = inVerification[Int(verdict.token)]
       guard sessions[slot]?.phase == .verifying else { continue }

@@ -56,6 +56,8 @@ struct MetricsSnapshot {
     metric("moloch_mempool_bytes", "gauge", "Bytes of pending records.", UInt64(mempoolBytes))
     metric("moloch_mempool_capacity", "gauge", "Pending events that fit.", UInt64(mempoolCapacity))
     metric("moloch_signatures_verified_total", "counter", "Event signatures checked.", gate.signatures)
+    metric("moloch_signer_cache_hits_total", "counter", "Keys of signers that were found decoded.", gate.signerHits)
+    metric("moloch_signer_cache_misses_total", "counter", "Keys of signers that had to be decoded.", gate.signerMisses)
     metric("moloch_api_connections", "gauge", "Open connections.", UInt64(gate.connections), labels: "{kind=\"http\"}")
     metric("moloch_api_rate_limited_total", "counter", "Requests refused by the rate limit.", gate.rateLimited)
     metric("moloch_ready", "gauge", "1 when fit for traffic.", isReady ? 1 : 0)
