@@ -2,6 +2,7 @@ public import Ambient
 public import Audit
 import Bytes
 import Digests
+import Metrics
 
 /// Events selected for a block, in order. Reuse one value: its storage stays.
 public struct Proposal: Sendable {
@@ -62,6 +63,7 @@ extension EventPool {
   /// The proposal's events are final and durable: they leave the pool.
   public func committed(_ proposal: Proposal, now: Instant) {
     for slot in proposal.slots {
+      finality?.observe(now.nanoseconds(since: slots[slot].admitted))
       queues.removeSelected(slot)
       retire(slot)
     }
