@@ -7,6 +7,7 @@ import HTTP1
 import JSON
 import Ledger
 import Mempool
+public import Metrics
 public import Reactor
 public import Replication
 import Verification
@@ -24,7 +25,7 @@ public final class Gate {
     public init() {}
   }
 
-  let options: Options
+  private(set) var options: Options
   let chain: ChainFacts
   /// Set when the store is open; until then only liveness and metrics are served.
   public var replica: Replica?
@@ -54,7 +55,8 @@ public final class Gate {
   var scratch: [UInt8] = []
   var healthCache: Answer?
   /// Renders the exposition; set by the driver, which owns the metrics.
-  public var metricsText: () -> [UInt8] = { [] }
+  /// Its argument asks for OpenMetrics.
+  public var metricsText: (Bool) -> [UInt8] = { _ in [] }
   var isDraining = false
 
   /// - Parameters:
@@ -70,6 +72,17 @@ public final class Gate {
     profile = EventProfile(bodyBytesMax: Int(chain.parameters.bodyBytesMax))
     requestCounter = seed.w0
   }
+
+  /// Takes over new options; requests in work keep the times they were given. Buckets start anew when the rate limit changes.
+  public func reconfigure(_ options: Options) {
+    let old = self.options.rateLimit, new = options.rateLimit
+    self.options = options
+    guard old?.requestsPerMinute != new?.requestsPerMinute || old?.burst != new?.burst else { return }
+    limiter = new.map { RateLimiter(requestsPerMinute: $0.requestsPerMinute, burst: $0.burst) }
+  }
+
+  /// Where the sizes of signature batches are counted.
+  public func measureBatches(_ sizes: Histogram) { verification.sizes = sizes }
 
   /// Entry, salt and the largest inline body of this chain.
   public var recordBytesMax: Int { chain.recordBytesMax }
@@ -190,6 +203,7 @@ public final class Gate {
       case .accept:
         let text = value.text ?? ""
         sessions[slot]!.request.acceptsJSON = text.contains("application/json")
+        sessions[slot]!.request.acceptsOpenMetrics = Exposition.Format(accept: text) == .openMetrics
         sessions[slot]!.request.acceptsOctets = text.contains("application/octet-stream")
       case .prefer:
         for part in (value.text ?? "").split(separator: ",") {

@@ -50,6 +50,7 @@ struct Request {
   var contentType = ContentType.none
   var acceptsJSON = false
   var acceptsOctets = false
+  var acceptsOpenMetrics = false
   var prefersMinimal = false
   var waitMilliseconds: UInt64?
   var query: [(name: String, value: String)] = []
@@ -69,6 +70,7 @@ struct Request {
     contentType = .none
     acceptsJSON = false
     acceptsOctets = false
+    acceptsOpenMetrics = false
     prefersMinimal = false
     waitMilliseconds = nil
     query.removeAll(keepingCapacity: true)

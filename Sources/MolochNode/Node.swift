@@ -3,6 +3,7 @@ import Ambient
 import Bytes
 import Configuration
 import Ed25519
+import Metrics
 import Reactor
 
 /// A running node: call `run` on the main thread; it returns when the node has stopped.
@@ -20,7 +21,19 @@ public enum Node {
   /// - Throws: what kept the node from starting or made it stop.
   public static func run(_ options: NodeOptions, started: (Endpoints) -> Void) throws(NodeFailure) {
     Signals.block()
-    let log = Log(level: LogLevel(name: options.settings.text("log.level")) ?? .info, format: LogFormat(rawValue: options.settings.text("log.format")) ?? .text)
+    let log = try Log(options.settings, home: options.home)
+    // Everything logged is written before the process ends.
+    defer { log.close() }
+    for finding in options.settings.findings where finding.severity == .warning {
+      log.warn("node", "configuration", [("finding", finding.message)] + (finding.place.isEmpty ? [] : [("place", finding.place)]))
+    }
+    do throws(NodeFailure) { try run(options, log, started) } catch {
+      log.error("node", error.message, [("code", "\(error.code)"), ("fatal", "true")])
+      throw error
+    }
+  }
+
+  private static func run(_ options: NodeOptions, _ log: Log, _ started: (Endpoints) -> Void) throws(NodeFailure) {
     try options.raiseFileLimit()
     let home = try NodeHome(options)
     let decision: BackendDecision
@@ -36,10 +49,7 @@ public enum Node {
     } catch {
       throw NodeFailure(75, "the event loop cannot start: \(error)")
     }
-    if let failure {
-      log.error("node", failure.message, [("fatal", "true")])
-      throw failure
-    }
+    if let failure { throw failure }
   }
 
   private static func serve<B: Backend & ~Copyable>(
@@ -53,18 +63,20 @@ public enum Node {
     let gate = Gate(
       options: options.gate, chain: facts, connections: limits.connections,
       seed: Bytes32(random.next(), random.next(), random.next(), random.next()), now: MonotonicClock.now())
-    let storage = StorageThread(home: home, options: options.store, log: log)
-    let driver = NodeDriver(home: home, options: options, gate: gate, storage: storage, log: log, version: version)
+    let figures = Figures(version: version, commit: options.commit, log: log)
+    gate.measureBatches(figures.metrics.mempool.signatureBatchSize)
+    let storage = StorageThread(home: home, options: options.store, metrics: figures.metrics.storage, log: log)
+    let driver = NodeDriver(home: home, options: options, gate: gate, storage: storage, log: log, figures: figures)
     let events = try EventLoop(backend, driver: driver, limits: limits)
     defer { events.closeAll() }
     try events.watchSignals()
     do throws(NodeFailure) {
-      let metrics = try listen(events, driver, options.metricsAddress, .metrics, "metrics.prometheus_addr")
+      let metrics = options.servesMetrics ? try listen(events, driver, options.metricsAddress, .metrics, "metrics.prometheus_addr") : "off"
       driver.begin(events.loop)
       try storage.start(waking: events.loop.waker)
       while !driver.isOpen && !events.loop.isStopping { events.runOnce() }
       if driver.isOpen {
-        let api = try listen(events, driver, options.apiAddress, .api, "api.listen_addr")
+        let api = options.servesAPI ? try listen(events, driver, options.apiAddress, .api, "api.listen_addr") : "off"
         _ = try listen(events, driver, adminSocket: options.adminSocketPath)
         log.info("api", "listening", [("api", api), ("metrics", metrics)])
         started(Endpoints(api: "http://\(api)", metrics: "http://\(metrics)/metrics"))
@@ -87,7 +99,10 @@ public enum Node {
       driver.audiences.append(audience)
       return "\(bound)"
     } catch {
-      throw NodeFailure(75, "cannot listen on \(text): \(error); choose another address with \(key)")
+      let owner = PortOwner.description(of: address.port).map { " by \($0)" } ?? ""
+      // 9090 is also the port of Prometheus itself.
+      let other = audience == .metrics ? ", or move a Prometheus on this host with --web.listen-address" : ""
+      throw NodeFailure(75, "cannot listen on \(text): \(error)\(owner); set \(key) to another address\(other)")
     }
   }
 

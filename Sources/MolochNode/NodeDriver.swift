@@ -2,11 +2,13 @@ import API
 import Ambient
 import Audit
 import Bytes
+import Configuration
 import Consensus
 import Digests
 import Ed25519
 import Ledger
 import Mempool
+import Metrics
 import Reactor
 import Replication
 
@@ -18,7 +20,7 @@ final class NodeDriver: Driver {
 
   let gate: Gate
   private let home: NodeHome
-  private let options: NodeOptions
+  private var options: NodeOptions
   private let storage: StorageThread
   private let log: Log
   private let began = MonotonicClock.now()
@@ -34,26 +36,35 @@ final class NodeDriver: Driver {
   private var acceptedSeen: UInt64 = 0
   private var isAgainArmed = false
   private var lastReport: Instant
-  private var metrics = MetricsSnapshot()
+  private let figures: Figures
+  /// When the sweep should fire: what it is late by is the loop's lag.
+  private var sweepDue = Instant.zero
+  private let reloading: Reloading
   private var savedBytes = 0
   /// A signal came while the store was still being opened.
   private var stopsWhenOpen = false
 
-  init(home: NodeHome, options: NodeOptions, gate: Gate, storage: StorageThread, log: Log, version: String) {
+  init(home: NodeHome, options: NodeOptions, gate: Gate, storage: StorageThread, log: Log, figures: Figures) {
     self.home = home
     self.options = options
     self.gate = gate
     self.storage = storage
     self.log = log
     lastReport = began
-    metrics.version = version
-    metrics.mempoolCapacity = options.poolEventsMax
-    gate.metricsText = { [unowned self] in exposition() }
+    self.figures = figures
+    reloading = Reloading(options)
+    figures.metrics.mempool.capacity.set(options.poolEventsMax)
+    gate.metricsText = { [unowned gate] isOpenMetrics in figures.text(gate, isOpenMetrics ? .openMetrics : .text) }
   }
 
   func begin(_ loop: Loop) {
-    arm(Token.sweep, APILimit.sweepMilliseconds, loop)
+    armSweep(loop)
     arm(Token.second, 0, loop)
+  }
+
+  private func armSweep(_ loop: Loop) {
+    sweepDue = loop.now.adding(milliseconds: APILimit.sweepMilliseconds)
+    arm(Token.sweep, APILimit.sweepMilliseconds, loop)
   }
 
   private func arm(_ token: UInt64, _ milliseconds: UInt64, _ loop: Loop) {
@@ -87,10 +98,11 @@ final class NodeDriver: Driver {
       replicaTimer = .none
       replica?.timer(now: times(loop), &effects)
     case Token.sweep:
+      figures.metrics.process.loopLag[0].observe(loop.now.nanoseconds(since: sweepDue))
       gate.wallMilliseconds = WallClock.now().milliseconds
       gate.sweep(loop)
       advanceStage(loop)
-      arm(Token.sweep, APILimit.sweepMilliseconds, loop)
+      armSweep(loop)
     case Token.second:
       second(loop)
       arm(Token.second, 1000, loop)
@@ -107,7 +119,10 @@ final class NodeDriver: Driver {
     surroundings.storageSilenceMilliseconds = isOpen ? loop.now.milliseconds(since: lastReport) : 0
     gate.surroundings = surroundings
     if let replica {
-      _ = replica.pool.expire(now: loop.now)
+      figures.metrics.mempool.expired.add(UInt64(replica.pool.expire(now: loop.now)))
+      let age = replica.pool.statistics.oldest.map { Double(loop.now.milliseconds(since: $0)) / 1000 }
+      figures.metrics.chain.finalityLag.set(age ?? 0)
+      if let age { figures.metrics.mempool.oldestAge.set(age) } else { figures.metrics.mempool.oldestAge.clear() }
       gate.readiness.set(.mempoolFull, replica.pool.isFull, now: loop.now)
     }
   }
@@ -164,9 +179,7 @@ final class NodeDriver: Driver {
         loop.cancelTimer(replicaTimer)
         replicaTimer = instant == .distantFuture ? .none : loop.setTimer(max(instant, loop.now), token: Token.replica) ?? .none
       case .final(let block):
-        metrics.blocksCommitted += 1
-        metrics.eventsCommitted += UInt64(block.ids.count)
-        if let production = block.productionNanoseconds { metrics.blockTimeMilliseconds = (production + 500_000) / 1_000_000 }
+        figures.final(events: block.ids.count, bytes: block.byteCount, production: block.productionNanoseconds, now: loop.now)
         gate.final(block, loop)
         if block.header.eventCount > 0 {
           log.info(
@@ -185,13 +198,13 @@ final class NodeDriver: Driver {
   // MARK: The storage thread
 
   func woken(_ loop: Loop) {
+    if let settings = reloading.take() { apply(settings, loop) }
     while let report = storage.reports.take() {
       lastReport = loop.now
       switch report.kind {
       case .opened(let store): open(store, loop)
       case .persisted(let height, let nanoseconds):
-        metrics.commit.count += 1
-        metrics.commit.nanoseconds += nanoseconds
+        figures.metrics.storage.commit.observe(nanoseconds)
         replica?.persisted(height, now: times(loop), &effects)
       case .journalSynced(let sequence): replica?.journalSynced(sequence, now: times(loop), &effects)
       case .stored(let hash): replica?.stored(hash, now: times(loop), &effects)
@@ -199,8 +212,7 @@ final class NodeDriver: Driver {
       case .answered(let job, let result): gate.answered(job, result, loop)
       case .published(let publication): gate.published(publication, loop)
       case .pulse(let pulse):
-        metrics.storage = pulse.statistics
-        metrics.indexHeight = pulse.indexedHeight
+        figures.take(pulse)
         gate.surroundings.indexedHeight = pulse.indexedHeight
         gate.surroundings.proposedLastDay = pulse.proposedLastDay
         gate.surroundings.freeBytes = pulse.statistics.free
@@ -225,6 +237,7 @@ final class NodeDriver: Driver {
     limits.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
     var random = SystemRandomNumberGenerator()
     let pool = EventPool(limits: limits, seed: random.next())
+    pool.finality = figures.metrics.chain.eventFinality
     let machine = Machine.Options(chainTag: home.genesis.chainTag)
     let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
     let replica = Replica(
@@ -271,7 +284,7 @@ final class NodeDriver: Driver {
   // MARK: The end
 
   func signalled(_ signal: Int32, _ loop: Loop) {
-    if signal == Signals.hangUp { return log.info("node", "nothing to reload") }
+    if signal == Signals.hangUp { return reloading.begin(waking: loop.waker) }
     switch stage {
     case .opening:
       // The storage thread is inside the store: the process may end only when it has closed it.
@@ -319,16 +332,15 @@ final class NodeDriver: Driver {
       ])
   }
 
-  private func exposition() -> [UInt8] {
-    metrics.gate = gate.statistics
-    metrics.isReady = gate.readiness.isReady
-    if let replica = gate.replica {
-      metrics.chainHeight = replica.durable.header.height.rawValue
-      metrics.treeSize = replica.durable.header.treeSize
-      metrics.mempoolSize = replica.pool.load.events
-      metrics.mempoolBytes = replica.pool.load.bytes
+  /// Takes over a new configuration, all of it or nothing; logs are opened anew either way.
+  private func apply(_ settings: Settings, _ loop: Loop) {
+    if !settings.hasErrors { options.settings = settings }
+    log.apply(options.settings, home: options.home)
+    figures.reloaded(accepted: !settings.hasErrors)
+    if let changes = reloading.accept(settings, log) {
+      gate.reconfigure(options.gate)
+      replica?.pool.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
+      log.notice("node", "configuration reloaded", changes)
     }
-    metrics.checkpointSize = gate.surroundings.publication?.size ?? 0
-    return metrics.text()
   }
 }

@@ -19,6 +19,8 @@ public struct NodeOptions: Sendable {
   /// Without a slash at the end.
   public let home: String
   public var settings: Settings
+  /// The commit that the program was built from, for `build_info`.
+  public var commit = "unknown"
   /// Reads the configuration again, for SIGHUP.
   public var reread: @Sendable () -> Settings
 
@@ -51,6 +53,8 @@ public struct NodeOptions: Sendable {
   }
 
   var apiAddress: String { settings.text("api.listen_addr") }
+  var servesAPI: Bool { settings.boolean("api.enabled") }
+  var servesMetrics: Bool { settings.boolean("metrics.enabled") }
   var metricsAddress: String { settings.text("metrics.prometheus_addr") }
   var connections: Int { settings.integer("api.max_connections") }
   var drainDelayMilliseconds: UInt64 { settings.milliseconds("api.drain_delay") }

@@ -9,6 +9,7 @@ import Glibc
 import JSON
 import Ledger
 import Merkle
+import Metrics
 import Reactor
 import Replication
 import RocksStore
@@ -68,13 +69,15 @@ final class StorageThread: @unchecked Sendable {
   let bell = Doorbell()
   private let home: NodeHome
   private let options: StoreOptions
+  private let metrics: StorageMetrics
   private let log: Log
   /// Set by `start`, before the thread exists.
   private var waker: Waker?
 
-  init(home: NodeHome, options: StoreOptions, log: Log) {
+  init(home: NodeHome, options: StoreOptions, metrics: StorageMetrics, log: Log) {
     self.home = home
     self.options = options
+    self.metrics = metrics
     self.log = log
   }
 
@@ -115,7 +118,7 @@ final class StorageThread: @unchecked Sendable {
   }
 
   private func openAndServe() throws -> Int {
-    let session = try StorageSession(home: home, options: options, log: log)
+    let session = try StorageSession(home: home, options: options, metrics: metrics, log: log)
     report(.opened(try session.opened()))
     return try serve(session)
   }
@@ -162,11 +165,14 @@ final class StorageSession {
   let journal: VoteJournal
   private let home: NodeHome
   private let reader: Reader<RocksLedgerStore>
+  private let chainSync, journalSync: Histogram
   private var publishedSize: UInt64 = 0
   private var proposalTimes: [UInt64] = []
 
-  init(home: NodeHome, options: StoreOptions, log: Log) throws(NodeFailure) {
+  init(home: NodeHome, options: StoreOptions, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
     self.home = home
+    chainSync = metrics.fsync["chain"]
+    journalSync = metrics.fsync["journal"]
     do {
       store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options)
     } catch {
@@ -222,8 +228,12 @@ final class StorageSession {
 
   /// One synced write of the blocks, then one of the journal.
   func persist(_ blocks: [BlockCommit], _ records: [JournalRecord]) throws {
+    let began = MonotonicClock.now()
     do { try store.commit(blocks) } catch { throw Self.failure(error, home) }
+    let committed = MonotonicClock.now()
+    if !blocks.isEmpty { chainSync.observe(committed.nanoseconds(since: began)) }
     try journal.append(records)
+    if !records.isEmpty { journalSync.observe(MonotonicClock.now().nanoseconds(since: committed)) }
     for block in blocks { proposalTimes.append(block.header.timestamp.rawValue) }
     // The saved events are either in this or an earlier block now, or in memory.
     if !blocks.isEmpty { HomeFile.remove(home.data + "/mempool.bin") }
