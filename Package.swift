@@ -79,6 +79,7 @@ let package = Package(
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),
+    .testTarget(name: "AuditTests", dependencies: ["Audit", "Bytes", "Digests", "Ed25519", "Merkle", "JSON"], exclude: ["Independent"], resources: [.copy("Golden")], swiftSettings: strict),
     .testTarget(name: "VerificationTests", dependencies: ["Verification", "Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "MempoolTests", dependencies: ["Mempool", "Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "ConsensusTests", dependencies: ["Consensus", "Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),

@@ -6,6 +6,8 @@ public enum ConsensusLimit {
   public static let cycleSlots = 1024
   /// Steps of the timer back-off.
   public static let backOffStepsMax = 22
+  /// Nullifications and parent certificate that a proposal carries at most.
+  public static let justificationCertificates = 16
   /// Validators of a set.
   public static let validators = 128
   /// Length of a segment of the vote journal, bytes. A validator of a set of 128 writes about 10 KB per view with certificates, 400 bytes without.

@@ -14,7 +14,7 @@ extension Machine {
   /// Applies the rules until nothing changes, then asks for the next timer.
   mutating func settle(_ now: Times, _ effects: inout [Effect]) {
     var changed = true
-    while changed {
+    while changed, !isEpochOver {
       changed = false
       for kind in [VoteKind.notarise, .nullify, .finalise] { changed = certify(kind, &effects) || changed }
       changed = finalise(&effects) || changed
@@ -23,6 +23,7 @@ extension Machine {
       changed = nullifyIfDue(now, &effects) || changed
       changed = notarise(&effects) || changed
     }
+    guard !isEpochOver else { return }
     buildIfDue(now, &effects)
     effects.append(.setTimer(nextDeadline(now)))
   }
@@ -55,6 +56,7 @@ extension Machine {
         (try? certificate.verify(in: set)) != nil
       else { return }
       accept(certificate, &effects)
+    case .getCertificate, .status, .witnessRequest, .witness: break
     }
   }
 
@@ -75,7 +77,7 @@ extension Machine {
     effects.append(.append(.vote(signed), sequence: appended))
     unsynced.append((appended, signed))
     remember(signed, round(vote.view))
-    effects.append(.broadcast(block.map { .proposal(Proposal(vote: signed, block: $0)) } ?? .vote(signed), after: appended))
+    held.append((appended, block.map { .proposal(Proposal(vote: signed, block: $0)) } ?? .vote(signed)))
   }
 
   func ballot(_ kind: VoteKind, _ view: View, _ block: BlockReference, parentView: View) -> Vote {
@@ -137,7 +139,7 @@ extension Machine {
     rounds[round(certificate.vote.view)].set(certificate)
     appended += 1
     effects.append(.append(.certificate(certificate), sequence: appended))
-    effects.append(.broadcast(.certificate(certificate), after: appended))
+    held.append((appended, .certificate(certificate)))
   }
 
   /// The block that a certified view holds; the floor's block for the floor's view.
@@ -171,7 +173,7 @@ extension Machine {
   mutating func enterNext(_ now: Times, _ effects: inout [Effect]) -> Bool {
     guard let round = existingRound(view), round.nullification != nil || round.isCertified else { return false }
     // No block above the last height of an epoch exists in it: wait for its finalisation, or propose it again.
-    if let block = certifiedBlock(view), options.parameters.isLastOfEpoch(block.height), block.height > floor.block.height, round.nullification == nil {
+    if let block = certifiedBlock(view), parameters.isLastOfEpoch(block.height), block.height > floor.block.height, round.nullification == nil {
       return false
     }
     view = view.next
@@ -197,14 +199,9 @@ extension Machine {
   }
 
   private mutating func raiseFloor(to block: BlockReference, view finalView: View, _ now: Times) {
-    if options.parameters.isLastOfEpoch(block.height) {
-      epoch = Epoch(epoch.rawValue + 1)
-      schedule = LeaderSchedule(set, epoch: epoch, boundary: block.hash)
-      floor = Floor(block: block, view: View(0))
-      rounds.removeAll()
-      view = View(1)
-      isBuilding = false
-      armViewTimers(now.monotonic, hasEvents: hasEvents)
+    if parameters.isLastOfEpoch(block.height) {
+      floor = Floor(block: block, view: finalView)
+      isEpochOver = true
       return
     }
     floor = Floor(block: block, view: finalView)
@@ -220,7 +217,7 @@ extension Machine {
 
   /// Milliseconds that a leader may let pass before it proposes.
   private func allowance(hasEvents: Bool) -> UInt64 {
-    UInt64(hasEvents ? options.parameters.blockTime : options.parameters.emptyBlockInterval)
+    UInt64(hasEvents ? parameters.blockTime : parameters.emptyBlockInterval)
   }
 
   mutating func armViewTimers(_ now: Instant, hasEvents: Bool) {
@@ -246,7 +243,7 @@ extension Machine {
     // What fills this block is spoken for; the driver reports anew what is pending behind it.
     fillsBlock = false
     let timestamp = max(now.wall, Timestamp(milliseconds: parent.block.timestamp.rawValue + 1))
-    if options.parameters.isLastOfEpoch(parent.block.height), parent.view.rawValue > 0 {
+    if parameters.isLastOfEpoch(parent.block.height), parent.view.rawValue > 0 {
       // The last block of an epoch is proposed again until it is finalised itself.
       propose(view, parent.block, now, &effects)
       return

@@ -8,38 +8,58 @@ public struct Machine: Sendable {
   /// What the machine is told once.
   public struct Options: Sendable {
     public var chainTag: ChainTag
-    public var parameters: ChainParameters
-    /// Base delay of the timers, milliseconds: 100 on a LAN.
+    /// Base delay of the timers, milliseconds: 100 on a LAN, 500 on a WAN.
     public var baseDelayMilliseconds: UInt64
-    public init(chainTag: ChainTag, parameters: ChainParameters, baseDelayMilliseconds: UInt64 = 100) {
+    /// A leader that was silent for so long is not waited for while a quorum is active, milliseconds.
+    public var skipTimeoutMilliseconds: UInt64
+    /// How far a block's time may be ahead of the own clock, milliseconds.
+    public var clockAheadMilliseconds: UInt64
+    /// How old a block's time may be when it is received, milliseconds; doubled for every view that was nullified before it.
+    public var clockStaleMilliseconds: UInt64
+    /// Entropy of this process, fresh at every start: the nonce by which a validator without its journal recognises answers (rule R14).
+    public var nonce: Digest
+    public init(
+      chainTag: ChainTag, baseDelayMilliseconds: UInt64 = 100, skipTimeoutMilliseconds: UInt64 = 3000, clockAheadMilliseconds: UInt64 = 500,
+      clockStaleMilliseconds: UInt64 = 2000, nonce: Digest = .zero
+    ) {
       self.chainTag = chainTag
-      self.parameters = parameters
       self.baseDelayMilliseconds = baseDelayMilliseconds
+      self.skipTimeoutMilliseconds = skipTimeoutMilliseconds
+      self.clockAheadMilliseconds = clockAheadMilliseconds
+      self.clockStaleMilliseconds = clockStaleMilliseconds
+      self.nonce = nonce
     }
   }
 
-  /// The newest final block that the store has applied, with the view of its finality certificate (0 for genesis or the last block of an epoch).
+  /// The newest final block, with the view of its finality certificate (0 for genesis or the last block of the epoch before).
   public struct Floor: Sendable, Hashable {
     public var block: BlockReference
     public var view: View
-    public init(block: BlockReference, view: View) {
+    /// The finality certificate; nil for genesis.
+    public var certificate: Certificate?
+    public init(block: BlockReference, view: View, certificate: Certificate? = nil) {
       self.block = block
       self.view = view
+      self.certificate = certificate
     }
   }
 
   let options: Options
-  let set: ValidatorSet
+  var facts: EpochFacts
+  var set: ValidatorSet { facts.set }
+  var parameters: ChainParameters { facts.parameters }
   /// The key that votes; nil for an observer.
   let key: SigningKey?
-  let ownIndex: Int?
+  var ownIndex: Int?
+  var isEpochOver = false
+  var held: [(sequence: UInt64, message: Message)] = []
   var schedule: LeaderSchedule
 
   public internal(set) var epoch: Epoch
   public internal(set) var view: View
   public internal(set) var floor: Floor
   /// Votes at or below this (epoch, view) are not made.
-  public internal(set) var bound: (epoch: Epoch, view: View)?
+  public internal(set) var bound: Bound?
   var rounds: [Round] = []
   var isStarted = false
 
@@ -59,17 +79,20 @@ public struct Machine: Sendable {
   var backOff = 0
 
   /// - Parameters:
-  ///   - boundary: hash of the last block of the epoch before the floor's successor (genesis for the first epoch).
-  ///   - records: the journal's records, oldest first. Votes above the floor bind again.
-  public init(options: Options, set: ValidatorSet, key: SigningKey?, floor: Floor, boundary: Digest, records: [JournalRecord], now: Instant) {
+  ///   - epoch: the facts of the epoch of the floor's successor.
+  ///   - journal: the journal's records, oldest first. Votes above the floor bind again.
+  ///   - mustRecover: the key's journal is lost or damaged, so that no vote may be made before rule R14 has set a bound.
+  public init(
+    options: Options, epoch facts: EpochFacts, key: SigningKey?, floor: Floor, journal records: [JournalRecord], mustRecover: Bool = false, now: Instant
+  ) {
     self.options = options
-    self.set = set
+    self.facts = facts
     self.key = key
     self.floor = floor
-    ownIndex = key.flatMap { set.index(of: $0.publicKey) }
-    epoch = options.parameters.epoch(of: floor.block.height.next)
-    schedule = LeaderSchedule(set, epoch: epoch, boundary: boundary)
-    let opensEpoch = floor.block.height.rawValue == 0 || options.parameters.isLastOfEpoch(floor.block.height)
+    ownIndex = key.flatMap { facts.set.index(of: $0.publicKey) }
+    epoch = facts.epoch
+    schedule = LeaderSchedule(facts.set, epoch: epoch, boundary: facts.boundary)
+    let opensEpoch = floor.block.height.rawValue == 0 || facts.parameters.isLastOfEpoch(floor.block.height)
     if opensEpoch { self.floor.view = View(0) }
     view = self.floor.view.next
     lastProposal = now
@@ -94,21 +117,37 @@ public struct Machine: Sendable {
   public mutating func step(_ input: Input, now: Times, _ effects: inout [Effect]) {
     switch input {
     case .start: begin(now, &effects)
-    case .received(let message): receive(message, now, &effects)
-    case .built(let view, let block): propose(view, block, now, &effects)
-    case .validated(let hash, let isValid): validated(hash, isValid, now, &effects)
-    case .journalSynced(let sequence): release(sequence)
+    case .received(let message, _): receive(message, now, &effects)
+    case .built(let view, let block?): propose(view, block, now, &effects)
+    case .built(_, nil): isBuilding = false
+    case .validated(let hash, let verdict): validated(hash, verdict == .valid, now, &effects)
+    case .journalSynced(let sequence): release(sequence, &effects)
     case .bodyDurable(let hash):
       for index in rounds.indices where rounds[index].proposal?.block.hash == hash && rounds[index].blockState == .valid {
         rounds[index].blockState = .durable
       }
-    case .pendingChanged(let hasEvents, let fillsBlock):
+    case .pendingChanged(let hasEvents, let fillsBlock, _):
       if hasEvents && !self.hasEvents && leaderDeadline != .distantFuture { armViewTimers(now.monotonic, hasEvents: true) }
       self.hasEvents = hasEvents
       self.fillsBlock = fillsBlock
+    case .epochOpened(let facts):
+      guard facts.epoch.rawValue == epoch.rawValue + 1 else { break }
+      self.facts = facts
+      ownIndex = key.flatMap { facts.set.index(of: $0.publicKey) }
+      epoch = facts.epoch
+      schedule = LeaderSchedule(set, epoch: epoch, boundary: facts.boundary)
+      floor.view = View(0)
+      rounds.removeAll()
+      view = View(1)
+      isBuilding = false
+      isEpochOver = false
+      armViewTimers(now.monotonic, hasEvents: hasEvents)
+    case .applied(let height):
+      if isEpochOver, height >= floor.block.height { effects.append(.enterEpoch(Epoch(epoch.rawValue + 1), boundary: floor.block.hash)) }
+    case .peerUp, .peerDown, .available, .synced: break
     case .timer: break
     }
-    guard isStarted else { return }
+    guard isStarted, !isEpochOver else { return }
     settle(now, &effects)
   }
 
@@ -133,7 +172,7 @@ public struct Machine: Sendable {
 
   func isBound(_ view: View) -> Bool {
     guard let bound else { return false }
-    return (epoch, view) <= (bound.epoch, bound.view)
+    return Bound(epoch: epoch, view: view) <= bound
   }
 
   private mutating func restore(_ records: [JournalRecord]) {
@@ -148,7 +187,7 @@ public struct Machine: Sendable {
       case .certificate(let certificate) where certificate.vote.epoch == epoch && certificate.vote.view > floor.view:
         rounds[round(certificate.vote.view)].set(certificate)
       case .bound(let epoch, let view):
-        if bound.map({ ($0.epoch, $0.view) < (epoch, view) }) ?? true { bound = (epoch, view) }
+        bound = max(bound ?? Bound(epoch: epoch, view: view), Bound(epoch: epoch, view: view))
       default: continue
       }
     }
@@ -165,8 +204,12 @@ public struct Machine: Sendable {
   }
 
   /// Own votes count, once their records are on disk.
-  private mutating func release(_ sequence: UInt64) {
+  private mutating func release(_ sequence: UInt64, _ effects: inout [Effect]) {
     synced = max(synced, sequence)
+    while let first = held.first, first.sequence <= synced {
+      held.removeFirst()
+      effects.append(.send(first.message, to: .all, after: first.sequence))
+    }
     while let first = unsynced.first, first.sequence <= synced {
       unsynced.removeFirst()
       guard let ownIndex, first.vote.vote.epoch == epoch, first.vote.vote.view > floor.view else { continue }
@@ -178,7 +221,7 @@ public struct Machine: Sendable {
 extension Machine {
   /// Milliseconds until the next block of this validator may be due, 0 when it is due now.
   public func millisecondsToProposal(_ now: Instant) -> UInt64 {
-    let interval = UInt64(hasEvents ? options.parameters.blockTime : options.parameters.emptyBlockInterval)
+    let interval = UInt64(hasEvents ? parameters.blockTime : parameters.emptyBlockInterval)
     let elapsed = now.milliseconds(since: lastProposal)
     return elapsed >= interval ? 0 : interval - elapsed
   }

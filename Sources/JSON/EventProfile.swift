@@ -59,6 +59,7 @@ public enum ProfileFault: UInt8, Error, Sendable, Hashable, CaseIterable {
     unsafe state = opened
   }
 
+  // Nothing else closes it.
   deinit { unsafe event_profile_close(state) }
 
   /// What is wrong with a body, nil when nothing is. A body larger than announced is refused as no JSON.

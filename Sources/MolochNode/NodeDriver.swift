@@ -202,7 +202,7 @@ final class NodeDriver: Driver {
     limits.timeToLiveMilliseconds = options.poolTimeToLiveMilliseconds
     var random = SystemRandomNumberGenerator()
     let pool = EventPool(limits: limits, seed: random.next())
-    let machine = Machine.Options(chainTag: home.genesis.chainTag, parameters: home.genesis.parameters)
+    let machine = Machine.Options(chainTag: home.genesis.chainTag)
     let replica = Replica(
       chain: store.chain, pool: pool, key: home.validatorKey, view: store.view, boundary: store.boundary, records: store.records, options: machine,
       now: loop.now)

@@ -73,8 +73,9 @@ public final class Replica {
     self.pool = pool
     durable = Head(header: chain.tip.header, hash: chain.tip.hash)
     let block = BlockReference(chain.tip.header, hash: chain.tip.hash)
-    machine = Machine(
-      options: options, set: chain.validators, key: key, floor: Machine.Floor(block: block, view: view), boundary: boundary, records: records, now: now)
+    let epoch = EpochFacts(
+      epoch: chain.parameters.epoch(of: block.height.next), set: chain.validators, parameters: chain.parameters, boundary: boundary)
+    machine = Machine(options: options, epoch: epoch, key: key, floor: Machine.Floor(block: block, view: view), journal: records, now: now)
   }
 
   /// Starts voting.
@@ -148,17 +149,23 @@ public final class Replica {
         case .append(_, let sequence):
           // Sole voter: the certificate in the store's batch is the durable form of its votes (see the header of this target).
           inputs.append(.journalSynced(sequence))
-        case .broadcast: break
         case .build(let view, let parent, let timestamp):
           guard decided.count < ReplicationLimit.blocksInFlight else {
             deferredBuild = (view, parent, timestamp)
             continue
           }
           if let block = build(parent, timestamp, now) { inputs += [.built(view, block), pending] }
-        case .validate(let block): inputs.append(.validated(block.hash, isValid: true))
+        case .validate(let block): inputs.append(.validated(block.hash, .valid))
         case .storeBody(let block): inputs.append(.bodyDurable(block.hash))
         case .setTimer(let instant): timer = instant
-        case .commit(let blocks, let certificate): commit(blocks, certificate, &effects)
+        case .commit(let blocks, let certificate):
+          commit(blocks, certificate, &effects)
+          // The chain state has moved on; what waits for the disk is the answer to the clients, not the next view.
+          inputs.append(.applied(blocks[blocks.count - 1].height))
+        case .enterEpoch(let epoch, let boundary):
+          inputs.append(.epochOpened(EpochFacts(epoch: epoch, set: chain.validators, parameters: chain.parameters, boundary: boundary)))
+        // A sole validator has no peers to talk to or to ask, and believes nobody but itself.
+        case .send, .fetch, .requestSync, .evidence, .penalise, .halt: break
         }
       }
     }

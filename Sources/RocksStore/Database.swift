@@ -26,6 +26,7 @@ import Ledger
     unsafe rocksdb_writeoptions_disable_WAL(writes, hasLog ? 0 : 1)
     var handles = unsafe [OpaquePointer?](repeating: nil, count: names.count)
     var message: UnsafeMutablePointer<CChar>? = nil
+    // C strings of our own for the time of the call.
     let copies = unsafe names.map { unsafe strdup($0) }
     let pointers = unsafe copies.map { unsafe UnsafePointer<CChar>($0) }
     let all = unsafe [OpaquePointer?](repeating: options, count: names.count)
@@ -38,6 +39,7 @@ import Ledger
       unsafe rocksdb_options_destroy(options)
       throw .failed(unsafe Self.text(message))
     }
+    // Both are ours until deinit.
     unsafe database = opened
     unsafe families = handles
   }
@@ -78,11 +80,13 @@ import Ledger
       }
     }
     var message: UnsafeMutablePointer<CChar>? = nil
+    // Database, options and batch are alive; the message is the library's allocation.
     unsafe rocksdb_write(database, writes, batch, &message)
     if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
   }
 
   private static func text(_ message: UnsafeMutablePointer<CChar>?) -> String {
+    // A C string allocated by the library: copied, then freed.
     guard let message = unsafe message else { return "unknown" }
     defer { unsafe rocksdb_free(message) }
     return unsafe String(cString: message)

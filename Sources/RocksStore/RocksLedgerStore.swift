@@ -191,7 +191,7 @@ final class DirectoryLock {
   }
 
   private static func read(_ file: CInt) -> String {
-    var bytes = [UInt8](repeating: 0, count: 64)
+    var bytes = [UInt8](repeating: 0, count: StoreLimit.lineBytes)
     // The buffer is written during the call only.
     let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, 0) }
     return String(decoding: bytes.prefix(max(0, count)).prefix { $0 != 10 }, as: UTF8.self)

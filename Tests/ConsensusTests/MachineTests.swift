@@ -64,8 +64,9 @@ import Testing
       parameters.blockTime = 100
       nodes = keys.map { [now] key in
         Machine(
-          options: .init(chainTag: ChainTag(Bytes16(1, 2)), parameters: parameters), set: set, key: key,
-          floor: .init(block: SoleNode.genesis, view: View(0)), boundary: SoleNode.genesis.hash, records: [], now: now)
+          options: .init(chainTag: ChainTag(Bytes16(1, 2))),
+          epoch: EpochFacts(epoch: Epoch(0), set: set, parameters: parameters, boundary: SoleNode.genesis.hash), key: key,
+          floor: .init(block: SoleNode.genesis, view: View(0)), journal: [], now: now)
       }
       self.keys = keys
       commits = Array(repeating: [], count: count)
@@ -83,7 +84,7 @@ import Testing
           case .append(let record, let sequence):
             if case .vote(let vote) = record { votes[index].insert(vote.vote.encoded) }
             inputs.append(.journalSynced(sequence))
-          case .broadcast(let message, _): for peer in nodes.indices where peer != index { wires.append((index, peer, message)) }
+          case .send(let message, _, _): for peer in nodes.indices where peer != index { wires.append((index, peer, message)) }
           case .build(let view, let parent, let timestamp):
             let hash = SHA256.hash(parent.hash.bytes.array + [UInt8(index), UInt8(truncatingIfNeeded: view.rawValue)])
             inputs.append(
@@ -91,10 +92,10 @@ import Testing
                 view,
                 BlockReference(
                   hash: hash, parentHash: parent.hash, height: parent.height.next, timestamp: timestamp, proposer: keys[index].publicKey)))
-          case .validate(let block): inputs.append(.validated(block.hash, isValid: true))
+          case .validate(let block): inputs.append(.validated(block.hash, .valid))
           case .storeBody(let block): inputs.append(.bodyDurable(block.hash))
           case .commit(let blocks, _): commits[index] += blocks.map(\.hash)
-          case .setTimer: continue
+          case .setTimer, .enterEpoch, .fetch, .requestSync, .evidence, .penalise, .halt: continue
           }
         }
       }
@@ -110,7 +111,7 @@ import Testing
           budget -= 1
           let wire = wires.remove(at: Int(random.next() % UInt64(wires.count)))
           if random.next() % 100 < lossPercent { continue }
-          step(wire.to, .received(wire.message))
+          step(wire.to, .received(wire.message, from: PeerLink(UInt64(wire.from))))
         }
       }
     }

@@ -45,7 +45,7 @@ private final class Bench {
     limits.perSignerPercent = 100
     replica = Replica(
       chain: chain, pool: EventPool(limits: limits, seed: 9), key: Self.key, view: view, boundary: genesis.hash, records: [],
-      options: .init(chainTag: genesis.chainTag, parameters: parameters), now: now)
+      options: .init(chainTag: genesis.chainTag), now: now)
     perform { $0.start(now: $1, &$2) }
   }
 
