@@ -18,6 +18,7 @@ import Testing
 /// What the reactor thread allocates between the bytes of a request on its socket and the answer in the send queue, admission to the pool included.
 /// What the chain does afterwards is not counted. Counts hold for optimised code: `.ci/allocations` runs this suite so, with 100,000 of each.
 @Suite(.serialized) struct AllocationTests {
+  enum Ring: String, CaseIterable, Sendable { case io_uring, epoll }
   enum Load: String, CaseIterable, Sendable { case health, ready, status, single, batch }
 
   #if DEBUG
@@ -29,8 +30,8 @@ import Testing
   /// Requests, or events in the case of submissions.
   static let count = unsafe getenv("MOLOCH_TEST_ALLOCATIONS").flatMap { unsafe Int(String(cString: $0)) } ?? 2000
 
-  @Test(.enabled(if: isOptimised, "allocations are counted in optimised code: .ci/allocations"), arguments: Load.allCases, BackendDecision.Kind.allCases)
-  func theRequestPathAllocatesNothing(load: Load, kind: BackendDecision.Kind) throws {
+  @Test(.enabled(if: isOptimised, "allocations are counted in optimised code: .ci/allocations"), arguments: Load.allCases, Ring.allCases)
+  func theRequestPathAllocatesNothing(load: Load, kind: Ring) throws {
     let measured = try Rig.measure(load, kind, count: Self.count)
     #expect(measured.answered >= Self.count && measured.refused == 0)
     #expect(measured.allocations == 0, "\(measured.allocations) allocations for \(Self.count) of \(load) on \(kind)")
@@ -49,10 +50,6 @@ import Testing
   }
 }
 
-extension BackendDecision.Kind: CaseIterable {
-  public static var allCases: [BackendDecision.Kind] { [.io_uring, .epoll] }
-}
-
 /// A gate behind a loop on one thread, a client on another.
 private enum Rig {
   struct Measurement: Sendable {
@@ -61,7 +58,7 @@ private enum Rig {
     var allocations: UInt64 = 0
   }
 
-  static func measure(_ load: AllocationTests.Load, _ kind: BackendDecision.Kind, count: Int) throws -> Measurement {
+  static func measure(_ load: AllocationTests.Load, _ kind: AllocationTests.Ring, count: Int) throws -> Measurement {
     let chain = try TestChain()
     let messages = chain.messages(load, count: count)
     let server = ServerThread(chain: chain, kind: kind)
@@ -169,14 +166,14 @@ private final class TestChain: Sendable {
 /// The reactor thread: counts while it runs the loop, rests while the chain's side works.
 private final class ServerThread: @unchecked Sendable {
   private let chain: TestChain
-  private let kind: BackendDecision.Kind
+  private let kind: AllocationTests.Ring
   private let port = Atomic<Int>(0)
   /// 0 runs, 1 counting was asked for, 2 counts, 3 the end was asked for, 4 ended.
   fileprivate let state = Atomic<Int>(0)
   private let allocations = Atomic<UInt64>(0)
   private let failure = Mutex<(any Error)?>(nil)
 
-  init(chain: TestChain, kind: BackendDecision.Kind) {
+  init(chain: TestChain, kind: AllocationTests.Ring) {
     self.chain = chain
     self.kind = kind
   }
