@@ -14,7 +14,7 @@ extension Gate {
 
   /// Sends an answer to the request of a session, and makes the session ready for the next one.
   func respond(_ slot: Int, _ answer: Answer, _ loop: Loop) {
-    if case .immutable(let tag?) = answer.caching, answer.status == 200, knows(slot, tag) { return respondNotModified(slot, tag, loop) }
+    if case .immutable(let tag) = answer.caching, answer.status == 200, knows(slot, tag) { return respondNotModified(slot, tag, loop) }
     let keepsAlive = sessions[slot].request.keepsAlive && !isDraining
     begin(slot, answer.status, keepsAlive: keepsAlive)
     if answer.status != 204 {
@@ -139,7 +139,7 @@ extension Gate {
       writers[0].append("\r\n")
     case .immutable(let tag):
       writers[0].append("Cache-Control: public, max-age=31536000, immutable\r\n")
-      if let tag { writers[0].append(Array("ETag: \"\(tag)\"\r\n".utf8)) }
+      writers[0].append(Array("ETag: \"\(tag)\"\r\n".utf8))
     }
   }
 

@@ -95,6 +95,8 @@ public final class Gate {
   // MARK: Connections
 
   public func accepted(_ connection: ConnectionID, audience: Audience, _ loop: Loop) {
+    // The admin socket is for the node's own people, whatever the permissions of its file became.
+    if audience == .admin, !loop.isPeerTrusted(connection) { return loop.close(connection) }
     let peer = loop.peer(of: connection)
     let key: (UInt64, UInt64)
     let isLoopback: Bool

@@ -8,6 +8,7 @@
   /// - Parameter capacity: bytes to begin with.
   public init(capacity: Int = 4096) {
     self.capacity = max(64, capacity)
+    // Freed in `deinit` or `grow`.
     unsafe base = .allocate(byteCount: self.capacity, alignment: 16)
   }
 
@@ -35,6 +36,7 @@
 
   @inline(never) private mutating func grow(_ more: Int) {
     while capacity - count < more { capacity *= 2 }
+    // The wider memory takes over what was written; nobody holds a pointer into the old one.
     let wider = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
     unsafe wider.copyMemory(from: base, byteCount: count)
     unsafe base.deallocate()

@@ -10,12 +10,14 @@
   /// - Parameter row: makes the row at an index.
   public init(count: Int, _ row: (Int) -> Row) {
     precondition(count > 0)
+    // Every row is initialised here and freed in `deinit`.
     unsafe base = .allocate(capacity: count)
     for index in 0..<count { unsafe (base + index).initialize(to: row(index)) }
     self.count = count
   }
 
   deinit {
+    // All rows are initialised, and the only owner is gone.
     unsafe base.deinitialize(count: count)
     unsafe base.deallocate()
   }
