@@ -18,6 +18,8 @@ let package = Package(
   products: [
     .executable(name: "moloch", targets: ["moloch"]),
     .executable(name: "moloch-load", targets: ["moloch-load"]),
+    // For the nested packages `Benchmarks` and `.ci/fuzz-targets`; nobody else builds it.
+    .library(name: "MolochEngines", targets: ["Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Mempool", "Ledger", "RocksStore"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -93,10 +95,11 @@ let package = Package(
     .testTarget(name: "VerificationTests", dependencies: ["Verification", "Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "MempoolTests", dependencies: ["Mempool", "Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "ConsensusTests", dependencies: ["Consensus", "Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),
-    .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Bytes", "Digests", "Ed25519", "Audit", "Merkle"], swiftSettings: strict),
+    .target(name: "LedgerFixtures", dependencies: ["Ledger", "Bytes", "Digests", "Ed25519", "Audit", "Merkle"], path: "Tests/LedgerFixtures", swiftSettings: strict),
+    .testTarget(name: "LedgerTests", dependencies: ["LedgerFixtures", "Ledger", "Bytes", "Digests", "Ed25519", "Audit", "Merkle"], swiftSettings: strict),
     .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
-    .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
+    .testTarget(name: "RocksStoreTests", dependencies: ["LedgerFixtures", "RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
     .testTarget(name: "APITests", dependencies: ["API", "CAllocations", "Consensus", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
     .testTarget(name: "MolochNodeTests", dependencies: ["MolochNode", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
     .testTarget(name: "ConformanceTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "Audit"], resources: [.copy("Vectors")], swiftSettings: strict),

@@ -24,6 +24,8 @@ import Lanes
       for blockBytes in [size, size + size / 2] {
         // Retired records keep their blocks for a tick, so twice the limit can be in use for a moment.
         let count = max(2, min(2 * eventsMax, 2 * bytesMax / max(192, blockBytes * 2 / 3)))
+        // A block is named by 8 bits of class and 24 of index.
+        precondition(count < 1 << 24 && made.count < 1 << 8, "a pool has at most 8 million events")
         let mapped = unsafe mmap(nil, blockBytes * count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         // Address space for lazily filled memory is refused only by a broken limit; there is no pool without it.
         guard let base = unsafe mapped, unsafe base != MAP_FAILED else { fatalError("no address space for the event slab: mmap failed with errno \(errno)") }

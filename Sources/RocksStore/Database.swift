@@ -61,6 +61,16 @@ import Ledger
     unsafe rocksdb_options_destroy(options)
   }
 
+  /// Deletes a database that is not open.
+  static func destroy(path: String) throws(StoreError) {
+    // The options live for the call; the path is lent to it as a C string.
+    let options = unsafe rocksdb_options_create()
+    defer { unsafe rocksdb_options_destroy(options) }
+    var message: UnsafeMutablePointer<CChar>? = nil
+    unsafe rocksdb_destroy_db(options, path, &message)
+    if unsafe message != nil { throw .failed(unsafe text(message)) }
+  }
+
   func value(_ family: Int, _ key: [UInt8]) throws(StoreError) -> [UInt8]? {
     var (length, message): (Int, UnsafeMutablePointer<CChar>?) = (0, nil)
     // The key is read during the call; the value is the library's allocation, copied and freed here.

@@ -19,7 +19,7 @@ public final class RocksLedgerStore: LedgerStore {
   private let index: Database
   public private(set) var indexedHeight: Height
 
-  /// Opens or creates the store in `directory`, which is created when missing, and repairs the tree files.
+  /// Opens or creates the store in `directory`, which is created when missing. Repairs the tree files, and starts the index again when it is not of this chain.
   /// - Throws: `.locked`, `.format`, `.foreignChain`, `.damaged`, `.failed`.
   public init(directory: String, genesis: BlockHeader, genesisHash: Digest, options: StoreOptions = StoreOptions()) throws(StoreError) {
     for path in [directory, directory + "/chain", directory + "/mmr", directory + "/index"] {
@@ -39,15 +39,14 @@ public final class RocksLedgerStore: LedgerStore {
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
-    index = try Database(path: directory + "/index", families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false)
-    indexedHeight = Height(0)
-    head = genesis
+    var head = genesis
     if let height = try chain.value(Family.meta, Array("head".utf8)) {
-      guard height.count == 8, let header = try header(at: Height(height.bytes.uint64(at: 0))) else { throw .damaged("head") }
+      guard height.count == 8, let header = try Self.header(in: chain, at: Height(height.bytes.uint64(at: 0))) else { throw .damaged("head") }
       head = header
     }
+    self.head = head
+    (index, indexedHeight) = try Self.openIndex(directory + "/index", options, chain, head)
     try repair()
-    if let value = try index.value(0, Self.indexHeadKey), value.count == 8 { indexedHeight = min(head.height, Height(value.bytes.uint64(at: 0))) }
   }
 
   public func commit(_ blocks: [BlockCommit]) throws(StoreError) {
@@ -57,12 +56,12 @@ public final class RocksLedgerStore: LedgerStore {
     for block in blocks {
       guard block.header.height == height.next else { throw .notNext(head: height, got: block.header.height) }
       height = block.header.height
-      puts.append((Family.blocks, key(height), block.header.encoded + block.certificate))
-      puts.append((Family.entries, key(height), block.entries))
-      puts.append((Family.bodies, key(height), block.bodies))
-      puts.append((Family.hashes, block.hash.bytes.array, key(height)))
+      puts.append((Family.blocks, Self.key(height), block.header.encoded + block.certificate))
+      puts.append((Family.entries, Self.key(height), block.entries))
+      puts.append((Family.bodies, Self.key(height), block.bodies))
+      puts.append((Family.hashes, block.hash.bytes.array, Self.key(height)))
     }
-    puts.append((Family.meta, Array("head".utf8), key(height)))
+    puts.append((Family.meta, Array("head".utf8), Self.key(height)))
     try chain.write(puts)
     head = last.header
     for block in blocks {
@@ -72,16 +71,19 @@ public final class RocksLedgerStore: LedgerStore {
   }
 
   public func header(at height: Height) throws(StoreError) -> BlockHeader? {
-    if height.rawValue == 0 { return genesis }
+    height.rawValue == 0 ? genesis : try Self.header(in: chain, at: height)
+  }
+
+  private static func header(in chain: Database, at height: Height) throws(StoreError) -> BlockHeader? {
     guard let value = try chain.value(Family.blocks, key(height)) else { return nil }
     do { return try BlockHeader(decoding: value.bytes) } catch { throw .damaged("header \(height.rawValue): \(error)") }
   }
 
   public func certificate(at height: Height) throws(StoreError) -> [UInt8]? {
-    try chain.value(Family.blocks, key(height)).map { [UInt8]($0.dropFirst(BlockHeader.byteCount)) }
+    try chain.value(Family.blocks, Self.key(height)).map { [UInt8]($0.dropFirst(BlockHeader.byteCount)) }
   }
-  public func entries(at height: Height) throws(StoreError) -> [UInt8]? { try chain.value(Family.entries, key(height)) }
-  public func bodies(at height: Height) throws(StoreError) -> [UInt8]? { try chain.value(Family.bodies, key(height)) }
+  public func entries(at height: Height) throws(StoreError) -> [UInt8]? { try chain.value(Family.entries, Self.key(height)) }
+  public func bodies(at height: Height) throws(StoreError) -> [UInt8]? { try chain.value(Family.bodies, Self.key(height)) }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
     switch tree {
@@ -100,8 +102,24 @@ public final class RocksLedgerStore: LedgerStore {
 
   // MARK: The index
 
-  /// 4 bytes, so that no 32-byte id meets it.
+  /// Height and hash of the last block that is indexed. 4 bytes, so that no 32-byte id meets it.
   private static let indexHeadKey = Array("head".utf8)
+
+  /// Opens the index and says how far it has been built. It holds nothing that the chain does not: when it does not open, or its head is no block of this
+  /// chain (it is ahead, or of another history), it starts again.
+  private static func openIndex(_ path: String, _ options: StoreOptions, _ chain: Database, _ head: BlockHeader) throws(StoreError) -> (Database, Height) {
+    do {
+      let index = try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false)
+      guard let value = try index.value(0, indexHeadKey) else { return (index, Height(0)) }
+      if value.count == 40, value.bytes.uint64(at: 0) <= head.height.rawValue {
+        let height = Height(value.bytes.uint64(at: 0))
+        if try header(in: chain, at: height)?.hash == Digest(value.bytes, at: 8) { return (index, height) }
+      }
+    } catch .failed {}
+    // The reference above is gone, and with it the open database.
+    try Database.destroy(path: path)
+    return (try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false), Height(0))
+  }
 
   public func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool {
     guard indexedHeight < head.height else { return false }
@@ -114,11 +132,12 @@ public final class RocksLedgerStore: LedgerStore {
         let offset = Int(position) * Entry.byteCount
         guard entries.count >= offset + Entry.byteCount else { throw .damaged("entries of block \(height.rawValue)") }
         let id = SHA256.hash(entries.bytes.extracting(offset..<offset + Statement.byteCount))
-        puts.append((0, id.bytes.array, key(Height(header.firstLeaf.rawValue + position))))
+        puts.append((0, id.bytes.array, Self.key(Height(header.firstLeaf.rawValue + position))))
       }
     }
+    guard let last = try header(at: height) else { throw .damaged("block \(height.rawValue) is missing") }
     // The head travels in the same batch as the rows, so that the two are lost together or not at all.
-    puts.append((0, Self.indexHeadKey, key(height)))
+    puts.append((0, Self.indexHeadKey, Self.key(height) + last.hash.bytes.array))
     try index.write(puts)
     indexedHeight = height
     return indexedHeight < head.height
@@ -129,7 +148,7 @@ public final class RocksLedgerStore: LedgerStore {
     return LeafIndex(value.bytes.uint64(at: 0))
   }
 
-  private func key(_ height: Height) -> [UInt8] {
+  private static func key(_ height: Height) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.append(bigEndian: height.rawValue)
     return bytes

@@ -2,11 +2,13 @@
 //
 // The end of the journey of a byte: one synced write per commit makes blocks durable, then the tree files follow lazily. The chain is the
 // truth. The tree files are derived: at open their roots are compared with the header of the durable head, and they are rebuilt from the
-// stored entries when they differ.
+// stored entries when they differ. The index is derived too: it names the last block that it holds, and starts again when that is no block of this chain.
 //
 // Keys of `data/chain/` (integers big-endian, 8 bytes)
 // * `default`: `genesis` -> genesis hash (32); `head` -> height (8), written in the batch of its block.
 // * `blocks`: height -> header (320) || certificate. `entries`: height -> 192 bytes per event. `bodies`: height -> salts and bodies.
+//
+// Keys of `data/index/`: event id -> leaf index (8); `head` -> height (8) || block hash (32).
 //
 // The directory also holds `FORMAT` (`moloch-data 1`) and `LOCK` (exclusive while open, with the process id inside).
 //

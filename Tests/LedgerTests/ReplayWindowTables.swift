@@ -2,6 +2,7 @@ import Audit
 import Bytes
 import Digests
 import Ledger
+import LedgerFixtures
 import Merkle
 import Testing
 
@@ -29,7 +30,7 @@ import Testing
 }
 
 @Test func aCrashLosesOnlyWhatWasNotSynced() throws {
-  var fixture = try Fixture()
+  var fixture = try ChainFixture()
   let store = MemoryStore(genesis: fixture.chain.tip.header)
   try store.commit([fixture.chain.apply(fixture.build(fixture.record(1)), certificate: [])])
   let durable = store.head

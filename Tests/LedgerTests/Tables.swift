@@ -3,41 +3,11 @@ import Bytes
 import Digests
 import Ed25519
 import Ledger
+import LedgerFixtures
 import Merkle
 import Testing
 
-struct Fixture {
-  static let tag = ChainTag(Bytes16(repeating: 7))
-  let validator = SigningKey(seed: Bytes32(repeating: 1)).publicKey
-  let signer = SigningKey(seed: Bytes32(repeating: 2))
-  var chain: Chain
-
-  init() throws {
-    let set = try ValidatorSet([Validator(publicKey: validator, cosignerKey: validator, power: 1, name: "v1")])
-    let parameters = ChainParameters()
-    let genesis = BlockHeader(
-      eventCount: 0, chainTag: Self.tag, height: Height(0), timestamp: Timestamp(milliseconds: 1_700_000_000_000), treeSize: 0,
-      parentHash: .zero, eventsRoot: .empty, treeRoot: .empty, historyRoot: .empty, validatorsHash: set.hash, nextValidatorsHash: set.hash,
-      parametersHash: parameters.hash, proposer: PublicKey(Bytes32()))
-    let tip = ChainTip(header: genesis, tree: MountainRange(), history: MountainRange())
-    chain = Chain(tip: tip, validators: set, parameters: parameters, signers: .empty, seed: 1)
-  }
-
-  func record(_ sequence: UInt64, at time: UInt64 = 1_700_000_000_000, tag: ChainTag = Self.tag, type: UInt8 = 0, by key: SigningKey? = nil) -> [UInt8] {
-    let key = key ?? signer
-    let blob = [UInt8](repeating: 9, count: 16 + 40)
-    let statement = Statement(
-      flags: [], contentType: ContentType(rawValue: type), bodyLength: 40, timestamp: Timestamp(milliseconds: time), stream: 1,
-      sequence: sequence, chainTag: tag, signer: key.publicKey, bodyDigest: SHA256.hash(blob))
-    return Entry(statement: statement, signature: key.sign(statement.encoded.bytes)).encoded + blob
-  }
-
-  func build(_ records: [UInt8], on tip: ChainTip? = nil) throws -> Candidate {
-    let parent = tip ?? chain.tip
-    let time = Timestamp(milliseconds: parent.header.timestamp.rawValue + 1000)
-    return try chain.build(on: parent, records: records, timestamp: time, proposer: validator)
-  }
-
+extension ChainFixture {
   func violation(_ header: BlockHeader, _ body: [UInt8], on tip: ChainTip? = nil) -> BlockViolation? {
     var batch = SignatureBatch(capacity: 16, seed: Bytes32(repeating: 3))
     do { _ = try chain.validate(Block(header: header, body: body), on: tip ?? chain.tip, batch: &batch); return nil } catch { return error }
@@ -45,7 +15,7 @@ struct Fixture {
 }
 
 @Test func aBuiltBlockIsValidAndEveryChangedHeaderFieldIsRefused() throws {
-  let fixture = try Fixture()
+  let fixture = try ChainFixture()
   let block = try fixture.build(fixture.record(1) + fixture.record(2)).block
   #expect(fixture.violation(block.header, block.body) == nil)
   let other = SHA256.hash([1])
@@ -65,7 +35,7 @@ struct Fixture {
 }
 
 @Test func anEventThatBreaksARuleIsRefused() throws {
-  let fixture = try Fixture()
+  let fixture = try ChainFixture()
   var forged = fixture.record(1)
   forged[Statement.byteCount + 3] ^= 1
   let table: [(EventViolation, [UInt8])] = [
@@ -87,7 +57,7 @@ struct Fixture {
 }
 
 @Test func anEventIsOnTheChainOnce() throws {
-  var fixture = try Fixture()
+  var fixture = try ChainFixture()
   let twice = try fixture.build(fixture.record(1) + fixture.record(1)).block
   #expect(fixture.violation(twice.header, twice.body) == .event(position: 1, .duplicate))
   let first = try fixture.build(fixture.record(1))

@@ -1,0 +1,9 @@
+import Benchmark
+
+let benchmarks: @Sendable () -> Void = {
+  registerCodecs()
+  registerSignatures()
+  registerPools()
+  registerTrees()
+  registerStores()
+}
