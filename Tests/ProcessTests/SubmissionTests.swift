@@ -90,6 +90,24 @@ import Testing
     #expect(none.status == 400, "\(none.text)")
   }
 
+  @Test func submissionsThatAreSentAheadAreAllAnsweredInOrder() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    let sent = (0..<20).map { _ in records.next() }
+    var bytes: [UInt8] = []
+    for (record, _) in sent {
+      bytes += "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: \(Self.event)\r\nContent-Length: \(record.count)\r\n\r\n".utf8 + record
+    }
+    try client.send(bytes)
+    for (_, id) in sent {
+      let answer = try client.answer()
+      #expect(answer.status == 202 && answer.json["id"] as? String == id.description, "\(answer.text)")
+      #expect(answer.fields["location"] == "/v1/events/\(id)")
+    }
+  }
+
   @Test func bodiesOfTheProfileAreCheckedAndOthersAreNot() throws {
     let scratch = try ScratchDirectory()
     let node = try NodeProcess(home: scratch.url)
