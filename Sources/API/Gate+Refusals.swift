@@ -101,6 +101,7 @@ extension Gate {
     case "signer_quota": "this signer holds its share of the mempool"
     case "seq": "the sequence number is used by another event of this signer and stream"
     case "signer": "the signer is not allowed on this chain"
+    case "atomic": "another event of the atomic batch was refused"
     default: "\(reason)"
     }
   }

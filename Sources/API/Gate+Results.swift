@@ -66,7 +66,8 @@ extension Gate {
     for index in 0..<count {
       switch sessions[slot].results[index].outcome {
       case .refused(.mempoolFull, _): continue
-      case .refused, .undecided:
+      case .refused(.conflict, _) where sessions[slot].request.isAtomic: continue
+      case .refused, .undecided, .verified:
         isOnlyFull = false
         continue
       case .pending, .duplicatePending: unfinalised += 1

@@ -25,7 +25,7 @@ extension Gate {
         if sessions[slot].request.waitMilliseconds == nil { sessions[slot].request.waitMilliseconds = APILimit.waitMillisecondsDefault }
       case "atomic":
         guard let isAtomic = Query.boolean(value) else { throw .parameter(name, "must be true or false") }
-        if isAtomic { throw Refusal(.notImplemented, "atomic batches are not supported by this version", [("field", .text("atomic"))]) }
+        sessions[slot].request.isAtomic = isAtomic
       case "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "timeout_ms":
         guard Query.integer(value) != nil else { throw .parameter(name, "must be an integer") }
       default: continue

@@ -214,7 +214,11 @@ extension Gate {
       let (slot, index) = inVerification[Int(verdict.token)]
       guard sessions[slot].phase == .verifying else { continue }
       sessions[slot].unverified -= 1
-      sessions[slot].results[index].outcome = verdict.isValid ? admit(slot, index, loop) : .refused(.invalidEvent, "bad_signature")
+      if !verdict.isValid {
+        sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_signature")
+      } else {
+        sessions[slot].results[index].outcome = sessions[slot].request.isAtomic ? .verified : admit(slot, index, loop)
+      }
     }
     for (slot, _) in inVerification {
       guard sessions[slot].phase == .verifying, sessions[slot].unverified == 0, sessions[slot].cursor == sessions[slot].results.count else { continue }
@@ -227,18 +231,51 @@ extension Gate {
     let body = sessions[slot].body
     let span = body.bytes.extracting(sessions[slot].results[index].range)
     guard let statement = try? Statement(decoding: span) else { return .refused(.invalidEvent, "bad_tag") }
-    switch replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now) {
-    case .accepted:
-      counters[0].accepted += 1
-      return .pending
-    case .duplicate: return .duplicatePending
-    case .full: return .refused(.mempoolFull, "mempool_full")
-    case .signerQuota: return .refused(.mempoolFull, "signer_quota")
-    case .sequenceConflict: return .refused(.sequenceConflict, "seq")
+    let admission = replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now)
+    if case .accepted = admission { counters[0].accepted += 1 }
+    return outcome(of: admission)
+  }
+
+  private func outcome(of admission: Admission) -> SubmissionResult.Outcome {
+    switch admission {
+    case .accepted: .pending
+    case .duplicate: .duplicatePending
+    case .full: .refused(.mempoolFull, "mempool_full")
+    case .signerQuota: .refused(.mempoolFull, "signer_quota")
+    case .sequenceConflict: .refused(.sequenceConflict, "seq")
+    }
+  }
+
+  /// Admits all records of an atomic batch, or none: events enter the pool one by one and are passed on together, or withdrawn.
+  private func admitTogether(_ slot: Int, _ loop: Loop) {
+    guard let pool = replica?.pool else { return }
+    let body = sessions[slot].body
+    var entered: [EventHandle] = []
+    var isRefused = sessions[slot].results.contains { $0.isRefused }
+    for index in sessions[slot].results.indices where !isRefused {
+      guard case .verified = sessions[slot].results[index].outcome, let id = sessions[slot].results[index].id else { continue }
+      let span = body.bytes.extracting(sessions[slot].results[index].range)
+      guard let statement = try? Statement(decoding: span) else { continue }
+      let admission = pool.enter(span, id: id, statement: statement, reactor: 0, now: loop.now)
+      sessions[slot].results[index].outcome = outcome(of: admission)
+      if case .accepted(let handle) = admission { entered.append(handle) }
+      isRefused = sessions[slot].results[index].isRefused
+    }
+    guard isRefused else {
+      for handle in entered { pool.pass(handle, reactor: 0) }
+      counters[0].accepted += UInt64(entered.count)
+      return
+    }
+    for handle in entered { pool.withdraw(handle, reactor: 0) }
+    // The only reactor is the chain's thread: what was withdrawn is gone before anybody asks.
+    if !entered.isEmpty { pool.collect(now: loop.now) }
+    for index in sessions[slot].results.indices where !sessions[slot].results[index].isRefused {
+      sessions[slot].results[index].outcome = .refused(.conflict, "atomic")
     }
   }
 
   private func finishSubmission(_ slot: Int, _ loop: Loop) {
+    if sessions[slot].request.isAtomic { admitTogether(slot, loop) }
     for index in 0..<sessions[slot].results.count {
       if case .refused(let code, _) = sessions[slot].results[index].outcome { counters[0].refused(code) }
     }

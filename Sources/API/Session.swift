@@ -147,6 +147,8 @@ struct SubmissionResult {
   enum Outcome {
     /// Its signature is being checked.
     case undecided
+    /// Its signature is good; it waits for the others of its atomic batch.
+    case verified
     case pending, duplicatePending, duplicateFinal
     /// It was pending when the request came and is final now.
     case final
