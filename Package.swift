@@ -80,6 +80,7 @@ let package = Package(
     .executableTarget(name: "moloch-load", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", "Reactor", "Ambient", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: strict),
 
     // Tests mirror the targets; ProcessTests run the real binaries
+    .target(name: "CAllocations", path: "Tests/CAllocations"),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
     .testTarget(name: "LanesTests", dependencies: ["Lanes"], swiftSettings: strict),
     .testTarget(name: "AmbientTests", dependencies: ["Ambient"], swiftSettings: strict),
@@ -102,7 +103,7 @@ let package = Package(
     .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "RocksStoreTests", dependencies: ["LedgerFixtures", "RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
-    .testTarget(name: "APITests", dependencies: ["API", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
+    .testTarget(name: "APITests", dependencies: ["API", "CAllocations", "Consensus", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
     .testTarget(name: "MolochNodeTests", dependencies: ["Metrics", "MolochNode", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
     .testTarget(name: "ConformanceTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "Audit"], resources: [.copy("Vectors")], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),

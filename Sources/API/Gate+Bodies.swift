@@ -13,17 +13,19 @@ import Replication
 extension Gate {
   // MARK: Health and readiness
 
-  /// Rendered when the surroundings change, at most once a second; every probe in between gets the same bytes.
-  func healthAnswer() -> Answer {
-    if let healthCache { return healthCache }
-    let answer = renderHealth()
-    healthCache = answer
-    return answer
+  /// Writes the body of a prepared answer and returns its status.
+  func render(_ kind: PreparedAnswer.Kind, _ json: inout JSONWriter) -> Int {
+    switch kind {
+    case .health: return renderHealth(&json)
+    case .ready: return renderReady(&json)
+    case .status:
+      if let replica { renderStatus(replica, &json) }
+      return 200
+    }
   }
 
-  private func renderHealth() -> Answer {
+  private func renderHealth(_ json: inout JSONWriter) -> Int {
     let state = surroundings
-    var json = JSONWriter()
     let isStalled = state.storageSilenceMilliseconds > 5000
     let isFailing = state.readOnlyReason != nil || state.integrityDetail != nil || isStalled
     let isFull = replica?.pool.isFull ?? false
@@ -32,7 +34,7 @@ extension Gate {
     json.string(isFailing ? "failing" : state.isDiskLow || isFull ? "degraded" : "ok" as StaticString)
     json.key("checks")
     json.beginArray()
-    func check(_ name: StaticString, _ status: StaticString, _ detail: String) {
+    func check(_ name: StaticString, _ status: StaticString, _ detail: String, _ json: inout JSONWriter) {
       json.beginObject()
       json.key("name")
       json.string(name)
@@ -42,17 +44,16 @@ extension Gate {
       json.string(detail)
       json.endObject()
     }
-    check("storage", state.readOnlyReason != nil ? "failing" : state.isDiskLow ? "degraded" : "ok", state.readOnlyReason ?? (state.isDiskLow ? "disk space is low" : ""))
-    check("integrity", state.integrityDetail != nil ? "failing" : "ok", state.integrityDetail ?? "")
-    check("loops", isStalled ? "failing" : "ok", "oldest tick \(state.storageSilenceMilliseconds) ms")
-    if isFull { check("mempool", "degraded", "the mempool is full") }
+    check("storage", state.readOnlyReason != nil ? "failing" : state.isDiskLow ? "degraded" : "ok", state.readOnlyReason ?? (state.isDiskLow ? "disk space is low" : ""), &json)
+    check("integrity", state.integrityDetail != nil ? "failing" : "ok", state.integrityDetail ?? "", &json)
+    check("loops", isStalled ? "failing" : "ok", "oldest tick \(state.storageSilenceMilliseconds) ms", &json)
+    if isFull { check("mempool", "degraded", "the mempool is full", &json) }
     json.endArray()
     json.endObject()
-    return Answer(status: isFailing ? 503 : 200, .json, json.bytes)
+    return isFailing ? 503 : 200
   }
 
-  func readyAnswer() -> Answer {
-    var json = JSONWriter()
+  private func renderReady(_ json: inout JSONWriter) -> Int {
     json.beginObject()
     json.key("ready")
     json.bool(readiness.isReady)
@@ -65,15 +66,13 @@ extension Gate {
     json.key("sync_lag")
     if replica != nil { json.number(0) } else { json.null() }
     json.endObject()
-    let status = readiness.isReady ? 200 : readiness.reasons.contains(.draining) ? options.drainStatus : 503
-    return Answer(status: status, .json, json.bytes)
+    return readiness.isReady ? 200 : readiness.reasons.contains(.draining) ? options.drainStatus : 503
   }
 
   // MARK: Status
 
-  func statusBody(_ replica: Replica) -> [UInt8] {
+  private func renderStatus(_ replica: Replica, _ json: inout JSONWriter) {
     let head = replica.durable
-    var json = JSONWriter()
     json.beginObject()
     json.key("chain_id")
     json.string(chain.genesis.chainID)
@@ -127,7 +126,6 @@ extension Gate {
     json.number(options.maxBodyBytes)
     json.endObject()
     json.endObject()
-    return json.bytes
   }
 
   // MARK: Validators

@@ -104,6 +104,23 @@ public enum Route: Sendable, Equatable {
     }
   }
 
+  /// The query parameters of the resource.
+  func knows(parameter name: String) -> Bool {
+    switch self {
+    case .events: name == "wait" || name == "timeout_ms"
+    case .eventBatch: name == "wait" || name == "timeout_ms" || name == "atomic"
+    case .event: name == "wait" || name == "timeout_ms" || name == "include"
+    case .eventRaw: name == "part"
+    case .block: name == "include"
+    case .inclusionProof: ["event_id", "tree_size", "format", "since_size"].contains(name)
+    case .consistencyProof: ["from_size", "to_size", "from_height", "to_height"].contains(name)
+    case .checkpoint: name == "min_size" || name == "timeout_ms"
+    case .ready: name == "max_lag"
+    case .validators: name == "height"
+    default: false
+    }
+  }
+
   public var isSubmission: Bool { self == .events || self == .eventBatch }
 
   /// Served without a rate budget.
