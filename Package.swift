@@ -33,6 +33,7 @@ let package = Package(
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CToml"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CEd25519"),
 
     // 1 pure: bytes, queues between threads, time and chance as values
     .target(name: "Bytes", swiftSettings: strict),
@@ -45,7 +46,7 @@ let package = Package(
     .target(name: "Configuration", dependencies: ["CToml"], swiftSettings: strict),
 
     // 3 pure: signatures, the tree, the codecs
-    .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "COpenSSL"], swiftSettings: strict),
+    .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "CEd25519", "COpenSSL"], swiftSettings: strict),
     .target(name: "Merkle", dependencies: ["Bytes", "Digests"], swiftSettings: strict),
     .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "JSON", dependencies: ["Bytes", "CSimdJSON"], swiftSettings: strict),
@@ -87,7 +88,7 @@ let package = Package(
     .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: strict),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
-    .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "Bytes", "Digests"], swiftSettings: strict),
+    .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "CEd25519", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),

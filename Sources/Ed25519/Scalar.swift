@@ -40,7 +40,8 @@ struct Scalar: Sendable, BitwiseCopyable, Equatable {
     case 0: w0
     case 1: w1
     case 2: w2
-    default: word == 3 ? w3 : 0
+    case 3: w3
+    default: 0
     }
   }
 
@@ -72,6 +73,8 @@ struct Scalar: Sendable, BitwiseCopyable, Equatable {
     let total = Scalar(r0, r1, r2, a.w3 &+ b.w3 &+ (c2 ? 1 : 0))
     return total.isBelowOrder ? total : difference(total, order)
   }
+
+  static func &- (a: Self, b: Self) -> Self { a &+ b.negated }
 
   var negated: Self { isZero ? self : Self.difference(Self.order, self) }
 
@@ -115,14 +118,19 @@ struct Scalar: Sendable, BitwiseCopyable, Equatable {
     while !isBelowOrder { self = Self.difference(self, Self.order) }
   }
 
-  /// The lower and the upper 128 bits.
-  @inline(__always) var halves: (low: Self, high: Self) { (Scalar(w0, w1), Scalar(w2, w3)) }
+  /// The scalar as `low + 2^128 high` with a signed low half of at most 2^127 in magnitude, for scalars below L.
+  @inline(__always) var halves: (low: Self, isLowNegative: Bool, high: Self) {
+    if w1 &>> 63 == 0 { return (Scalar(w0, w1), false, Scalar(w2, w3)) }
+    // 2^128 less the low half is subtracted, 2^128 more is added above it; the high half is below 2^125, so the carry stays inside.
+    let (low, borrow) = UInt64(0).subtractingReportingOverflow(w0)
+    let (above, carry) = w2.addingReportingOverflow(1)
+    return (Scalar(low, 0 &- w1 &- (borrow ? 1 : 0)), true, Scalar(above, w3 &+ (carry ? 1 : 0)))
+  }
 
-  /// Bits `position ..< position + count`, count at most 16; zero beyond bit 255.
-  @inline(__always) func bits(at position: Int, count: Int) -> Int {
+  /// The 64 bits from `position` on, 0 to 255; zero beyond bit 255.
+  @inline(__always) func bits(from position: Int) -> UInt64 {
     let (word, shift) = (position &>> 6, UInt64(truncatingIfNeeded: position & 63))
-    var value = self[word] &>> shift
-    if shift > 48 { value |= self[word &+ 1] &<< (64 &- shift) }
-    return Int(truncatingIfNeeded: value & (1 &<< UInt64(truncatingIfNeeded: count) &- 1))
+    let low = self[word] &>> shift
+    return shift == 0 ? low : low | self[word &+ 1] &<< (64 &- shift)
   }
 }
