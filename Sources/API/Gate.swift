@@ -55,6 +55,8 @@ public final class Gate {
   var healthCache: Answer?
   /// Renders the exposition; set by the driver, which owns the metrics.
   public var metricsText: () -> [UInt8] = { [] }
+  /// Answers commands about peers; set by the driver, which owns the network.
+  public var peers: (PeerCommand, Loop) -> PeerOutcome = { command, _ in answerWithoutNetwork(command) }
   var isDraining = false
 
   /// - Parameters:
@@ -252,6 +254,7 @@ public final class Gate {
     switch head.method {
     case .options: break
     case .get, .head: if route.isSubmission { throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)") }
+    case .post where route == .adminPeers, .delete where route == .adminPeers: break
     case .post: if !route.isSubmission { throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)") }
     default: throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)")
     }
@@ -260,7 +263,7 @@ public final class Gate {
       sessions[slot]!.request.query = query.pairs
     }
     try readQuery(slot, route)
-    guard head.method == .post else {
+    guard head.method == .post && route.isSubmission else {
       if case .length(let length) = head.framing, length > 65_536 { throw Refusal(.batchTooLarge, "this request takes no body", [("limit", .number(0))]) }
       try charge(slot, cost: 1, loop)
       return
