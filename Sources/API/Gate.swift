@@ -69,6 +69,8 @@ public final class Gate {
   /// Renders the exposition; set by the driver, which owns the metrics.
   /// Its argument asks for OpenMetrics.
   public var metricsText: (Bool) -> [UInt8] = { _ in [] }
+  /// Answers commands about peers; set by the driver, which owns the network.
+  public var peers: (PeerCommand, Loop) -> PeerOutcome = { command, _ in answerWithoutNetwork(command) }
   var isDraining = false
 
   /// - Parameters:
