@@ -49,26 +49,36 @@ public struct NodeHome: Sendable {
   ///   - blockTime: milliseconds between blocks.
   ///   - name: name of the validator.
   public static func create(_ path: String, chainID: String, blockTime: UInt32, name: String) throws(NodeFailure) {
-    guard !HomeFile.exists(genesisPath(path)) else { throw NodeFailure(73, "\(genesisPath(path)) exists; nothing was written") }
-    for (directory, mode) in [("", mode_t(0o750)), ("/config", 0o750), ("/keys", 0o700), ("/data", 0o750), ("/logs", 0o750)] {
-      try HomeFile.makeDirectory(path + directory, mode: mode)
+    try createNetwork([(path, name)], chainID: chainID, blockTime: blockTime)
+  }
+
+  /// Makes one home per validator, with keys of their own and one genesis for all. Existing keys are kept; an existing genesis is never replaced.
+  /// - Parameter members: the directory of each home, and the name of its validator.
+  public static func createNetwork(_ members: [(path: String, name: String)], chainID: String, blockTime: UInt32) throws(NodeFailure) {
+    for (path, _) in members where HomeFile.exists(genesisPath(path)) { throw NodeFailure(73, "\(genesisPath(path)) exists; nothing was written") }
+    var validators: [Validator] = []
+    for (path, name) in members {
+      for (directory, mode) in [("", mode_t(0o750)), ("/config", 0o750), ("/keys", 0o700), ("/data", 0o750), ("/logs", 0o750)] {
+        try HomeFile.makeDirectory(path + directory, mode: mode)
+      }
+      for name in ["node", "validator"] where !HomeFile.exists("\(path)/keys/\(name).key") { try makeKey("\(path)/keys/\(name)") }
+      let key = try key(path + "/keys/validator.key").publicKey
+      validators.append(Validator(publicKey: key, cosignerKey: key, power: 1, name: name))
     }
-    for name in ["node", "validator"] where !HomeFile.exists("\(path)/keys/\(name).key") {
-      let key: SigningKey
-      do { key = try SigningKey.generate() } catch { throw NodeFailure(70, "cannot make a key: \(error)") }
-      try HomeFile.replace("\(path)/keys/\(name).key", key.pem(), mode: 0o600)
-      try HomeFile.replace("\(path)/keys/\(name).pub", Array("\(key.publicKey)\n".utf8), mode: 0o644)
-    }
-    let validator = try key(path + "/keys/validator.key")
     var parameters = ChainParameters()
     parameters.blockTime = blockTime
     let text = Genesis.text(
-      chainID: chainID, timestamp: Timestamp(milliseconds: WallClock.now().milliseconds), domain: "moloch.internal",
-      validators: [Validator(publicKey: validator.publicKey, cosignerKey: validator.publicKey, power: 1, name: name)], parameters: parameters, signers: [])
-    do { _ = try Genesis(json: text) } catch {
-      throw NodeFailure(64, error.faults.map { $0.message }.joined(separator: "; "))
-    }
-    try HomeFile.replace(genesisPath(path), text, mode: 0o644)
+      chainID: chainID, timestamp: Timestamp(milliseconds: WallClock.now().milliseconds), domain: "moloch.internal", validators: validators,
+      parameters: parameters, signers: [])
+    do { _ = try Genesis(json: text) } catch { throw NodeFailure(64, error.faults.map { $0.message }.joined(separator: "; ")) }
+    for (path, _) in members { try HomeFile.replace(genesisPath(path), text, mode: 0o644) }
+  }
+
+  private static func makeKey(_ path: String) throws(NodeFailure) {
+    let key: SigningKey
+    do { key = try SigningKey.generate() } catch { throw NodeFailure(70, "cannot make a key: \(error)") }
+    try HomeFile.replace(path + ".key", key.pem(), mode: 0o600)
+    try HomeFile.replace(path + ".pub", Array("\(key.publicKey)\n".utf8), mode: 0o644)
   }
 }
 

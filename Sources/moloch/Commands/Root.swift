@@ -10,7 +10,7 @@ import Glibc
     version: Release.line,
     subcommands: [
       DevCommand.self, RunCommand.self, InitCommand.self, KeygenCommand.self, EventCommand.self, VerifyCommand.self, StatusCommand.self, StorageCommand.self,
-      GenesisCommand.self, MaintenanceCommand.self,
+      GenesisCommand.self, MaintenanceCommand.self, LocalnetCommand.self,
     ])
 
   static func main() {
