@@ -29,20 +29,23 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "CToml"),
 
     // 1 pure: bytes, queues between threads, time and chance as values
     .target(name: "Bytes", swiftSettings: strict),
     .target(name: "Lanes", swiftSettings: strict),
     .target(name: "Ambient", swiftSettings: strict),
 
-    // 2 pure: hashes
+    // 2 pure: hashes, what an operator sets
     .target(name: "Digests", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
+    .target(name: "Configuration", dependencies: ["CToml"], swiftSettings: strict),
 
     // 3 pure: signatures, the tree, the codecs
     .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "COpenSSL"], swiftSettings: strict),
     .target(name: "Merkle", dependencies: ["Bytes", "Digests"], swiftSettings: strict),
     .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "JSON", dependencies: ["Bytes", "CSimdJSON"], swiftSettings: strict),
+    .target(name: "PeerWire", dependencies: ["Bytes"], swiftSettings: strict),
 
     // 4 pure: the formats of the ledger
     .target(name: "Audit", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON"], swiftSettings: strict),
@@ -58,16 +61,18 @@ let package = Package(
 
     // E effectful: sockets and disk
     .target(name: "Reactor", dependencies: ["CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
+    .target(name: "TLS", dependencies: ["COpenSSL", "Bytes"], swiftSettings: strict),
     .target(name: "RocksStore", dependencies: ["CRocksDB", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
 
     // S: the service on the reactor
+    .target(name: "Peering", dependencies: ["Bytes", "Ambient", "Digests", "Ed25519", "JSON", "PeerWire", "TLS", "Reactor"], swiftSettings: strict),
     .target(name: "API", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Consensus", "Replication"], swiftSettings: strict),
 
     // N: the composition; the only place that knows everything
-    .target(name: "MolochNode", dependencies: ["CLinux", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
+    .target(name: "MolochNode", dependencies: ["CLinux", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
 
     // X: the executables
-    .executableTarget(name: "moloch", dependencies: ["MolochNode", "Ambient", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
+    .executableTarget(name: "moloch", dependencies: ["MolochNode", "Configuration", "Ambient", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
     .executableTarget(name: "moloch-load", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", "Reactor", "Ambient", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: strict),
 
     // Tests mirror the targets; ProcessTests run the real binaries
@@ -75,10 +80,15 @@ let package = Package(
     .testTarget(name: "LanesTests", dependencies: ["Lanes"], swiftSettings: strict),
     .testTarget(name: "AmbientTests", dependencies: ["Ambient"], swiftSettings: strict),
     .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
     .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),
+    .testTarget(name: "AuditTests", dependencies: ["Audit", "Bytes", "Digests", "Ed25519", "Merkle", "JSON"], exclude: ["Independent"], resources: [.copy("Golden")], swiftSettings: strict),
+    .testTarget(name: "PeerWireTests", dependencies: ["PeerWire", "Bytes", "Ambient"], swiftSettings: strict),
+    .testTarget(name: "TLSTests", dependencies: ["TLS", "Bytes", "Ed25519", "Ambient"], swiftSettings: strict),
+    .testTarget(name: "PeeringTests", dependencies: ["Peering", "Bytes", "Ambient", "Digests", "Ed25519", "JSON", "PeerWire", "TLS", "Reactor"], swiftSettings: strict),
     .testTarget(name: "VerificationTests", dependencies: ["Verification", "Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "MempoolTests", dependencies: ["Mempool", "Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "ConsensusTests", dependencies: ["Consensus", "Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),
@@ -87,7 +97,7 @@ let package = Package(
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
     .testTarget(name: "APITests", dependencies: ["API", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
-    .testTarget(name: "MolochNodeTests", dependencies: ["MolochNode", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
+    .testTarget(name: "MolochNodeTests", dependencies: ["MolochNode", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
     .testTarget(name: "ConformanceTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "Audit"], resources: [.copy("Vectors")], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(name: "ProcessTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit"], exclude: ["Independent"], swiftSettings: strict),
