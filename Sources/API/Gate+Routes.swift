@@ -74,7 +74,7 @@ extension Gate {
     guard let replica else { throw Refusal(.notReady, "the node is starting") }
     switch route {
     case .status: respond(slot, Answer(.json, statusBody(replica)), loop)
-    case .peers: respond(slot, Answer(.json, Array("{\"peers\":[],\"rejected\":[],\"count\":0}".utf8)), loop)
+    case .peers: respond(slot, Answer(.json, peersBody(loop)), loop)
     case .validators: respond(slot, Answer(.json, validatorsBody(replica, loop.now)), loop)
     case .validator(let text):
       guard let key = PublicKey(text: text), let index = replica.chain.validators.index(of: key) else { throw Refusal(.notFound, "no such validator") }

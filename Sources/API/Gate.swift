@@ -55,6 +55,8 @@ public final class Gate {
   var healthCache: Answer?
   /// Renders the exposition; set by the driver, which owns the metrics.
   public var metricsText: () -> [UInt8] = { [] }
+  /// Renders the connected peers and the refused handshakes; set by the driver, which owns the connections.
+  public var peersBody: (Loop) -> [UInt8] = { _ in [] }
   var isDraining = false
 
   /// - Parameters:

@@ -8,6 +8,9 @@ struct MetricsSnapshot {
   var chainHeight: UInt64?
   var treeSize: UInt64 = 0
   var checkpointSize: UInt64 = 0
+  var peers = 0
+  /// Nil until a certified tip is known.
+  var syncLag: UInt64?
   var mempoolSize = 0
   var mempoolBytes = 0
   var mempoolCapacity = 0
@@ -35,10 +38,10 @@ struct MetricsSnapshot {
       if let value { out += "\(name)\(labels) \(value)\n".utf8 }
     }
     metric("moloch_chain_height", "gauge", "Height of the last final block.", chainHeight)
-    metric("moloch_peer_count", "gauge", "Peers past the handshake.", 0)
+    metric("moloch_peer_count", "gauge", "Peers past the handshake.", UInt64(peers))
     metric("moloch_mempool_size", "gauge", "Pending events.", UInt64(mempoolSize))
     metric("moloch_block_time_ms", "gauge", "Milliseconds from proposal to durable commit of the last block.", blockTimeMilliseconds)
-    metric("moloch_sync_lag", "gauge", "Blocks behind the highest certified tip.", chainHeight == nil ? nil : 0)
+    metric("moloch_sync_lag", "gauge", "Blocks behind the highest certified tip.", syncLag)
     histogram(&out)
     metric("moloch_storage_bytes", "gauge", "Allocated bytes of all files under data.", storage?.total)
     metric("moloch_storage_capacity", "gauge", "Allocated bytes plus the free bytes of the file system.", storage.map { $0.total + $0.free })

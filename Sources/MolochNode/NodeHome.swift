@@ -11,7 +11,10 @@ public struct NodeHome: Sendable {
   public let data: String
   public let genesis: Genesis
   public let nodeKey: SigningKey
-  public let validatorKey: SigningKey
+  /// Nil on a node that does not vote.
+  public let validatorKey: SigningKey?
+  /// Says that the validator key has voted, see `ValidatorState`.
+  let validatorMarkPath: String
 
   public static func genesisPath(_ home: String) -> String { home + "/config/genesis.json" }
 
@@ -27,7 +30,8 @@ public struct NodeHome: Sendable {
       throw NodeFailure(78, error.faults.map { "\(genesisPath):\($0.line):\($0.column): \($0.message)" }.joined(separator: "\n"))
     }
     nodeKey = try Self.key(options.nodeKeyPath)
-    validatorKey = try Self.key(options.validatorKeyPath)
+    validatorKey = options.settings.boolean("consensus.validator") ? try Self.key(options.validatorKeyPath) : nil
+    validatorMarkPath = options.validatorKeyPath + ".used"
     let chain = options.settings.text("node.chain_id")
     guard chain.isEmpty || chain == genesis.chainID else {
       throw NodeFailure(78, "node.chain_id = \"\(chain)\", but \(genesisPath) is the genesis of \(genesis.chainID)")
@@ -35,12 +39,6 @@ public struct NodeHome: Sendable {
     let lifetime = options.settings["mempool.event_ttl"]
     if lifetime.origin != .standard, options.poolTimeToLiveMilliseconds > genesis.parameters.pastWindow {
       throw NodeFailure(78, "mempool.event_ttl is longer than past_window_ms = \(genesis.parameters.pastWindow) of \(genesisPath): no block could take such an event")
-    }
-    guard genesis.validators.count == 1 else {
-      throw NodeFailure(78, "the genesis names \(genesis.validators.count) validators; this release runs chains of one")
-    }
-    guard genesis.validators.validators[0].publicKey == validatorKey.publicKey, genesis.validators.validators[0].cosignerKey == validatorKey.publicKey else {
-      throw NodeFailure(78, "\(options.validatorKeyPath) (\(validatorKey.publicKey)) is not the validator of the genesis (\(genesis.validators.validators[0].publicKey))")
     }
   }
 
