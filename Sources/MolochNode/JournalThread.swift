@@ -1,3 +1,4 @@
+import Ambient
 import Audit
 import Bytes
 import Consensus

@@ -2,6 +2,7 @@ import API
 import Ambient
 import Audit
 import Bytes
+import Digests
 import Configuration
 import Ed25519
 import Peering
@@ -57,12 +58,11 @@ public enum Node {
       options: options.gate, chain: facts, connections: limits.connections,
       seed: Bytes32(random.next(), random.next(), random.next(), random.next()), now: MonotonicClock.now())
     let storage = StorageThread(home: home, options: options.store, log: log)
-    let resolver = ResolverThread()
     let network: Network
     do throws(NodeFailure) { network = try makeNetwork(home, options, connections: limits.connections) } catch { return error }
-    let driver = NodeDriver(home: home, options: options, gate: gate, storage: storage, network: network, resolver: resolver, log: log, version: version)
+    let driver = NodeDriver(home: home, options: options, gate: gate, storage: storage, network: network, log: log, version: version)
     let events = try EventLoop(backend, driver: driver, limits: limits)
-    resolver.wake(events.loop.waker)
+    driver.resolver = try Resolver(waker: events.loop.waker)
     defer { events.closeAll() }
     try events.watchSignals()
     do throws(NodeFailure) {

@@ -18,7 +18,8 @@ extension NodeDriver {
       perform(loop)
       takePeeringEvents(loop)
     } while !effects.isEmpty
-    for lookup in network.lookups { resolver.post(lookup) }
+    // A name that finds no room is asked for again by the next dial.
+    for lookup in network.lookups { _ = resolver?.resolve(lookup.token, host: lookup.host, family: lookup.family) }
     network.lookups.removeAll(keepingCapacity: true)
   }
 

@@ -7,6 +7,7 @@ import Digests
 import Ed25519
 import Ledger
 import Mempool
+import Peering
 import Reactor
 import Replication
 
@@ -24,7 +25,8 @@ final class NodeDriver: Driver {
   let options: NodeOptions
   let storage: StorageThread
   let network: Network
-  let resolver: ResolverThread
+  /// Set once the loop exists, which its answers wake.
+  var resolver: Resolver?
   let log: Log
   private let began = MonotonicClock.now()
   var listening: [Listening] = []
@@ -50,14 +52,13 @@ final class NodeDriver: Driver {
   private var stopsWhenOpen = false
 
   init(
-    home: NodeHome, options: NodeOptions, gate: Gate, storage: StorageThread, network: Network, resolver: ResolverThread, log: Log, version: String
+    home: NodeHome, options: NodeOptions, gate: Gate, storage: StorageThread, network: Network, log: Log, version: String
   ) {
     self.home = home
     self.options = options
     self.gate = gate
     self.storage = storage
     self.network = network
-    self.resolver = resolver
     self.log = log
     lastReport = began
     metrics.version = version
@@ -221,7 +222,7 @@ final class NodeDriver: Driver {
       }
     }
     takeJournalReports(loop)
-    while let answer = resolver.answers.take() { network.resolved(answer.token, answer.addresses, loop) }
+    while let answer = resolver?.take() { network.resolved(answer.token, answer.addresses, loop) }
     settle(loop)
   }
 

@@ -99,11 +99,11 @@ public struct NodeOptions: Sendable {
     options.name = settings.text("node.name")
     options.version = Node.version
     for text in settings.list("network.boot_nodes") {
-      do throws(MultiaddrError) { options.bootNodes.append(try Multiaddr(text)) } catch { throw NodeFailure(78, "network.boot_nodes: \"\(text)\": \(error)") }
+      do throws(MultiaddrError) { options.bootNodes.append(try Multiaddr(parsing: text)) } catch { throw NodeFailure(78, "network.boot_nodes: \"\(text)\": \(error)") }
     }
     let external = settings.text("network.external_addr")
     if !external.isEmpty {
-      do throws(MultiaddrError) { options.externalAddress = try Multiaddr(external) } catch { throw NodeFailure(78, "network.external_addr: \"\(external)\": \(error)") }
+      do throws(MultiaddrError) { options.externalAddress = try Multiaddr(parsing: external) } catch { throw NodeFailure(78, "network.external_addr: \"\(external)\": \(error)") }
     }
     return options
   }
