@@ -1,6 +1,7 @@
 public import Audit
 public import Digests
 public import Ed25519
+public import Replication
 
 /// What never changes while the node runs.
 public struct ChainFacts: Sendable {
@@ -58,6 +59,10 @@ public struct Publication: Sendable {
 public struct Surroundings: Sendable {
   public var publication: Publication?
   public var indexedHeight: UInt64 = 0
+  /// Peers past the handshake.
+  public var peerCount = 0
+  /// Nil before the store is open.
+  public var sync: SyncFacts?
   public var uptimeSeconds: UInt64 = 0
   /// The store refuses writes: the reason for people.
   public var readOnlyReason: String?

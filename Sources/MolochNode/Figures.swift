@@ -61,6 +61,14 @@ final class Figures {
     storage.indexLag.set(height - min(height, pulse.indexedHeight))
   }
 
+  /// About once a second, where the node stands among its peers.
+  func take(_ facts: SyncFacts, peers: Int, isVoting: Bool) {
+    metrics.network.peerCount.set(peers)
+    if let lag = facts.lag { metrics.sync.lag.set(lag) }
+    metrics.sync.isSyncing.set(facts.isSyncing)
+    metrics.consensus.isActive.set(isVoting)
+  }
+
   func reloaded(accepted: Bool) {
     metrics.process.lastReloadSuccess.set(accepted)
     metrics.process.lastReloadTime.set(Double(WallClock.now().milliseconds) / 1000)
@@ -88,9 +96,6 @@ final class Figures {
       metrics.chain.treeSize.set(replica.durable.header.treeSize)
       mempool.size.set(replica.pool.load.events)
       mempool.bytes.set(replica.pool.load.bytes)
-      metrics.sync.lag.set(0)
-      metrics.sync.isSyncing.set(false)
-      metrics.consensus.isActive.set(true)
     }
     readProcess()
     return Exposition(metrics.registry, format).bytes
