@@ -18,6 +18,7 @@ let package = Package(
   products: [
     .executable(name: "moloch", targets: ["moloch"]),
     .executable(name: "moloch-load", targets: ["moloch-load"]),
+    .executable(name: "moloch-sim", targets: ["moloch-sim"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -55,6 +56,9 @@ let package = Package(
     // 6 pure: the replica composes the engines
     .target(name: "Replication", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
 
+    // 7 pure: whole clusters from one seed
+    .target(name: "Simulation", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger", "Replication"], swiftSettings: strict),
+
     // E effectful: sockets and disk
     .target(name: "Reactor", dependencies: ["CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .target(name: "RocksStore", dependencies: ["CRocksDB", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
@@ -68,6 +72,8 @@ let package = Package(
     // X: the executables
     .executableTarget(name: "moloch", dependencies: ["MolochNode", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
     .executableTarget(name: "moloch-load", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", "Reactor", "Ambient", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: strict),
+
+    .executableTarget(name: "moloch-sim", dependencies: ["Simulation", "Digests", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
 
     // Tests mirror the targets; ProcessTests run the real binaries
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),

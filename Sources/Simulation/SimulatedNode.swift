@@ -1,0 +1,74 @@
+import Ambient
+import Audit
+import Consensus
+import Digests
+import Ed25519
+import Ledger
+import Mempool
+import Replication
+
+/// One machine of the cluster: what survives a crash (disk, keys), and the replica while its process runs.
+final class SimulatedNode {
+  /// What the storage thread of a node does, one after the other.
+  enum DiskJob {
+    case journal(JournalWrite, records: [JournalRecord], through: UInt64?, oldestKept: UInt64)
+    case store(Block)
+    case persist([BlockCommit], Height)
+    case load(StoreQuery)
+  }
+
+  let index: Int
+  /// Nil for an observer.
+  let key: SigningKey?
+  /// Neither a liar nor one of twins.
+  let isHonest: Bool
+  var liar: (any Liar)?
+  var stageRandom: SeededGenerator
+
+  // What a crash leaves.
+  var journal: JournalDisk
+  var store: MemoryStore
+  /// Added to the world's time for the wall clock, milliseconds.
+  var clockOffset: Int64 = 0
+  /// The vote journal was lost and the marker beside the key says that there was one.
+  var hasVoted = false
+
+  // What it does not.
+  var replica: Replica?
+  var writer: JournalWriter?
+  /// Counts starts, so that what belongs to an earlier process is told apart.
+  var incarnation = 0
+  var jobs: [DiskJob] = []
+  var timerGeneration = 0
+  /// Connections by peer.
+  var links: [PeerLink?]
+  /// Effects until a planned crash.
+  var effectsToCrash: UInt64?
+  var downMillisecondsAfterCrash: UInt64 = 0
+  var diskFactor: UInt64 = 1
+  var isWiped = false
+  /// Events admitted by this process, until they are final.
+  var admitted: [EventID] = []
+
+  init(index: Int, key: SigningKey?, isHonest: Bool, liar: (any Liar)?, seed: UInt64, chainTag: ChainTag, genesis: BlockHeader, nodes: Int) {
+    self.index = index
+    self.key = key
+    self.isHonest = isHonest
+    self.liar = liar
+    stageRandom = SeededGenerator(seed: seed)
+    journal = JournalDisk(chainTag: chainTag)
+    store = MemoryStore(genesis: genesis)
+    links = Array(repeating: nil, count: nodes)
+  }
+
+  var isUp: Bool { replica != nil }
+
+  func wall(_ now: Instant) -> Timestamp {
+    let time = Int64(now.milliseconds) + clockOffset
+    return Timestamp(milliseconds: UInt64(max(1, time)))
+  }
+
+  func times(_ now: Instant) -> Times { Times(monotonic: now, wall: wall(now)) }
+
+  func peer(of link: PeerLink) -> Int? { links.firstIndex(of: link) }
+}
