@@ -9,12 +9,17 @@ import Replication
 
 /// One machine of the cluster: what survives a crash (disk, keys), and the replica while its process runs.
 final class SimulatedNode {
-  /// What the storage thread of a node does, one after the other.
+  /// What the disk of a node does. The store and the journal are two lines, each one job after the other.
   enum DiskJob {
-    case journal(JournalWrite, records: [JournalRecord], through: UInt64?, oldestKept: UInt64)
+    /// What is told when it is done: the machine's records up to a sequence number, or a final height.
+    enum Answer { case synced(UInt64), persisted(Height) }
+
+    case journal(JournalWrite, records: [JournalRecord], oldestKept: UInt64, Answer)
     case store(Block)
-    case persist([BlockCommit], Height)
+    case persist([BlockCommit], records: [JournalRecord], Height)
     case load(StoreQuery)
+
+    var line: Int { if case .journal = self { 1 } else { 0 } }
   }
 
   let index: Int
@@ -38,7 +43,8 @@ final class SimulatedNode {
   var writer: JournalWriter?
   /// Counts starts, so that what belongs to an earlier process is told apart.
   var incarnation = 0
-  var jobs: [DiskJob] = []
+  /// By line: the store, the journal.
+  var jobs: [[DiskJob]] = [[], []]
   var timerGeneration = 0
   /// Connections by peer.
   var links: [PeerLink?]

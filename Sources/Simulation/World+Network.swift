@@ -52,7 +52,7 @@ extension World {
     }
     if node.isHonest { try watch(message, index) }
     guard var liar = node.liar, let key = node.key else {
-      let (type, bytes) = message.encode()
+      let (type, bytes) = message.encoded()
       return transmit(type, bytes, from: index, to: peers)
     }
     var stage = Stage(key: key, chainTag: genesis.chainTag, others: nodes.indices.filter { $0 != index }, random: node.stageRandom)
@@ -68,7 +68,7 @@ extension World {
       statistics.lies += 1
       switch send.line {
       case .message(let message):
-        let (type, bytes) = message.encode()
+        let (type, bytes) = message.encoded()
         transmit(type, bytes, from: index, to: send.to, delayMilliseconds: send.delayMilliseconds)
       case .raw(let type, let bytes): transmit(type, bytes, from: index, to: send.to, delayMilliseconds: send.delayMilliseconds)
       }

@@ -19,7 +19,7 @@ extension World {
     if case .damaged(let reason) = condition { throw failureNow(.durability, "node \(index) takes its intact journal for damaged: \(reason)") }
     node.writer = writer
     node.incarnation += 1
-    node.jobs = []
+    node.jobs = [[], []]
     node.timerGeneration += 1
     node.effectsToCrash = nil
     node.admitted = []
@@ -45,13 +45,20 @@ extension World {
     limits.perSignerPercent = 100
     var random = SeededGenerator(seed: scenario.seed ^ UInt64(node.index) << 32 ^ UInt64(node.incarnation))
     do {
-      let restored = try RestoredState(
-        store: node.store, genesis: genesis, records: records, hasLostJournal: hasLostJournal, seed: random.next())
-      var machine = Machine.Options(chainTag: genesis.chainTag, parameters: genesis.parameters)
+      let head = node.store.head
+      let tree = try MountainRange(size: head.treeSize, from: node.store.reader(of: .entries))
+      let history = try MountainRange(size: head.height.rawValue, from: node.store.reader(of: .history))
+      var chain = Chain(
+        tip: ChainTip(header: head, tree: tree, history: history), validators: genesis.validators, parameters: genesis.parameters, signers: genesis.signers,
+        seed: random.next())
+      try node.store.restoreWindow(of: &chain)
+      var machine = Machine.Options(chainTag: genesis.chainTag)
       machine.baseDelayMilliseconds = scenario.baseDelayMilliseconds
+      let state = try RestoredState(chain: chain, journal: hasLostJournal ? .lost : .records(records), from: node.store)
+      let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
       return Replica(
-        restored: restored, pool: EventPool(limits: limits, seed: random.next()), key: node.key, options: Replica.Options(machine: machine),
-        seed: Bytes32(random.next(), random.next(), random.next(), random.next()), now: node.times(now))
+        state, pool: EventPool(limits: limits, seed: random.next()), key: node.key,
+        options: Replica.Options(machine: machine, origin: genesis.origin, seed: seed), now: now)
     } catch { preconditionFailure("the simulated store holds what was put into it: \(error)") }
   }
 
@@ -62,8 +69,8 @@ extension World {
     statistics.crashes += 1
     trace("node \(index) crashes")
     auditor.note(2, index, now.nanoseconds, [])
-    if let first = node.jobs.first { tear(node, first) }
-    node.jobs = []
+    for line in node.jobs { if let first = line.first { tear(node, first) } }
+    node.jobs = [[], []]
     node.replica = nil
     node.writer = nil
     node.incarnation += 1
@@ -76,17 +83,12 @@ extension World {
   /// What was being written when the process ended is there in part; what waited behind it is not.
   private mutating func tear(_ node: SimulatedNode, _ job: SimulatedNode.DiskJob) {
     switch job {
-    case .journal(let write, let records, _, let oldest):
-      if random.happens(300_000) {
-        node.journal.complete(write, oldestKept: oldest)
-        record(records)
-      } else {
-        node.journal.tear(write, oldestKept: oldest, &random)
-        // What of it landed binds the node, and so may be said again after a restart.
-        record(records)
-      }
+    case .journal(let write, let records, let oldest, _):
+      if random.happens(300_000) { node.journal.complete(write, oldestKept: oldest) } else { node.journal.tear(write, oldestKept: oldest, &random) }
+      // What of it landed binds the node, and so may be said after a restart.
+      record(records)
     case .store(let block): if random.happens(500_000) { apply { () throws(StoreError) in try node.store.store(block) } }
-    case .persist(let commits, _): if random.happens(500_000) { apply { () throws(StoreError) in try node.store.commit(commits) } }
+    case .persist(let commits, _, _): if random.happens(500_000) { apply { () throws(StoreError) in try node.store.commit(commits) } }
     case .load: break
     }
   }
@@ -118,12 +120,11 @@ extension World {
   private mutating func perform(_ effect: ReplicaEffect, _ index: Int) throws(Failure) {
     let node = nodes[index]
     switch effect {
-    case .journal(let records, let through): appendJournal(node, records, through)
+    case .journal(let records, let through): appendJournal(node, records, .synced(through))
     case .store(let block): enqueue(node, .store(block))
     case .persist(let commits, let records, let height):
       if node.isHonest { for commit in commits { try chainLaws.persisted(commit, node: index, now: milliseconds) } }
-      enqueue(node, .persist(commits, height))
-      if !records.isEmpty { appendJournal(node, records, nil) }
+      enqueue(node, .persist(commits, records: records, height))
     case .send(let message, let destination): try send(message, destination, index)
     case .load(let query): enqueue(node, .load(query))
     case .setTimer(let instant):
@@ -136,6 +137,7 @@ extension World {
       trace("node \(index) reports height \(block.header.height.rawValue)")
       try chainLaws.reported(block.header, block.hash, node: index, now: milliseconds)
     case .evidence: statistics.evidence += 1
+    case .checkpoint: break
     case .penalise(let link, let fault):
       guard let peer = node.peer(of: link) else { return }
       trace("node \(index) penalises node \(peer) for \(fault)")
@@ -149,45 +151,54 @@ extension World {
 
   // MARK: Disk
 
-  private mutating func appendJournal(_ node: SimulatedNode, _ records: [JournalRecord], _ through: UInt64?) {
+  private mutating func appendJournal(_ node: SimulatedNode, _ records: [JournalRecord], _ answer: SimulatedNode.DiskJob.Answer) {
     guard let write = node.writer?.append(records), let oldest = node.writer?.oldestKept else { return }
-    // Jobs are done one after the other, each a barrier of its own.
+    // The journal's jobs are done one after the other, each a barrier of its own.
     node.writer?.synced()
-    enqueue(node, .journal(write, records: records, through: through, oldestKept: oldest))
+    enqueue(node, .journal(write, records: records, oldestKept: oldest, answer))
   }
 
   private mutating func enqueue(_ node: SimulatedNode, _ job: SimulatedNode.DiskJob) {
-    node.jobs.append(job)
-    if node.jobs.count == 1 { schedule(node) }
+    node.jobs[job.line].append(job)
+    if node.jobs[job.line].count == 1 { schedule(node, job.line) }
   }
 
-  private mutating func schedule(_ node: SimulatedNode) {
+  private mutating func schedule(_ node: SimulatedNode, _ line: Int) {
     let microseconds = random.between(50, 900) * node.diskFactor
-    agenda.add(.disk(node: node.index, incarnation: node.incarnation), at: now.adding(nanoseconds: microseconds * 1000))
+    agenda.add(.disk(node: node.index, incarnation: node.incarnation, line: line), at: now.adding(nanoseconds: microseconds * 1000))
   }
 
-  mutating func diskDone(_ index: Int) throws(Failure) {
+  mutating func diskDone(_ index: Int, _ line: Int) throws(Failure) {
     let node = nodes[index]
-    guard !node.jobs.isEmpty else { return }
-    let job = node.jobs.removeFirst()
-    if !node.jobs.isEmpty { schedule(node) }
+    guard !node.jobs[line].isEmpty else { return }
+    let job = node.jobs[line].removeFirst()
+    if !node.jobs[line].isEmpty { schedule(node, line) }
     switch job {
-    case .journal(let write, let records, let through, let oldest):
+    case .journal(let write, let records, let oldest, let answer):
       node.journal.complete(write, oldestKept: oldest)
       record(records)
-      if let through { try act(index) { $0.journalSynced(through, now: $1, &$2) } }
+      switch answer {
+      case .synced(let through): try act(index) { $0.journalSynced(through, now: $1, &$2) }
+      case .persisted(let height): try persisted(node, height)
+      }
     case .store(let block):
       apply { () throws(StoreError) in try node.store.store(block) }
       let hash = block.hash
       try act(index) { $0.stored(hash, now: $1, &$2) }
-    case .persist(let commits, let height):
+    case .persist(let commits, let records, let height):
       apply { () throws(StoreError) in try node.store.commit(commits) }
-      node.admitted.removeAll { chainLaws.heights[$0] != nil }
-      try act(index) { $0.persisted(height, now: $1, &$2) }
+      if records.isEmpty { try persisted(node, height) } else { appendJournal(node, records, .persisted(height)) }
     case .load(let query):
       let answer: StoreAnswer
-      do throws(StoreError) { answer = try query.answer(from: node.store) } catch { preconditionFailure("the simulated store cannot be read: \(error)") }
-      try act(index) { $0.loaded(answer, now: $1, &$2) }
+      do throws(StoreError) { answer = try node.store.load(query, epochLength: scenario.epochLength, chainTag: genesis.chainTag) } catch {
+        preconditionFailure("the simulated store cannot be read: \(error)")
+      }
+      try act(index) { $0.loaded(answer, for: query, now: $1, &$2) }
     }
+  }
+
+  private mutating func persisted(_ node: SimulatedNode, _ height: Height) throws(Failure) {
+    node.admitted.removeAll { chainLaws.heights[$0] != nil }
+    try act(node.index) { $0.persisted(height, now: $1, &$2) }
   }
 }

@@ -17,7 +17,7 @@ public struct World {
   enum Item {
     case deliver(to: Int, from: Int, link: PeerLink, type: UInt8, [UInt8])
     case timer(node: Int, incarnation: Int, generation: Int)
-    case disk(node: Int, incarnation: Int)
+    case disk(node: Int, incarnation: Int, line: Int)
     case start(node: Int)
     case connect(Int, Int)
     case submit
@@ -163,9 +163,9 @@ public struct World {
     case .timer(let node, let incarnation, let generation):
       guard nodes[node].incarnation == incarnation, nodes[node].timerGeneration == generation else { return }
       try act(node) { $0.timer(now: $1, &$2) }
-    case .disk(let node, let incarnation):
+    case .disk(let node, let incarnation, let line):
       guard nodes[node].incarnation == incarnation else { return }
-      try diskDone(node)
+      try diskDone(node, line)
     case .start(let node): try start(node)
     case .connect(let a, let b): try connect(a, b)
     case .submit: try submit()

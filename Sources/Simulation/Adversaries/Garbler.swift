@@ -5,7 +5,7 @@ struct Garbler: Liar {
   mutating func outgoing(_ message: ReplicaMessage, to peers: [Int], _ stage: inout Stage) {
     stage.send(message, to: peers)
     guard stage.random.below(4) == 0 else { return }
-    var (type, bytes) = message.encode()
+    var (type, bytes) = message.encoded()
     switch stage.random.below(3) {
     case 0: bytes = (0..<stage.random.below(400)).map { _ in UInt8(truncatingIfNeeded: stage.random.next()) }
     case 1: if !bytes.isEmpty { bytes[Int(stage.random.below(UInt64(bytes.count)))] ^= UInt8(stage.random.between(1, 255)) }
