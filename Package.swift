@@ -29,6 +29,7 @@ let package = Package(
     .systemLibrary(name: "CLinux", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+    .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
     // 1 pure: bytes, queues between threads, time and chance as values
     .target(name: "Bytes", swiftSettings: strict),
@@ -42,7 +43,8 @@ let package = Package(
     .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "COpenSSL"], swiftSettings: strict),
     .target(name: "Merkle", dependencies: ["Bytes", "Digests"], swiftSettings: strict),
     .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
-    .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
+    .target(name: "JSON", dependencies: ["Bytes", "CSimdJSON"], swiftSettings: strict),
+    .target(name: "PeerWire", dependencies: ["Bytes"], swiftSettings: strict),
 
     // 4 pure: the formats of the ledger
     .target(name: "Audit", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON"], swiftSettings: strict),
@@ -61,9 +63,11 @@ let package = Package(
 
     // E effectful: sockets and disk
     .target(name: "Reactor", dependencies: ["CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
+    .target(name: "TLS", dependencies: ["COpenSSL", "Bytes"], swiftSettings: strict),
     .target(name: "RocksStore", dependencies: ["CRocksDB", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
 
     // S: the service on the reactor
+    .target(name: "Peering", dependencies: ["Bytes", "Ambient", "Digests", "Ed25519", "JSON", "PeerWire", "TLS", "Reactor"], swiftSettings: strict),
     .target(name: "API", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Consensus", "Replication"], swiftSettings: strict),
 
     // N: the composition; the only place that knows everything
@@ -83,7 +87,11 @@ let package = Package(
     .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
-    .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"], swiftSettings: strict),
+    .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),
+    .testTarget(name: "AuditTests", dependencies: ["Audit", "Bytes", "Digests", "Ed25519", "Merkle", "JSON"], exclude: ["Independent"], resources: [.copy("Golden")], swiftSettings: strict),
+    .testTarget(name: "PeerWireTests", dependencies: ["PeerWire", "Bytes", "Ambient"], swiftSettings: strict),
+    .testTarget(name: "TLSTests", dependencies: ["TLS", "Bytes", "Ed25519", "Ambient"], swiftSettings: strict),
+    .testTarget(name: "PeeringTests", dependencies: ["Peering", "Bytes", "Ambient", "Digests", "Ed25519", "JSON", "PeerWire", "TLS", "Reactor"], swiftSettings: strict),
     .testTarget(name: "VerificationTests", dependencies: ["Verification", "Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "MempoolTests", dependencies: ["Mempool", "Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "ConsensusTests", dependencies: ["Consensus", "Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),

@@ -160,7 +160,7 @@ extension Gate {
   private func respondSingle(_ slot: Int, _ result: SubmissionResult, _ loop: Loop) {
     guard let session = sessions[slot] else { return }
     if case .refused(let code, let reason) = result.outcome {
-      sessions[slot]!.request.refusal = refusal(code, reason, session.body.bytes)
+      sessions[slot]!.request.refusal = refusal(code, reason, result.fault, session.body.bytes)
       return respondRefusal(slot, loop)
     }
     guard let id = result.id else { return }
@@ -204,7 +204,7 @@ extension Gate {
     respond(slot, Answer(status: status, .json, json.bytes, fields: fields), loop)
   }
 
-  private func refusal(_ code: ErrorCode, _ reason: StaticString, _ record: RawSpan) -> Refusal {
+  private func refusal(_ code: ErrorCode, _ reason: StaticString, _ fault: ProfileFault?, _ record: RawSpan) -> Refusal {
     var details: [(String, Refusal.Detail)] = [("field", .text(Self.field(of: reason))), ("reason", .text("\(reason)"))]
     if "\(reason)" == "bad_signature", record.byteCount >= Statement.byteCount {
       details.append(("statement", .text(Hex.encode(record.extracting(0..<Statement.byteCount)))))
@@ -214,7 +214,7 @@ extension Gate {
       details.append(("past_window_ms", .number(chain.parameters.pastWindow)))
       details.append(("future_window_ms", .number(chain.parameters.futureWindow)))
     }
-    return Refusal(code, Self.message(of: reason), details)
+    return Refusal(code, fault.map { "\($0.message)" } ?? Self.message(of: reason), details)
   }
 
   private static func field(of reason: StaticString) -> String {
@@ -312,7 +312,7 @@ extension Gate {
     }
     json.key("error")
     if case .refused(let code, let reason) = result.outcome {
-      let refusal = refusal(code, reason, body.extracting(result.range))
+      let refusal = refusal(code, reason, result.fault, body.extracting(result.range))
       json.beginObject()
       json.key("code")
       json.string(refusal.code.rawValue)

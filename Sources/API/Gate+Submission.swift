@@ -163,6 +163,13 @@ extension Gate {
       sessions[slot]!.results[index].outcome = .refused(code, reason)
       return false
     }
+    if statement.contentType == .json, record.hasBody, !statement.flags.contains(.encrypted),
+      let fault = profile.fault(in: span.extracting(Entry.byteCount + Record.saltByteCount..<record.byteCount))
+    {
+      sessions[slot]!.results[index].fault = fault
+      sessions[slot]!.results[index].outcome = .refused(.invalidEvent, "bad_body")
+      return false
+    }
     let isQueued = verification.enqueue(
       record.entry.signature, over: span.extracting(0..<Statement.byteCount), by: statement.signer, token: UInt64(inVerification.count),
       source: sessions[slot]!.addressKey.0 ^ sessions[slot]!.addressKey.1, now: loop.now.nanoseconds)

@@ -40,6 +40,7 @@ public final class Gate {
   var sessions: [Session?]
   var limiter: RateLimiter?
   var verification: VerificationQueue
+  var profile: EventProfile
   var verdicts: [Verdict] = []
   /// Slots with records to check, in the order of arrival.
   var submissions: [Int] = []
@@ -66,6 +67,7 @@ public final class Gate {
     sessions = Array(repeating: nil, count: connections)
     limiter = options.rateLimit.map { RateLimiter(requestsPerMinute: $0.requestsPerMinute, burst: $0.burst) }
     verification = VerificationQueue(capacity: APILimit.signaturesPerBatch, seed: seed)
+    profile = EventProfile(bodyBytesMax: Int(chain.parameters.bodyBytesMax))
     requestCounter = seed.w0
   }
 

@@ -2,6 +2,7 @@ import Ambient
 import Audit
 import Bytes
 import HTTP1
+import JSON
 import Reactor
 
 /// Who a listener talks to.
@@ -94,5 +95,7 @@ struct SubmissionResult {
   var timestamp = Timestamp(milliseconds: 0)
   var range: Range<Int>
   var isGatewayAttested = false
+  /// Why the body was refused, with the outcome `bad_body`.
+  var fault: ProfileFault?
   var outcome: Outcome
 }

@@ -2,7 +2,9 @@
 //
 // An event is a signed `Statement`; with its signature an `Entry`, with salt and body a `Record`. Records make blocks under a `BlockHeader`, which
 // a quorum of a `ValidatorSet` makes final with a `Certificate`. `Genesis` fixes the first set and the `ChainParameters`.
-// `Checkpoint`s, `TlogProof`s and proof bundles carry proofs to people who trust no node; `OfflineVerification` checks them.
+// A `Handoff` leads from one set to the next; a `GovernanceAct` is what validators sign to change sets, parameters and signers.
+// `Checkpoint`s in `SignedNote`s, `TlogProof`s and proof bundles carry proofs to people who trust no node; `OfflineVerification` checks them,
+// from genesis, from a known block, or by a `TlogPolicy`.
 //
 //     body -> digest -> statement -> leaf -> tree root -> header -> certificate -> set -> handoffs -> genesis
 //
@@ -12,4 +14,4 @@
 // * Signatures are judged only by `Verifier`, the one acceptance rule of the chain.
 // * Nothing here reads a file, a clock or a socket.
 //
-// Source: ledger formats, sections 1 to 14; C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof.
+// Source: ledger formats, sections 1 to 14; C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-policy.

@@ -1,118 +1,90 @@
 import Bytes
-public import Digests
-public import Ed25519
+import Digests
+import Ed25519
 
-/// Kind of a note signature (C2SP signed-note and tlog-cosignature).
-public enum NoteSignatureType: UInt8, Sendable {
-  /// Plain Ed25519 over the text: the log's own line.
-  case log = 1
-  /// cosignature/v1: Ed25519 over a header with the time, then the text.
-  case cosignature = 4
+/// Why the signatures of a note are not taken.
+public enum NoteError: Error, Hashable, Sendable {
+  /// A signature of this known key is not accepted: the whole note is refused.
+  case badSignature(name: String)
 }
 
-/// A named key that signs notes. Text form: `<name>+<8 hex key id>+<base64(type || key)>`.
-public struct VerifierKey: Hashable, Sendable {
-  public let name: String
-  public let type: NoteSignatureType
-  public let key: PublicKey
-
-  public init(name: String, type: NoteSignatureType, key: PublicKey) {
-    self.name = name
-    self.type = type
-    self.key = key
+/// A signed note that was read (C2SP signed-note): text, empty line, signature lines. Nothing in it is trusted before keys are asked for.
+public struct SignedNote: Sendable {
+  /// One line as written; what the blob means depends on the key that reads it.
+  struct Line: Sendable {
+    var name: [UInt8]
+    /// 4 bytes.
+    var keyID: [UInt8]
+    /// What follows the key id.
+    var signature: [UInt8]
   }
 
-  /// Parses the text form; nil when a part is malformed or the key id does not belong to the rest.
-  public init?(text: String) {
-    let parts = text.split(separator: "+", maxSplits: 2, omittingEmptySubsequences: false)
-    guard parts.count == 3, !parts[0].isEmpty, let material = Base64.decode(parts[2]), material.count == 33,
-      let type = NoteSignatureType(rawValue: material[0]), let key = Bytes32(Array(material[1...]))
-    else { return nil }
-    self.init(name: String(parts[0]), type: type, key: PublicKey(key))
-    guard String(parts[1]) == keyIDText else { return nil }
+  /// Valid UTF-8 that ends in LF and holds no other control character.
+  public let text: [UInt8]
+  let lines: [Line]
+
+  /// Parses a whole note.
+  /// - Throws: `.malformed` for more than 128 KiB or 100 lines, invalid UTF-8, CR or another control character, a missing empty line, and a line
+  ///   that is not em dash, key name and canonical base64 of a key id and at least one byte.
+  public init(parsing bytes: [UInt8]) throws(FormatError) {
+    guard bytes.count <= LedgerLimit.noteByteCount else { throw .malformed("a note of \(bytes.count) bytes") }
+    guard let whole = bytes.bytes.text else { throw .malformed("a note is UTF-8") }
+    for scalar in whole.unicodeScalars where scalar.value != 0x0A && scalar.properties.generalCategory == .control {
+      throw .malformed("a note holds no control character but LF")
+    }
+    guard bytes.last == 0x0A else { throw .malformed("a note ends in LF") }
+    // The signatures follow the last empty line: the text may hold others.
+    guard let end = (1..<bytes.count).last(where: { bytes[$0] == 0x0A && bytes[$0 - 1] == 0x0A }), end + 1 < bytes.count else {
+      throw .malformed("an empty line and signatures follow the text")
+    }
+    text = Array(bytes[..<end])
+    let written = bytes[(end + 1)..<(bytes.count - 1)].split(separator: 0x0A, omittingEmptySubsequences: false)
+    guard written.count <= LedgerLimit.noteSignatures else { throw .malformed("\(written.count) signature lines, more than \(LedgerLimit.noteSignatures)") }
+    var lines: [Line] = []
+    for line in written { lines.append(try Self.line(line)) }
+    self.lines = lines
   }
 
-  /// First four bytes of `SHA-256(name || LF || type || key)`.
-  public var keyID: [UInt8] {
-    Array(SHA256.hash(Array(name.utf8) + [0x0A, type.rawValue] + key.bytes.array).bytes.array.prefix(4))
+  private static func line(_ line: ArraySlice<UInt8>) throws(FormatError) -> Line {
+    let mark: [UInt8] = [0xE2, 0x80, 0x94, 0x20]
+    guard line.starts(with: mark) else { throw .malformed("a signature line starts with an em dash and a space") }
+    let parts = line.dropFirst(mark.count).split(separator: 0x20, maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, isKeyName(parts[0]) else { throw .malformed("a signature line names its key") }
+    guard let blob = Base64.decode(String(decoding: parts[1], as: UTF8.self)), blob.count >= 5 else {
+      throw .malformed("a signature line ends in base64 of key id and signature")
+    }
+    return Line(name: Array(parts[0]), keyID: Array(blob[..<4]), signature: Array(blob[4...]))
   }
 
-  public var keyIDText: String { Hex.encode(keyID) }
-  public var text: String { "\(name)+\(keyIDText)+\(Base64.encode([type.rawValue] + key.bytes.array))" }
-}
-
-/// The text that a log signs for a tree head: origin, size, root, each on a line.
-public struct Checkpoint: Hashable, Sendable {
-  public let origin: String
-  public let size: UInt64
-  public let root: Digest
-
-  public init(origin: String, size: UInt64, root: Digest) {
-    self.origin = origin
-    self.size = size
-    self.root = root
+  /// Not empty, without '+' and Unicode spaces.
+  static func isKeyName(_ name: some Collection<UInt8>) -> Bool {
+    guard !name.isEmpty, !name.contains(0x2B) else { return false }
+    return !String(decoding: name, as: UTF8.self).unicodeScalars.contains { $0.properties.isWhitespace }
   }
 
-  public var text: String { "\(origin)\n\(size)\n\(Base64.encode(root.bytes.array))\n" }
-
-  /// The log line: signed by the publisher, named after the origin.
-  public func logLine(_ key: SigningKey) -> SignatureLine {
-    let verifier = VerifierKey(name: origin, type: .log, key: key.publicKey)
-    return SignatureLine(verifier, seconds: nil, signature: key.sign(Array(text.utf8).bytes))
+  /// Indexes into `keys` of those that signed, ascending, each once. Lines of other keys are ignored.
+  /// - Throws: when a line has name and id of one of the keys and its signature is not accepted.
+  public func signers(among keys: [VerifierKey]) throws(NoteError) -> [Int] {
+    var signers: [Int] = []
+    for (index, key) in keys.enumerated() {
+      let (name, keyID) = (Array(key.name.utf8), key.keyID)
+      for line in lines where line.name == name && line.keyID == keyID {
+        guard isAccepted(line.signature, of: key) else { throw .badSignature(name: key.name) }
+        if signers.last != index { signers.append(index) }
+      }
+    }
+    return signers
   }
 
-  /// A cosignature: the validator's statement that it has seen this head, at a time in Unix seconds.
-  public func cosignature(_ key: SigningKey, name: String, seconds: UInt64) -> SignatureLine {
-    let verifier = VerifierKey(name: name, type: .cosignature, key: key.publicKey)
-    return SignatureLine(verifier, seconds: seconds, signature: key.sign(Self.cosigned(text, seconds).bytes))
-  }
-
-  static func cosigned(_ text: String, _ seconds: UInt64) -> [UInt8] { Array("cosignature/v1\ntime \(seconds)\n\(text)".utf8) }
-
-  /// The signed note: text, empty line, signature lines in the order given.
-  public func note(_ lines: [SignatureLine]) -> String { text + "\n" + lines.map { $0.text }.joined() }
-}
-
-/// One signature line of a note.
-public struct SignatureLine: Hashable, Sendable {
-  public let name: String
-  public let keyID: [UInt8]
-  public let type: NoteSignatureType
-  /// Unix seconds of a cosignature.
-  public let seconds: UInt64?
-  public let signature: Signature
-
-  init(_ verifier: VerifierKey, seconds: UInt64?, signature: Signature) {
-    name = verifier.name
-    keyID = verifier.keyID
-    type = verifier.type
-    self.seconds = seconds
-    self.signature = signature
-  }
-
-  /// `— <name> <base64(key id || [time] || signature)>` and LF.
-  public var text: String {
-    var blob = keyID
-    if let seconds { blob.append(bigEndian: seconds) }
-    blob.append(signature.bytes)
-    return "\u{2014} \(name) \(Base64.encode(blob))\n"
-  }
-}
-
-/// A proof in the format of C2SP tlog-proof: index, hashes, and the checkpoint that they lead to.
-public struct TlogProof: Hashable, Sendable {
-  public let index: UInt64
-  public let hashes: [Digest]
-  /// The signed note, verbatim.
-  public let checkpoint: String
-
-  public init(index: UInt64, hashes: [Digest], checkpoint: String) {
-    self.index = index
-    self.hashes = hashes
-    self.checkpoint = checkpoint
-  }
-
-  public var text: String {
-    "c2sp.org/tlog-proof@v1\nindex \(index)\n" + hashes.map { Base64.encode($0.bytes.array) + "\n" }.joined() + "\n" + checkpoint
+  private func isAccepted(_ blob: [UInt8], of key: VerifierKey) -> Bool {
+    switch key.type {
+    case .log:
+      guard let signature = Bytes64(blob) else { return false }
+      return Verifier.isValid(Signature(signature), over: text.bytes, by: key.key)
+    case .cosignature:
+      guard blob.count == 72 else { return false }
+      let message = Array("cosignature/v1\ntime \(blob.bytes.uint64(at: 0))\n".utf8) + text
+      return Verifier.isValid(Signature(blob.bytes, at: 8), over: message.bytes, by: key.key)
+    }
   }
 }

@@ -2,6 +2,7 @@
 //
 // `StrictJSON` reads whole documents for cold paths (genesis files, proof bundles, submissions in JSON): every value keeps its line and column,
 // duplicate members, lone surrogates, a byte-order mark and nesting above 32 are refused. `JSONWriter` appends compact text to a byte array for
-// answers; it allocates only to grow the array.
+// answers; it allocates only to grow the array. `EventProfile` checks event bodies at admission with simdjson, behind `CSimdJSON`, by the rules of
+// `StrictJSON` and those of the profile.
 //
-// Source: RFC 8259.
+// Sources: RFC 8259; API specification, section 8.

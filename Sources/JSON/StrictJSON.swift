@@ -40,9 +40,6 @@ public struct StrictJSON: Hashable, Sendable {
   public var unsigned: UInt64? { if case .unsigned(let number) = value { number } else { nil } }
   public var isNull: Bool { value == .null }
 
-  /// Deepest nesting that is read.
-  public static let depthMax = 32
-
   init(value: Value, position: TextPosition) { (self.value, self.position) = (value, position) }
 
   /// Parses one value and nothing behind it.

@@ -54,7 +54,8 @@ struct StrictJSONParser {
 
   private mutating func object(depth: Int) throws(StrictJSONError) -> StrictJSON.Value {
     var members: [StrictJSON.Member] = []
-    var names: Set<String> = []
+    // By their bytes: strings compare equal when only their normalisation differs.
+    var names: Set<[UInt8]> = []
     offset += 1
     skipSpace()
     if byte == UInt8(ascii: "}") {
@@ -66,7 +67,7 @@ struct StrictJSONParser {
       guard byte == UInt8(ascii: "\"") else { throw failure("a member name is expected") }
       let start = position
       let name = try string()
-      guard names.insert(name).inserted else { throw StrictJSONError(position: start, message: "duplicate member \"\(name)\"") }
+      guard names.insert(Array(name.utf8)).inserted else { throw StrictJSONError(position: start, message: "duplicate member \"\(name)\"") }
       skipSpace()
       guard byte == UInt8(ascii: ":") else { throw failure("':' is expected") }
       offset += 1

@@ -7,9 +7,6 @@ import Digests
 /// An id fixes its statement and so its timestamp: events lie in one open-addressing table per span of time, and expiry drops whole tables.
 /// A slot has 40 bytes; tables are at most three quarters full.
 public struct ReplayWindow: Sendable {
-  /// Spans that past and future window are divided into.
-  private static let spanCount: UInt64 = 64
-
   private struct Slot: BitwiseCopyable {
     var id: EventID
     /// `UInt64.max` when the slot is free; leaf indexes are below 2^53.
@@ -32,7 +29,7 @@ public struct ReplayWindow: Sendable {
 
   /// - Parameters: windows in milliseconds; a secret random seed.
   public init(pastWindow: UInt64, futureWindow: UInt64, seed: UInt64) {
-    span = max(1, (pastWindow + futureWindow) / Self.spanCount)
+    span = max(1, (pastWindow + futureWindow) / LedgerLimit.windowSpans)
     self.seed = seed
   }
 
@@ -49,10 +46,10 @@ public struct ReplayWindow: Sendable {
   /// Adds a final event. An id that is there keeps its leaf; one older than the last expiry is not added.
   public mutating func insert(_ id: EventID, timestamp: Timestamp, leaf: LeafIndex) {
     let number = timestamp.rawValue / span
-    if tables.isEmpty { firstSpan = max(firstSpan, number > 2 * Self.spanCount ? number - 2 * Self.spanCount : 0) }
+    if tables.isEmpty { firstSpan = max(firstSpan, number > 2 * LedgerLimit.windowSpans ? number - 2 * LedgerLimit.windowSpans : 0) }
     guard number >= firstSpan else { return }
-    // Final events lie within one window of each other, expired or not: a few times `spanCount` tables at most.
-    precondition(number - firstSpan < 8 * Self.spanCount, "expire the window before inserting later events")
+    // Final events lie within one window of each other, expired or not: a few times `windowSpans` tables at most.
+    precondition(number - firstSpan < 8 * LedgerLimit.windowSpans, "expire the window before inserting later events")
     let index = Int(number - firstSpan)
     while tables.count <= index { tables.append(Table()) }
     if 4 * (tables[index].count + 1) > 3 * tables[index].slots.count { grow(index) }

@@ -4,7 +4,6 @@ import Bytes
 import Digests
 import Ed25519
 import Lanes
-import Synchronization
 
 /// Names a pending event: a slot and the generation of its use.
 @frozen public struct EventHandle: Hashable, Sendable, BitwiseCopyable {
@@ -48,10 +47,8 @@ public final class EventPool: @unchecked Sendable {
   let slab: EventSlab
   let slots: SlotArray<Slot>
   private let freeSlots: FreeList
-  private let tables: [DuplicateTable]
-  private let sequenceTables: [DuplicateTable]
-  /// Which of the twin tables is in use.
-  private let current = Atomic<Int>(0)
+  private let ids: TwinTable
+  private let sequences: TwinTable
   private let counters: AtomicWords
   private let signerCounts: AtomicWords
   private let lanes: [SPSCLane<UInt32>]
@@ -74,8 +71,8 @@ public final class EventPool: @unchecked Sendable {
     slab = EventSlab(recordBytesMax: limits.recordBytesMax, bytesMax: limits.bytesMax, eventsMax: limits.eventsMax)
     slots = SlotArray(count: limits.slots, filledWith: Slot())
     freeSlots = FreeList(count: limits.slots)
-    tables = [DuplicateTable(cells: limits.tableCells), DuplicateTable(cells: limits.tableCells)]
-    sequenceTables = [DuplicateTable(cells: limits.tableCells), DuplicateTable(cells: limits.tableCells)]
+    ids = TwinTable(cells: limits.tableCells)
+    sequences = TwinTable(cells: limits.tableCells)
     counters = AtomicWords(count: 2)
     signerCounts = AtomicWords(count: PoolLimits.signerCounters)
     lanes = (0..<limits.reactors).map { _ in SPSCLane(capacity: limits.laneCapacity) }
@@ -86,20 +83,15 @@ public final class EventPool: @unchecked Sendable {
   // MARK: Any reactor
 
   /// The pending event with this id.
-  public func lookup(_ id: EventID) -> EventHandle? {
-    // Acquire: pairs with the swap of a rebuild.
-    let table = tables[current.load(ordering: .acquiring)]
-    return table.find(key(id)) { slots[$0].id == id }.map(handle)
-  }
+  public func lookup(_ id: EventID) -> EventHandle? { ids.find(key(id)) { slots[$0].id == id }.map(handle) }
 
   /// Admits a verified record of this chain.
   /// - Parameters:
   ///   - record: the whole record; copied once.
   ///   - reactor: index of the calling thread, below `limits.reactors`.
   public func admit(_ record: RawSpan, id: EventID, statement: Statement, reactor: Int, now: Instant) -> Admission {
-    let generation = current.load(ordering: .acquiring)
-    if let slot = tables[generation].find(key(id), where: { slots[$0].id == id }) { return .duplicate(handle(slot)) }
-    if statement.sequence != 0, let other = sequenceHolder(statement, generation) { return .sequenceConflict(slots[other].id) }
+    if let known = lookup(id) { return .duplicate(known) }
+    if statement.sequence != 0, let other = sequenceHolder(statement) { return .sequenceConflict(slots[other].id) }
     let signerCell = Int(truncatingIfNeeded: mix(statement.signer.bytes.w1) & UInt64(PoolLimits.signerCounters - 1))
     guard reserve(record.byteCount) else { return .full }
     guard signerCounts.add(1, signerCell) <= UInt64(limits.perSignerMax) else {
@@ -116,8 +108,11 @@ public final class EventPool: @unchecked Sendable {
     slots[slot] = Slot(
       id: id, signer: statement.signer.bytes, timestamp: statement.timestamp.rawValue, stream: statement.stream, sequence: statement.sequence,
       admitted: now, block: block, byteCount: UInt32(record.byteCount), generation: use, reactor: UInt32(reactor))
-    switch tables[generation].claim(key(id), slot: slot, where: { slots[$0].id == id }) {
+    switch ids.claim(key(id), slot: slot, where: { slots[$0].id == id }) {
     case .claimed: break
+    case .withdrawn(let other):
+      hand(slot, to: reactor, mark: Self.withdrawn)
+      return other.map { .duplicate(handle($0)) } ?? .full
     case .known(let other):
       slab.free(block)
       freeSlots.push(slot)
@@ -127,10 +122,17 @@ public final class EventPool: @unchecked Sendable {
       freeSlots.push(slot)
       return undo(record.byteCount, signerCell, .full)
     }
-    if statement.sequence != 0 { _ = sequenceTables[generation].claim(sequenceKey(slots[slot]), slot: slot) { _ in false } }
-    let isPushed = lanes[reactor].push(UInt32(slot))
-    precondition(isPushed, "the lane holds as many places as the pool has events")
+    if statement.sequence != 0 { _ = sequences.claim(sequenceKey(slots[slot]), slot: slot) { _ in false } }
+    hand(slot, to: reactor, mark: 0)
     return .accepted(EventHandle(slot: UInt32(slot), generation: use))
+  }
+
+  /// Set in a lane's element for a slot that was withdrawn after others may have seen it: it is retired, not queued. Slots are below 2^31.
+  private static let withdrawn: UInt32 = 1 << 31
+
+  private func hand(_ slot: Int, to reactor: Int, mark: UInt32) {
+    let isPushed = lanes[reactor].push(UInt32(slot) | mark)
+    precondition(isPushed, "the lane holds as many places as the pool has events")
   }
 
   /// A reactor has finished a tick and holds no handle from before it.
@@ -168,9 +170,9 @@ public final class EventPool: @unchecked Sendable {
     return answer
   }
 
-  private func sequenceHolder(_ statement: Statement, _ generation: Int) -> Int? {
+  private func sequenceHolder(_ statement: Statement) -> Int? {
     let wanted = Slot(signer: statement.signer.bytes, stream: statement.stream, sequence: statement.sequence)
-    return sequenceTables[generation].find(sequenceKey(wanted)) {
+    return sequences.find(sequenceKey(wanted)) {
       slots[$0].signer == wanted.signer && slots[$0].stream == wanted.stream && slots[$0].sequence == wanted.sequence
     }
   }
@@ -191,28 +193,63 @@ public final class EventPool: @unchecked Sendable {
   // MARK: Chain thread
 
   /// Takes what reactors have admitted into the signer queues. Returns how many events are new.
-  @discardableResult public func collect(now: Instant) -> Int {
-    reclaim()
+  /// - Parameter fresh: the new events are appended, in order of arrival.
+  @discardableResult public func collect(now: Instant, into fresh: inout [EventHandle]) -> Int {
+    // Acquire: pairs with `quiesce`, so that the reactors' reads are over and what they pushed is in the lanes.
+    var passed = UInt64.max
+    for reactor in 0..<limits.reactors { passed = min(passed, epochs.loadAcquiring(1 + reactor)) }
+    reclaim(passed)
     var count = 0
     for lane in lanes {
-      while let slot = lane.pop() {
-        if queues.enqueue(Int(slot), slots[Int(slot)]) {
+      while let element = lane.pop() {
+        let slot = Int(element & ~Self.withdrawn)
+        if element & Self.withdrawn == 0, queues.enqueue(slot, slots[slot]) {
           count += 1
-          restoreEntry(Int(slot))
-        } else { retire(Int(slot)) }
+          fresh.append(handle(slot))
+        } else {
+          retire(slot)
+        }
       }
     }
+    advanceTables(passed)
+    // Release: whoever sees the new epoch sees the tables as they are now. This thread alone writes it.
+    epochs.storeReleasing(epochs.loadRelaxed(0) + 1, 0)
     return count
   }
 
-  /// An event that was in a lane during a rebuild is missing from the new table: its entry is claimed again.
-  private func restoreEntry(_ slot: Int) {
-    let table = current.load(ordering: .relaxed)
-    let content = slots[slot]
-    if tables[table].find(key(content.id), where: { $0 == slot }) == nil { _ = tables[table].claim(key(content.id), slot: slot) { $0 == slot } }
-    guard content.sequence != 0, sequenceTables[table].find(sequenceKey(content), where: { $0 == slot }) == nil else { return }
-    _ = sequenceTables[table].claim(sequenceKey(content), slot: slot) { $0 == slot }
+  @discardableResult public func collect(now: Instant) -> Int {
+    var fresh: [EventHandle] = []
+    return collect(now: now, into: &fresh)
   }
+
+  /// Gives back the memory of events that were retired in epochs that all reactors have passed.
+  private func reclaim(_ passed: UInt64) {
+    while retiredBegin < retired.count, retired[retiredBegin].epoch < passed {
+      let slot = retired[retiredBegin].slot
+      slab.free(slots[slot].block)
+      slots[slot].block = 0
+      freeSlots.push(slot)
+      retiredBegin += 1
+    }
+    if retiredBegin == retired.count {
+      retired.removeAll(keepingCapacity: true)
+      retiredBegin = 0
+    }
+  }
+
+  /// Moves the tables one step into their twins when tombstones have filled half of the cells.
+  private func advanceTables(_ passed: UInt64) {
+    let epoch = epochs.loadRelaxed(0)
+    if ids.isDue(passed: passed) {
+      ids.advance(epoch: epoch) { put in queues.forEachPending { put(key(slots[$0].id), $0) } }
+    }
+    if sequences.isDue(passed: passed) {
+      sequences.advance(epoch: epoch) { put in queues.forEachPending { if slots[$0].sequence != 0 { put(sequenceKey(slots[$0]), $0) } } }
+    }
+  }
+
+  /// Moves of the table of ids completed so far.
+  var tableMoves: Int { ids.moves }
 
   /// Drops events outside of proposals that have waited longer than the time to live; their fate is remembered.
   @discardableResult public func expire(now: Instant) -> Int {
@@ -226,6 +263,14 @@ public final class EventPool: @unchecked Sendable {
 
   /// What became of an event that left without a block, as long as it is remembered.
   public func fate(of id: EventID) -> Fate? { fates[id] }
+
+  /// Removes a waiting event that can never be in a block, or that is final already.
+  public func remove(_ event: EventHandle) {
+    let slot = Int(event.slot)
+    guard slots[slot].generation == event.generation, queues.slot(of: slots[slot].id) == slot, queues.isWaiting(slot) else { return }
+    queues.remove(slot)
+    retire(slot)
+  }
 
   /// Removes a queued event that can never be in a block.
   func drop(_ slot: Int, _ fate: Fate) {
@@ -249,48 +294,11 @@ public final class EventPool: @unchecked Sendable {
   /// Takes an event out of tables and counters; its memory is free once every reactor has passed a tick.
   func retire(_ slot: Int) {
     let content = slots[slot]
-    for generation in tables.indices {
-      tables[generation].remove(key(content.id), slot: slot)
-      if content.sequence != 0 { sequenceTables[generation].remove(sequenceKey(content), slot: slot) }
-    }
+    ids.remove(key(content.id), slot: slot)
+    if content.sequence != 0 { sequences.remove(sequenceKey(content), slot: slot) }
     signerCounts.subtract(1, Int(truncatingIfNeeded: mix(content.signer.w1) & UInt64(PoolLimits.signerCounters - 1)))
     unreserve(Int(content.byteCount))
     retired.append((epochs.loadRelaxed(0), slot))
-  }
-
-  private func reclaim() {
-    // Acquire: pairs with `quiesce`, so that the reactors' reads are over.
-    var passed = UInt64.max
-    for reactor in 0..<limits.reactors { passed = min(passed, epochs.loadAcquiring(1 + reactor)) }
-    while retiredBegin < retired.count, retired[retiredBegin].epoch < passed {
-      let slot = retired[retiredBegin].slot
-      slab.free(slots[slot].block)
-      slots[slot].block = 0
-      freeSlots.push(slot)
-      retiredBegin += 1
-    }
-    if retiredBegin == retired.count {
-      retired.removeAll(keepingCapacity: true)
-      retiredBegin = 0
-    }
-    // A new epoch: what is retired from here on waits until the reactors have seen it.
-    _ = epochs.add(1, 0)
-    rebuildIfCrowded()
-  }
-
-  /// Moves the pending entries into the twin table when tombstones have filled half of the cells.
-  private func rebuildIfCrowded() {
-    let old = current.load(ordering: .relaxed)
-    guard tables[old].isCrowded || sequenceTables[old].isCrowded else { return }
-    let new = 1 - old
-    tables[new].clear()
-    sequenceTables[new].clear()
-    queues.forEachPending { slot in
-      _ = tables[new].claim(key(slots[slot].id), slot: slot) { _ in false }
-      if slots[slot].sequence != 0 { _ = sequenceTables[new].claim(sequenceKey(slots[slot]), slot: slot) { _ in false } }
-    }
-    // Release: publishes the rebuilt table.
-    current.store(new, ordering: .releasing)
   }
 
   /// Figures of the chain thread's side.

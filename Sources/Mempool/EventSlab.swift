@@ -75,6 +75,7 @@ import Lanes
 
   init(count: Int, filledWith element: Element) {
     self.count = count
+    // Owned until deinit.
     unsafe base = .allocate(capacity: count)
     // Owned until deinit.
     unsafe base.initialize(repeating: element, count: count)

@@ -59,12 +59,14 @@ import CLinux
     reserve = reserve_open()
     // Room for `eventCount` events, owned by this value.
     unsafe events = .allocate(capacity: Self.eventCount)
+    // An empty slice: its address is never read.
     pendingSlices = Table(count: 0, repeating: unsafe Slice(base: UnsafeMutableRawPointer(events), count: 0))
   }
 
   deinit {
     _ = CLinux.close(set)
     if reserve >= 0 { _ = CLinux.close(reserve) }
+    // Allocated by init, and the loop that lent it to the kernel has ended.
     unsafe events.deallocate()
     sockets.deallocate()
     pendingSlices.deallocate()
@@ -75,6 +77,7 @@ import CLinux
   public func now() -> Instant { Instant(nanoseconds: clock_monotonic_nanoseconds()) }
 
   public mutating func attach(_ base: UnsafeMutableRawPointer, _ limits: ReactorLimits) throws(ReactorError) {
+    // The loop owns the memory and outlives the back end.
     unsafe bufferBase = base
     bufferBytes = limits.receiveBufferBytes
     acceptsPerTick = limits.acceptsPerTick
@@ -163,6 +166,7 @@ import CLinux
   public mutating func send(_ handle: Int32, _ slices: Table<Slice>, _ count: Int, _ id: OperationID) -> Int32? {
     let slot = socket(handle, id.connection)
     if sockets[slot].isWritable {
+      // The slices name memory that the loop keeps until the send settles.
       let result = unsafe transmit(handle, slices.base, count)
       if result != -EAGAIN { return result }
       sockets[slot].isWritable = false

@@ -27,6 +27,7 @@ public final class EventLoop<B: Backend & ~Copyable, D: Driver> {
   deinit {
     for listener in listeners {
       if B.usesDescriptors { _ = close(listener.handle) }
+      // The path is lent to the call as a C string.
       if case .unix(let path) = listener.address, B.usesDescriptors { _ = unsafe unlink(path) }
     }
     if signalDescriptor >= 0 { _ = close(signalDescriptor) }

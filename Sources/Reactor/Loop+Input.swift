@@ -140,6 +140,7 @@ extension Loop {
       let buffer = slots[slot].heldHead
       let start = Int(bufferStart[Int(buffer)])
       let taken = min(room, Int(bufferEnd[Int(buffer)]) - start)
+      // The row stays while the table stands, and this thread alone uses it.
       let target = unsafe row(slot)
       // Ranges stay inside one row and one buffer: `taken` is bounded by the room of the first and the rest of the second.
       if Int(slots[slot].inputStart) + count + taken > inputMax {

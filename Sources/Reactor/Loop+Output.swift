@@ -87,6 +87,7 @@ extension Loop {
     freeSegmentCount -= 1
     let segment = freeSegments[freeSegmentCount]
     pieces[piece].segment = segment
+    // Inside the pool: segments are numbered by the free list.
     let base = unsafe segmentBase + Int(segment) * limits.outputSegmentBytes
     unsafe pieces[piece].base = base
     return unsafe Slice(base: base, count: limits.outputSegmentBytes)

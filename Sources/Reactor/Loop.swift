@@ -78,6 +78,7 @@ import CLinux
     freeSegments = Table(count: limits.outputSegments, repeating: 0)
     for segment in 0..<limits.outputSegments { freeSegments[segment] = Int32(limits.outputSegments - 1 - segment) }
     freeSegmentCount = limits.outputSegments
+    // An empty slice: its address is never read.
     gathered = Table(count: Self.gatherMax, repeating: unsafe Slice(base: receiveBase, count: 0))
     dirty = Table(count: limits.connections, repeating: 0)
     settling = Table(count: limits.connections, repeating: 0)

@@ -64,6 +64,7 @@ public struct MemoryFaults: Sendable {
   public func now() -> Instant { clock }
 
   public mutating func attach(_ base: UnsafeMutableRawPointer, _ limits: ReactorLimits) throws(ReactorError) {
+    // The loop owns the memory and outlives the back end.
     unsafe bufferBase = base
     bufferBytes = limits.receiveBufferBytes
     freeBuffers = (0..<limits.receiveBuffers).map { UInt16($0) }

@@ -9,6 +9,7 @@ import Bytes
 
   public init(copying bytes: RawSpan) {
     count = bytes.byteCount
+    // Owned until deinit; written here once, read by everybody afterwards.
     unsafe base = UnsafeMutableRawPointer.allocate(byteCount: max(1, count), alignment: 16)
     // Both ranges hold `count` bytes.
     unsafe bytes.withUnsafeBytes { if let source = $0.baseAddress { unsafe base.copyMemory(from: source, byteCount: $0.count) } }
@@ -16,6 +17,7 @@ import Bytes
 
   public convenience init(_ bytes: [UInt8]) { self.init(copying: bytes.bytes) }
 
+  // The last reference is gone, and with it every send of these bytes.
   deinit { unsafe base.deallocate() }
 
   public var bytes: RawSpan {

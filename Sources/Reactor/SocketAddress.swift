@@ -73,6 +73,7 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     unsafe memory.storeBytes(of: UInt16(family), as: UInt16.self)
     switch self {
     case .ipv4(let address, let port):
+      // The fields of sockaddr_in6 and sockaddr_in; the caller gives `encodedBytesMax` zeroed bytes.
       unsafe memory.storeBytes(of: port.bigEndian, toByteOffset: 2, as: UInt16.self)
       unsafe memory.storeBytes(of: address.bigEndian, toByteOffset: 4, as: UInt32.self)
       return 16
@@ -84,6 +85,7 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     case .unix(let path):
       let bytes = Array(path.utf8)
       guard bytes.count >= 1 && bytes.count <= 107 else { return nil }
+      // At most 107 bytes, checked above: sun_path has 108.
       for (index, byte) in bytes.enumerated() { unsafe memory.storeBytes(of: byte, toByteOffset: 2 + index, as: UInt8.self) }
       return UInt32(2 + bytes.count + 1)
     }
@@ -104,6 +106,7 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     } else if family == AF_UNIX {
       var path: [UInt8] = []
       for offset in 2..<max(2, min(length, Self.encodedBytesMax)) {
+        // Below `encodedBytesMax`, which the caller provides.
         let byte = unsafe memory.load(fromByteOffset: offset, as: UInt8.self)
         if byte == 0 { break }
         path.append(byte)

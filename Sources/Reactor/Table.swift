@@ -8,11 +8,13 @@
   public let count: Int
 
   public init(count: Int, repeating row: Row) {
+    // Owned until `deallocate`; every row is initialised before it can be read.
     unsafe base = UnsafeMutablePointer<Row>.allocate(capacity: max(1, count))
     unsafe base.initialize(repeating: row, count: count)
     self.count = count
   }
 
+  // Called once, by the owner, when nobody reads any more.
   public func deallocate() { unsafe base.deallocate() }
 
   @inlinable public subscript(index: Int) -> Row {
@@ -35,6 +37,7 @@
   public var count: Int
 
   @inlinable public init(base: UnsafeMutableRawPointer, count: Int) {
+    // The caller owns the memory and keeps it for as long as the slice is used.
     unsafe self.base = unsafe base
     self.count = count
   }

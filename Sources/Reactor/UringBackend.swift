@@ -43,6 +43,7 @@ import CLinux
   }
 
   deinit {
+    // The ring goes first: afterwards the kernel uses none of the memory.
     unsafe io_uring_queue_exit(ring)
     unsafe ring.deallocate()
     unsafe arguments.deallocate()
@@ -59,10 +60,12 @@ import CLinux
     defer { unsafe io_uring_queue_exit(ring) }
     guard let memory = unsafe mapped(4096) else { return -ErrorNumber.noMemory }
     defer { unsafe munmap(memory, 4096) }
+    // One page, mapped above, for 8 entries of 16 bytes; nothing is ever received on this ring.
     return unsafe ring_register_buffers(ring, memory.assumingMemoryBound(to: io_uring_buf_ring.self), 8, group)
   }
 
   private static func mapped(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    // Anonymous pages: no memory of ours is touched.
     unsafe memory_map(bytes)
   }
 
@@ -92,21 +95,25 @@ import CLinux
     try Descriptors.listen(address, backlog, reusePort)
   }
 
+  // The ring lives as long as the back end.
   public mutating func accept(_ handle: Int32, _ id: OperationID) { unsafe ring_accept(ring, handle, id.rawValue) }
   public mutating func refuse(_ listener: Int32) { Descriptors.refuse(listener, &reserve) }
   public mutating func open(for address: SocketAddress) -> Int32 { socket_open(address.family, 0) }
 
   public mutating func connect(_ handle: Int32, to address: SocketAddress, _ id: OperationID) {
+    // The argument stays untouched until the kernel has read it: a slot per submission in flight.
     let memory = unsafe argument()
     // An address that cannot be encoded is submitted with length 0, which the kernel refuses as it does every malformed address.
     let length = unsafe address.encode(memory) ?? 0
     unsafe ring_connect(ring, handle, memory, length, id.rawValue)
   }
 
+  // The ring lives as long as the back end.
   public mutating func receive(_ handle: Int32, _ id: OperationID) { unsafe ring_receive(ring, handle, Self.group, id.rawValue) }
 
   public mutating func send(_ handle: Int32, _ slices: Table<Slice>, _ count: Int, _ id: OperationID) -> Int32? {
     if count == 1 {
+      // The slices name memory that the loop keeps until the send settles.
       unsafe ring_send(ring, handle, slices[0].base, slices[0].count, id.rawValue)
       return nil
     }
@@ -132,6 +139,7 @@ import CLinux
     return unsafe arguments + argumentCount * Self.argumentBytes
   }
 
+  // The ring lives as long as the back end.
   public mutating func cancel(_ handle: Int32, _ id: OperationID) { unsafe ring_cancel(ring, id.rawValue, 0) }
   public mutating func cancelAll(_ handle: Int32, _ connection: ConnectionID) { unsafe ring_cancel_all(ring, handle, 0) }
   // The ring's own shutdown goes to a worker thread; the system call does not block.
@@ -139,13 +147,16 @@ import CLinux
 
   public mutating func close(_ handle: Int32, _ connection: ConnectionID, reset: Bool) {
     if reset { socket_reset_on_close(handle) }
+    // The ring lives as long as the back end.
     unsafe ring_close(ring, handle, 0)
   }
 
+  // The ring lives as long as the back end.
   public mutating func watch(_ descriptor: Int32, _ id: OperationID) { unsafe ring_watch(ring, descriptor, id.rawValue) }
 
   public mutating func wait(_ timeout: UInt64, _ completions: Table<Completion>) -> Int {
     if unpublished > 0 {
+      // Registered by init; what is published was written before.
       unsafe ring_publish(buffers!, Int32(unpublished))
       unpublished = 0
     }

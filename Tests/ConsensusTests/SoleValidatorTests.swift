@@ -14,6 +14,7 @@ struct SoleNode {
   var records: [JournalRecord] = []
   var nextTimer = Instant.distantFuture
   let set: ValidatorSet
+  let parameters: ChainParameters
   var effects: [Effect] = []
 
   static let key = SigningKey(seed: Bytes32(repeating: 7))
@@ -26,9 +27,11 @@ struct SoleNode {
     parameters.blockTime = 100
     parameters.emptyBlockInterval = 60_000
     parameters.epochLength = epochLength
-    machine = Machine(
-      options: .init(chainTag: ChainTag(Bytes16(1, 2)), parameters: parameters), set: set, key: Self.key,
-      floor: floor ?? Machine.Floor(block: Self.genesis, view: View(0)), boundary: boundary ?? Self.genesis.hash, records: records, now: now)
+    self.parameters = parameters
+    let floor = floor ?? Machine.Floor(block: Self.genesis, view: View(0))
+    let epoch = EpochFacts(
+      epoch: parameters.epoch(of: floor.block.height.next), set: set, parameters: parameters, boundary: boundary ?? Self.genesis.hash)
+    machine = Machine(options: .init(chainTag: ChainTag(Bytes16(1, 2))), epoch: epoch, key: Self.key, floor: floor, journal: records, now: now)
   }
 
   mutating func step(_ input: Input) {
@@ -47,8 +50,14 @@ struct SoleNode {
           inputs.append(.built(view, block))
         case .storeBody(let block): inputs.append(.bodyDurable(block.hash))
         case .setTimer(let instant): nextTimer = instant
-        case .commit(let blocks, let certificate): for block in blocks { committed.append((block, certificate)) }
-        case .broadcast, .validate: continue
+        case .commit(let blocks, let certificate):
+          for block in blocks {
+            committed.append((block, certificate))
+            inputs.append(.applied(block.height))
+          }
+        case .enterEpoch(let epoch, let boundary):
+          inputs.append(.epochOpened(EpochFacts(epoch: epoch, set: set, parameters: parameters, boundary: boundary)))
+        case .send, .validate, .fetch, .requestSync, .evidence, .penalise, .halt: continue
         }
       }
     }

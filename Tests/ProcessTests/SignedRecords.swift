@@ -24,10 +24,11 @@ final class RecordMaker {
   static func now() -> Timestamp { Timestamp(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000)) }
 
   /// A record with a small JSON body, and its id. `change` may alter the statement before it is signed.
-  func next(note: String = "", timestamp: Timestamp = now(), change: (inout Statement) -> Void = { _ in }) -> (bytes: [UInt8], id: EventID) {
+  func next(note: String = "", body content: String? = nil, timestamp: Timestamp = now(), change: (inout Statement) -> Void = { _ in }) -> (bytes: [UInt8], id: EventID) {
     sequence += 1
     let body =
-      "{\"event_type\":\"push\",\"actor\":{\"id\":\"user:test@example.com\"},\"resource\":{\"id\":\"repo:a/b\"},\"outcome\":\"success\","
+      content
+      ?? "{\"event_type\":\"push\",\"actor\":{\"id\":\"user:test@example.com\"},\"resource\":{\"id\":\"repo:a/b\"},\"outcome\":\"success\","
       + "\"metadata\":{\"number\":\(sequence),\"note\":\"\(note)\"}}"
     var blob = (0..<16).map { _ in UInt8.random(in: 0...255) }
     blob += body.utf8

@@ -90,6 +90,26 @@ import Testing
     #expect(none.status == 400, "\(none.text)")
   }
 
+  @Test func bodiesOfTheProfileAreCheckedAndOthersAreNot() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    let good = #"{"event_type":"push","actor":{"id":"a"},"resource":{"id":"r"},"outcome":"success""#
+    for body in [good + #","x":{"a":1,"a":2}}"#, good, #"{"event_type":"push"}"#, good + #","x":"\ud800"}"#, good + #","x":1e999}"#, "[]"] {
+      let answer = try client.post("/v1/events", type: Self.event, body: records.next(body: body).bytes)
+      #expect(answer.status == 400 && answer.errorReason == "bad_body", "\(body): \(answer.text)")
+    }
+    let repeated = try client.post("/v1/events", type: Self.event, body: records.next(body: good + #","event_type":"x"}"#).bytes)
+    #expect((repeated.json["error"] as? [String: Any])?["message"] as? String == "an object of the body repeats a member", "\(repeated.text)")
+    let encrypted = try client.post("/v1/events", type: Self.event, body: records.next(body: "not json") { $0.flags = .encrypted }.bytes)
+    #expect(encrypted.status == 202, "\(encrypted.text)")
+    let opaque = try client.post("/v1/events", type: Self.event, body: records.next(body: "not json") { $0.contentType = .opaque }.bytes)
+    #expect(opaque.status == 202, "\(opaque.text)")
+    let batch = try client.post("/v1/events/batch", type: Self.events, body: records.next(body: "{}").bytes + records.next().bytes)
+    #expect(batch.json["accepted"] as? Int == 1 && batch.json["rejected"] as? Int == 1, "\(batch.text)")
+  }
+
   private func flipped(_ bytes: [UInt8], _ offset: Int) -> [UInt8] {
     var copy = bytes
     copy[offset] ^= 1

@@ -65,6 +65,7 @@ enum Endpoint: Equatable, CustomStringConvertible {
     while let entry = unsafe next {
       let address = unsafe entry.pointee
       unsafe next = address.ai_next
+      // `list` is freed when the function returns, not before.
       let descriptor = unsafe socket(address.ai_family, address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
       guard descriptor >= 0 else {
         failure = .system("socket", errno)

@@ -6,38 +6,50 @@ import JSON
 
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Check proof bundles offline.",
-    discussion: "Exit codes: 0 valid and anchored; 1 invalid; 3 consistent but no trust root given or reached; 4 a demand cannot be met. "
-      + "With several files the worst result decides.")
+    commandName: "verify", abstract: "Check proof bundles, tlog-proofs, checkpoints and records offline.",
+    discussion: "Exit codes: 0 valid and anchored; 1 invalid; 3 consistent but no trust root given or reached; 4 valid, but a demand cannot be met; "
+      + "65 unreadable. With several files the worst result decides: 1, 65, 3, 4, 0.")
 
-  @Argument(help: ArgumentHelp("Bundle files.", valueName: "file")) var files: [String]
+  @Argument(help: ArgumentHelp("Bundles, tlog-proofs, checkpoints or records.", valueName: "file")) var files: [String]
   @Option(help: ArgumentHelp("Trust this genesis file.", valueName: "file")) var genesis: String?
   @Option(help: ArgumentHelp("Trust this block.", valueName: "height:hash")) var trust: String?
-  @Option(help: ArgumentHelp("Also prove consistency with this older checkpoint.", valueName: "file")) var since: String?
-  @Option(help: ArgumentHelp("Salt and body, for a bundle without them.", valueName: "file")) var body: String?
-  @Flag(help: "Fail with 4 when the body is absent.") var requireBody = false
+  @Option(help: ArgumentHelp("Trust the logs and witnesses of this policy.", valueName: "file")) var policy: String?
+  @Option(help: ArgumentHelp("Also prove consistency with this older checkpoint or bundle.", valueName: "file")) var since: String?
+  @Option(help: ArgumentHelp("The event of a tlog-proof.", valueName: "file")) var record: String?
+  @Option(help: ArgumentHelp("Salt and body, for a file without them.", valueName: "file")) var body: String?
+  @Flag(help: "End with 4 when the body is absent.") var requireBody = false
+  @Option(help: ArgumentHelp("End with 4 unless this many outside witnesses of the policy cosigned.", valueName: "count")) var requireWitness = 0
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     var options = OfflineVerification.Options()
     options.requiresBody = requireBody
+    guard requireWitness >= 0 else { throw CommandFailure("--require-witness \(requireWitness): write a count", Exit.usage) }
+    options.witnessesMin = requireWitness
     if let genesis { options.trust = .genesis(try Files.read(genesis)) }
     if let trust {
       guard genesis == nil else { throw CommandFailure("--genesis and --trust exclude each other", Exit.usage) }
-      let parts = trust.split(separator: ":")
-      guard parts.count == 2, let height = UInt64(parts[0]), let hash = Digest(hex: parts[1]) else {
+      let parts = trust.split(separator: ":", omittingEmptySubsequences: false)
+      guard parts.count == 2, let height = UInt64(parts[0]), height < ordinalLimit, let hash = Digest(hex: parts[1]) else {
         throw CommandFailure("--trust \(trust): write HEIGHT:HASH", Exit.usage)
       }
       options.trust = .block(Height(height), hash)
     }
-    if let since { options.since = String(decoding: try Files.read(since), as: UTF8.self) }
+    if let policy {
+      do { options.policy = try TlogPolicy(parsing: try Files.read(policy)) } catch let error as PolicyError {
+        throw CommandFailure("\(policy): \(error)", Exit.dataCorrupt)
+      }
+    }
+    if let since { options.since = try Files.read(since) }
+    if let record { options.record = try Files.read(record) }
     if let body { options.body = try Files.read(body) }
     var worst: Int32 = 0
     for file in files {
-      let result = OfflineVerification(bundle: try Files.read(file), options: options)
+      let bytes = try Files.read(file)
+      if record == nil, bytes.starts(with: TlogProof.header.utf8) { throw CommandFailure("\(file) is a tlog-proof: give its event with --record", Exit.usage) }
+      let result = OfflineVerification(file: bytes, options: options)
       if global.json { Terminal.print(json(file, result)) } else { show(file, result) }
-      // 1 outweighs all, then 4, then 3.
-      worst = [1, 4, 3, 0].first { $0 == worst || $0 == result.exitCode } ?? 0
+      worst = [1, 65, 3, 4, 0].first { $0 == worst || $0 == result.exitCode } ?? 0
     }
     if worst != 0 { throw ExitCode(worst) }
   }

@@ -34,6 +34,7 @@ enum Files {
 
   /// Creates a file that does not exist yet, synced, with the given mode.
   static func create(_ path: String, _ bytes: [UInt8], mode: mode_t) throws(CommandFailure) {
+    // The path is lent to the call.
     let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard descriptor >= 0 else {
       let code = errno
@@ -54,6 +55,7 @@ enum Files {
     guard fsync(descriptor) == 0 else { throw CommandFailure("cannot sync \(path): \(reason(errno))", Exit.inputOutput) }
   }
 
+  // The path is lent to the call.
   static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
   /// Creates a directory and its missing parents; an existing one keeps its mode.

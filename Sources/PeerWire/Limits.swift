@@ -1,0 +1,72 @@
+/// Fixed limits of the wire format, in bytes unless the name says otherwise.
+public enum WireLimit {
+  public static let headerByteCount = 8
+  /// Payload of one fragment that is read.
+  public static let fragmentByteCount = 16_384
+  /// Header and payload that are written together: one TLS record.
+  public static let flightByteCount = 16_384
+  /// A fragment is not started in a flight that has less room than this, unless it ends the message.
+  public static let fragmentByteCountMin = 1024
+  public static let hello = 4096
+  public static let goodbye = 256
+  public static let ping = 64
+  public static let addresses = 16_384
+  /// Addresses of a Hello, and of an answer of the peer exchange.
+  public static let ownAddresses = 4
+  public static let exchangedAddresses = 64
+  /// UTF-8 bytes: a multiaddr, a chain id, a node's name, a version, the text of a Goodbye.
+  public static let addressByteCount = 400
+  public static let nameByteCount = 64
+  public static let goodbyeTextByteCount = 200
+}
+
+/// The longest message of each type, on the wire and in a queue. Everything but blocks is fixed.
+///
+/// | lane | longest message | queue of one peer |
+/// |---|---|---|
+/// | votes | 64 KiB: a certificate of 128 signatures has 9 KiB | 4 MiB |
+/// | blocks | the largest block and 1 MiB for justifications | two of them |
+/// | sync | 5 MiB or the largest block and 1 MiB | two of them |
+/// | events | 1 MiB | 4 MiB |
+/// | exchange | 16 KiB | 64 KiB |
+public struct WireCaps: Sendable, Equatable {
+  /// The largest encoding of a block that the chain allows, header and all.
+  public let blockByteCount: Int
+
+  public init(blockByteCount: Int) {
+    precondition(blockByteCount > 0 && blockByteCount <= 64 << 20, "the format allows blocks of 32 MiB and their entries")
+    self.blockByteCount = blockByteCount
+  }
+
+  var largestBlockMessage: Int { blockByteCount + (1 << 20) }
+
+  /// Payload bytes of the longest message of a type; 0 for unknown types.
+  public func byteCount(_ type: MessageType) -> Int {
+    switch type {
+    case .hello: WireLimit.hello
+    case .goodbye: WireLimit.goodbye
+    case .ping, .pong: WireLimit.ping
+    case .addresses: WireLimit.addresses
+    case .vote, .status, .getCertificate, .witnessRequest, .cosignature, .getBlock, .syncRequest, .getBoundaries: 1024
+    case .certificate, .witness, .getEvents: 65_536
+    case .propose, .block, .blockEvents: largestBlockMessage
+    case .syncResponse, .boundaries: max(5 << 20, largestBlockMessage)
+    case .events: 1 << 20
+    default: 0
+    }
+  }
+
+  /// Bytes that wait in one lane for one peer.
+  public func queueByteCount(_ lane: Lane) -> Int {
+    switch lane {
+    case .votes: 4 << 20
+    case .blocks: 2 * largestBlockMessage
+    case .sync: 2 * max(5 << 20, largestBlockMessage)
+    case .events: 4 << 20
+    case .exchange: 65_536
+    }
+  }
+
+  /// Payload bytes that a reader holds at most: one unfinished message per lane.
+  public var readerByteCount: Int { 65_536 + largestBlockMessage + max(5 << 20, largestBlockMessage) + (1 << 20) + WireLimit.addresses }
+}
