@@ -64,7 +64,8 @@ extension Replica {
   private func nextGossip(_ message: Int, _ now: Times, _ effects: inout [ReplicaEffect]) -> Gossip? {
     while backlog[message].offset < backlog[message].bytes.count {
       let offset = backlog[message].offset
-      guard let record = try? Record(parsing: backlog[message].bytes.bytes, at: offset) else {
+      let bytes = backlog[message].bytes
+      guard let record = try? Record(parsing: bytes.bytes, at: offset) else {
         effects.append(.penalise(backlog[message].peer, .malformed))
         return nil
       }

@@ -58,6 +58,10 @@ extension Replica {
         peers[index].head = status.finalHeight
         sync.peer(link, claims: status.finalHeight, now: now.monotonic)
       }
+      // Finality of the head that this node has needs no further proof.
+      if case .certificate(let certificate) = inner, certificate.vote.kind == .finalise, certificate.vote.blockHash == chain.tip.hash {
+        sync.certify(chain.tip.header.height)
+      }
       if case .proposal = inner { return effects.append(.penalise(link, .malformed)) }
       step(.received(inner, from: link), now, &effects)
       synchronise(now, &effects)

@@ -1,6 +1,7 @@
 public import Audit
 public import Consensus
 public import Ed25519
+import Ledger
 
 /// How far behind a node is, by what certificates have shown.
 public struct SyncFacts: Hashable, Sendable {

@@ -1,5 +1,5 @@
 import Bytes
-public import Digests
+import Digests
 
 /// A running hash over everything that a run does: two runs of one seed must end with the same value.
 struct Auditor {

@@ -31,5 +31,11 @@ public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
   public var milliseconds: UInt64
   public var detail: String
 
+  public init(kind: Class, milliseconds: UInt64, detail: String) {
+    self.kind = kind
+    self.milliseconds = milliseconds
+    self.detail = detail
+  }
+
   public var description: String { "\(kind) at \(milliseconds) ms: \(detail)" }
 }

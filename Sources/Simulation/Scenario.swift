@@ -1,4 +1,4 @@
-import Ambient
+public import Ambient
 
 /// What a seed decides before the first step: the cluster, the network, who lies, and when what breaks.
 public struct Scenario: Sendable {

@@ -67,6 +67,16 @@ final class SimulatedNode {
     links = Array(repeating: nil, count: nodes)
   }
 
+  private var lastView = (epoch: Epoch(0), view: View(0))
+  /// Views that this node has been in.
+  private(set) var viewsEntered: UInt64 = 0
+
+  func noteView(_ epoch: Epoch, _ view: View) {
+    guard lastView != (epoch, view) else { return }
+    lastView = (epoch, view)
+    viewsEntered += 1
+  }
+
   var isUp: Bool { replica != nil }
 
   func wall(_ now: Instant) -> Timestamp {

@@ -1,4 +1,5 @@
 import Ambient
+import Audit
 import Ledger
 
 extension World {

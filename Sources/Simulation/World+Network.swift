@@ -1,8 +1,10 @@
 import Ambient
 import Audit
+import Bytes
 import Consensus
 import Digests
 import Ed25519
+import Mempool
 import Replication
 
 extension World {
@@ -91,7 +93,7 @@ extension World {
     auditor.note(type, to, now.nanoseconds, bytes)
     let message: ReplicaMessage
     do throws(FormatError) {
-      message = try ReplicaMessage(type: type, decoding: bytes, chainTag: genesis.chainTag, parameters: genesis.parameters)
+      message = try ReplicaMessage(type: type, decoding: bytes.bytes, chainTag: genesis.chainTag)
     } catch {
       if nodes[from].isHonest { throw failureNow(.injustice, "node \(to) cannot read message \(type) of honest node \(from): \(error)") }
       return breakLink(to, from, milliseconds: 500)
@@ -128,7 +130,8 @@ extension World {
     let node = nodes[index]
     guard let replica = node.replica else { return }
     let (record, id, statement) = workload.next(at: Timestamp(milliseconds: now.milliseconds), &random)
-    guard case .accepted = replica.pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: now) else { return }
+    let admission = replica.pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: now)
+    guard case .accepted = admission else { return }
     statistics.events += 1
     if node.isHonest { node.admitted.append(id) }
     try act(index) { $0.collect(now: $1, &$2) }

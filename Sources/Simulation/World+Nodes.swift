@@ -108,6 +108,7 @@ extension World {
     guard let replica = nodes[index].replica else { return }
     var effects: [ReplicaEffect] = []
     body(replica, nodes[index].times(now), &effects)
+    nodes[index].noteView(replica.machine.epoch, replica.machine.view)
     for effect in effects {
       if let left = nodes[index].effectsToCrash {
         if left == 0 { return crash(index, downMilliseconds: nodes[index].downMillisecondsAfterCrash) }
@@ -193,7 +194,7 @@ extension World {
       do throws(StoreError) { answer = try node.store.load(query, epochLength: scenario.epochLength, chainTag: genesis.chainTag) } catch {
         preconditionFailure("the simulated store cannot be read: \(error)")
       }
-      try act(index) { $0.loaded(answer, for: query, now: $1, &$2) }
+      try act(index) { $0.loaded(query, answer, now: $1, &$2) }
     }
   }
 

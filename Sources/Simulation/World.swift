@@ -1,4 +1,4 @@
-public import Ambient
+import Ambient
 import Audit
 import Bytes
 import Consensus
@@ -73,6 +73,7 @@ public struct World {
     public var journalsLost: UInt64 = 0
     /// From the end of the faults until every honest node had its blocks.
     public var recoveryMilliseconds: UInt64 = 0
+    public init() {}
   }
 
   /// How a run ended.
@@ -149,6 +150,7 @@ public struct World {
     statistics.blocks = chainLaws.height
     statistics.certificates = UInt64(certificates.count)
     statistics.views = views
+    if failure == nil, let healed { statistics.recoveryMilliseconds = now.milliseconds(since: healed.at) }
     return Outcome(failure: failure, statistics: statistics, digest: auditor.digest)
   }
 
@@ -178,7 +180,7 @@ public struct World {
   // MARK: Progress
 
   /// Views over all heights and epochs, as far as honest nodes have got: what progress costs.
-  var views: UInt64 { nodes.filter { $0.isHonest }.compactMap { $0.replica?.viewsEntered }.max() ?? 0 }
+  var views: UInt64 { nodes.filter { $0.isHonest }.map(\.viewsEntered).max() ?? 0 }
 
   private func isFinished() throws(Failure) -> Bool {
     guard let healed else { return false }

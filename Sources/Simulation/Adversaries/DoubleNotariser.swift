@@ -1,4 +1,5 @@
 import Audit
+import Bytes
 import Consensus
 import Digests
 import Replication

@@ -1,5 +1,6 @@
 import Audit
 import Consensus
+import Digests
 import Replication
 
 /// Proposes on a parent that is not the newest, as if the views between had been nullified.

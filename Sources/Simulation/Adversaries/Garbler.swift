@@ -1,3 +1,4 @@
+import Ambient
 import Replication
 
 /// Sends bytes that are no message, and messages with a few bytes changed.

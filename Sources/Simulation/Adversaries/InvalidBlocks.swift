@@ -1,4 +1,5 @@
 import Audit
+import Bytes
 import Digests
 import Replication
 

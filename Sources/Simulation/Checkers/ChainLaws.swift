@@ -49,10 +49,11 @@ struct ChainLaws {
     guard header.parentHash == hashes[hashes.count - 1] else { throw Failure(kind: .agreement, milliseconds: now, detail: "height \(header.height.rawValue) follows another block") }
     guard header.hash == commit.hash else { throw broken("hash") }
     guard header.timestamp > parent.timestamp else { throw broken("the timestamp does not grow") }
-    guard commit.entries.count == Entry.byteCount * Int(header.eventCount), commit.ids.count == Int(header.eventCount) else { throw broken("entries") }
+    guard commit.block.offsets.count == Int(header.eventCount) + 1, commit.ids.count == Int(header.eventCount) else { throw broken("entries") }
     var events = MountainRange()
     for position in 0..<Int(header.eventCount) {
-      let entry = commit.entries.bytes.extracting(position * Entry.byteCount..<(position + 1) * Entry.byteCount)
+      let offset = commit.block.offsets[position]
+      let entry = commit.block.body.bytes.extracting(offset..<offset + Entry.byteCount)
       let leaf = TreeHash.leaf(entry)
       tree.append(leafHash: leaf)
       events.append(leafHash: leaf)
