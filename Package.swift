@@ -30,14 +30,16 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "CToml"),
 
     // 1 pure: bytes, queues between threads, time and chance as values
     .target(name: "Bytes", swiftSettings: strict),
     .target(name: "Lanes", swiftSettings: strict),
     .target(name: "Ambient", swiftSettings: strict),
 
-    // 2 pure: hashes
+    // 2 pure: hashes, what an operator sets
     .target(name: "Digests", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
+    .target(name: "Configuration", dependencies: ["CToml"], swiftSettings: strict),
 
     // 3 pure: signatures, the tree, the codecs
     .target(name: "Ed25519", dependencies: ["Bytes", "Digests", "COpenSSL"], swiftSettings: strict),
@@ -71,10 +73,10 @@ let package = Package(
     .target(name: "API", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Consensus", "Replication"], swiftSettings: strict),
 
     // N: the composition; the only place that knows everything
-    .target(name: "MolochNode", dependencies: ["CLinux", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
+    .target(name: "MolochNode", dependencies: ["CLinux", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
 
     // X: the executables
-    .executableTarget(name: "moloch", dependencies: ["MolochNode", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
+    .executableTarget(name: "moloch", dependencies: ["MolochNode", "Configuration", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
     .executableTarget(name: "moloch-load", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", "Reactor", "Ambient", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: strict),
 
     .executableTarget(name: "moloch-sim", dependencies: ["Simulation", "Digests", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
@@ -84,6 +86,7 @@ let package = Package(
     .testTarget(name: "LanesTests", dependencies: ["Lanes"], swiftSettings: strict),
     .testTarget(name: "AmbientTests", dependencies: ["Ambient"], swiftSettings: strict),
     .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
     .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
@@ -100,7 +103,7 @@ let package = Package(
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
     .testTarget(name: "APITests", dependencies: ["API", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
-    .testTarget(name: "MolochNodeTests", dependencies: ["MolochNode", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
+    .testTarget(name: "MolochNodeTests", dependencies: ["MolochNode", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
     .testTarget(name: "ConformanceTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "Audit"], resources: [.copy("Vectors")], swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Bytes", "Digests", "Ed25519", "Audit", "Ambient", "Consensus"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),

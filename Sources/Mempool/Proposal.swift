@@ -101,9 +101,9 @@ extension EventPool {
     return true
   }
 
-  /// Events of a proposal that were admitted after this time.
-  public func count(of proposal: Proposal, admittedAfter time: Instant) -> Int {
-    proposal.slots.reduce(0) { $0 + (slots[$1].admitted > time ? 1 : 0) }
+  /// Positions in a proposal of the events that were admitted after this time.
+  public func positions(of proposal: Proposal, admittedAfter time: Instant) -> [Int] {
+    proposal.slots.indices.filter { slots[proposal.slots[$0]].admitted > time }
   }
 
   /// Records of events that wait since before this time, oldest first, concatenated up to a size.

@@ -1,6 +1,7 @@
 import API
 import Ambient
 import Bytes
+import Configuration
 import Ed25519
 import Reactor
 
@@ -19,8 +20,9 @@ public enum Node {
   /// - Throws: what kept the node from starting or made it stop.
   public static func run(_ options: NodeOptions, started: (Endpoints) -> Void) throws(NodeFailure) {
     Signals.block()
-    let log = Log(level: options.logLevel, format: options.logFormat)
-    let home = try NodeHome(opening: options.home)
+    let log = Log(level: LogLevel(name: options.settings.text("log.level")) ?? .info, format: LogFormat(rawValue: options.settings.text("log.format")) ?? .text)
+    try options.raiseFileLimit()
+    let home = try NodeHome(options)
     let decision: BackendDecision
     do { decision = try BackendDecision(options.backend) } catch { throw NodeFailure(78, "runtime.io_backend: \(error)") }
     if let reason = decision.fallbackReason { log.notice("reactor", "io_uring is refused, epoll takes over", [("reason", reason)]) }
@@ -43,21 +45,15 @@ public enum Node {
   private static func serve<B: Backend & ~Copyable>(
     _ backend: consuming B, _ home: NodeHome, _ options: NodeOptions, _ log: Log, _ started: (Endpoints) -> Void
   ) throws(ReactorError) -> NodeFailure? {
-    var gateOptions = Gate.Options()
-    gateOptions.maxBodyBytes = options.maxBodyBytes
-    gateOptions.requestTimeoutMilliseconds = options.requestTimeoutMilliseconds
-    gateOptions.headerTimeoutMilliseconds = options.headerTimeoutMilliseconds
-    gateOptions.idleTimeoutMilliseconds = options.idleTimeoutMilliseconds
-    if options.isRateLimited { gateOptions.rateLimit = (options.requestsPerMinute, options.burst) }
     var limits = ReactorLimits()
     limits.connections = options.connections
     limits.outputBytesMax = 64 << 20
     var random = SystemRandomNumberGenerator()
     let facts = ChainFacts(genesis: home.genesis, version: version, nodeKey: home.nodeKey.publicKey, validatorKey: home.validatorKey.publicKey)
     let gate = Gate(
-      options: gateOptions, chain: facts, connections: limits.connections,
+      options: options.gate, chain: facts, connections: limits.connections,
       seed: Bytes32(random.next(), random.next(), random.next(), random.next()), now: MonotonicClock.now())
-    let storage = StorageThread(home: home, log: log)
+    let storage = StorageThread(home: home, options: options.store, log: log)
     let driver = NodeDriver(home: home, options: options, gate: gate, storage: storage, log: log, version: version)
     let events = try EventLoop(backend, driver: driver, limits: limits)
     defer { events.closeAll() }
@@ -69,7 +65,7 @@ public enum Node {
       while !driver.isOpen && !events.loop.isStopping { events.runOnce() }
       if driver.isOpen {
         let api = try listen(events, driver, options.apiAddress, .api, "api.listen_addr")
-        _ = try listen(events, driver, adminSocket: home.data + "/admin.sock")
+        _ = try listen(events, driver, adminSocket: options.adminSocketPath)
         log.info("api", "listening", [("api", api), ("metrics", metrics)])
         started(Endpoints(api: "http://\(api)", metrics: "http://\(metrics)/metrics"))
         while !events.loop.isStopping { events.runOnce() }

@@ -222,7 +222,7 @@ final class NodeDriver: Driver {
     limits.eventsMax = options.poolEventsMax
     limits.bytesMax = options.poolBytesMax
     limits.recordBytesMax = gate.recordBytesMax
-    limits.timeToLiveMilliseconds = options.poolTimeToLiveMilliseconds
+    limits.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
     var random = SystemRandomNumberGenerator()
     let pool = EventPool(limits: limits, seed: random.next())
     let machine = Machine.Options(chainTag: home.genesis.chainTag)
@@ -302,7 +302,7 @@ final class NodeDriver: Driver {
       return loop.stop()
     }
     stage = .saving
-    let pending = replica.pool.pendingRecords()
+    let pending = options.keepsPending ? replica.pool.pendingRecords() : []
     self.replica = nil
     if !storage.post(.stop(pending: pending)) {
       failure = NodeFailure(70, "the storage thread does not answer")

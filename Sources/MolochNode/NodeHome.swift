@@ -1,35 +1,46 @@
 public import Audit
 import Bytes
+import Configuration
 public import Ed25519
 import Glibc
 
 /// The directory of a node: configuration, keys, data.
 public struct NodeHome: Sendable {
   public let path: String
+  /// Directory of the chain's data.
+  public let data: String
   public let genesis: Genesis
   public let nodeKey: SigningKey
   public let validatorKey: SigningKey
 
-  public var data: String { path + "/data" }
   public static func genesisPath(_ home: String) -> String { home + "/config/genesis.json" }
 
   /// Reads genesis and keys of an existing home.
   /// - Throws: 66 with the missing file and what makes it, 78 for a genesis with faults or another validator, 77 for a key others can read.
-  public init(opening path: String) throws(NodeFailure) {
-    self.path = path
-    let genesisPath = Self.genesisPath(path)
+  public init(_ options: NodeOptions) throws(NodeFailure) {
+    path = options.home
+    data = options.dataPath
+    let genesisPath = options.genesisPath
     let json: [UInt8]
     do { json = try HomeFile.read(genesisPath) } catch { throw NodeFailure(66, "\(error.message); 'moloch init' or 'moloch dev' makes it") }
     do { genesis = try Genesis(json: json) } catch {
       throw NodeFailure(78, error.faults.map { "\(genesisPath):\($0.line):\($0.column): \($0.message)" }.joined(separator: "\n"))
     }
-    nodeKey = try Self.key(path + "/keys/node.key")
-    validatorKey = try Self.key(path + "/keys/validator.key")
+    nodeKey = try Self.key(options.nodeKeyPath)
+    validatorKey = try Self.key(options.validatorKeyPath)
+    let chain = options.settings.text("node.chain_id")
+    guard chain.isEmpty || chain == genesis.chainID else {
+      throw NodeFailure(78, "node.chain_id = \"\(chain)\", but \(genesisPath) is the genesis of \(genesis.chainID)")
+    }
+    let lifetime = options.settings["mempool.event_ttl"]
+    if lifetime.origin != .standard, options.poolTimeToLiveMilliseconds > genesis.parameters.pastWindow {
+      throw NodeFailure(78, "mempool.event_ttl is longer than past_window_ms = \(genesis.parameters.pastWindow) of \(genesisPath): no block could take such an event")
+    }
     guard genesis.validators.count == 1 else {
       throw NodeFailure(78, "the genesis names \(genesis.validators.count) validators; this release runs chains of one")
     }
     guard genesis.validators.validators[0].publicKey == validatorKey.publicKey, genesis.validators.validators[0].cosignerKey == validatorKey.publicKey else {
-      throw NodeFailure(78, "keys/validator.key (\(validatorKey.publicKey)) is not the validator of the genesis (\(genesis.validators.validators[0].publicKey))")
+      throw NodeFailure(78, "\(options.validatorKeyPath) (\(validatorKey.publicKey)) is not the validator of the genesis (\(genesis.validators.validators[0].publicKey))")
     }
   }
 

@@ -67,12 +67,14 @@ final class StorageThread: @unchecked Sendable {
   let reports = Mailbox<StorageReport>(capacity: 8192)
   let bell = Doorbell()
   private let home: NodeHome
+  private let options: StoreOptions
   private let log: Log
   /// Set by `start`, before the thread exists.
   private var waker: Waker?
 
-  init(home: NodeHome, log: Log) {
+  init(home: NodeHome, options: StoreOptions, log: Log) {
     self.home = home
+    self.options = options
     self.log = log
   }
 
@@ -113,7 +115,7 @@ final class StorageThread: @unchecked Sendable {
   }
 
   private func openAndServe() throws -> Int {
-    let session = try StorageSession(home: home, log: log)
+    let session = try StorageSession(home: home, options: options, log: log)
     report(.opened(try session.opened()))
     return try serve(session)
   }
@@ -163,10 +165,10 @@ final class StorageSession {
   private var publishedSize: UInt64 = 0
   private var proposalTimes: [UInt64] = []
 
-  init(home: NodeHome, log: Log) throws(NodeFailure) {
+  init(home: NodeHome, options: StoreOptions, log: Log) throws(NodeFailure) {
     self.home = home
     do {
-      store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash)
+      store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options)
     } catch {
       throw Self.failure(error, home)
     }

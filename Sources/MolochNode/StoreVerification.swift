@@ -15,8 +15,8 @@ public struct StoreVerification: Sendable {
 
   /// Opens the data under its lock and reads all of it.
   /// - Parameter progress: called with blocks done and blocks in all.
-  public init(home path: String, progress: (UInt64, UInt64) -> Void) throws(NodeFailure) {
-    let home = try NodeHome(opening: path)
+  public init(_ options: NodeOptions, progress: (UInt64, UInt64) -> Void) throws(NodeFailure) {
+    let home = try NodeHome(options)
     do {
       let store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash)
       try run(store, home.genesis, progress)

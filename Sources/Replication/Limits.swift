@@ -46,6 +46,8 @@ public enum ReplicationLimit {
 
   /// A block may be this far ahead of the own clock before it is voted on, milliseconds.
   public static let clockAheadMilliseconds: UInt64 = 500
+  /// Bodies up to this size travel with the proposal whole.
+  public static let compactBytesMin = 4096
   /// Events that were gossiped for at least this long are taken to be everywhere: a proposal names them by id.
   public static let gossipLeadMilliseconds: UInt64 = 100
   /// First wait for an answer before another peer is asked; it doubles up to the last.

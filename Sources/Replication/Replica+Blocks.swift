@@ -11,7 +11,7 @@ import Mempool
 extension Replica {
   // MARK: Out
 
-  /// A proposal leaves with its events, or with their ids when they have had the time to be everywhere.
+  /// A proposal leaves with its events, or with the ids of those that have had the time to be everywhere and the records of the others.
   func send(_ proposal: Consensus.Proposal, to destination: Destination, _ now: Times, _ effects: inout [ReplicaEffect]) {
     guard !peers.isEmpty, let node = tree[proposal.block.hash] else { return }
     effects.append(.send(.propose(proposal, node.header, contents(of: node, now.monotonic)), to: destination))
@@ -19,10 +19,14 @@ extension Replica {
 
   private func contents(of node: BlockTree.Node, _ now: Instant) -> BlockContents {
     let block = node.candidate.block
-    guard block.body.count > 4096, node.held.count == node.candidate.ids.count else { return .body(block.body) }
+    // The positions of the pool's events are those of the block only if every one was pending when it was built.
+    guard block.body.count > ReplicationLimit.compactBytesMin, node.held.count == node.candidate.ids.count else { return .body(block.body) }
     let lead = ReplicationLimit.gossipLeadMilliseconds * 1_000_000
-    let young = pool.count(of: node.held, admittedAfter: Instant(nanoseconds: now.nanoseconds > lead ? now.nanoseconds - lead : 0))
-    return young * 20 > node.held.count ? .body(block.body) : .ids(node.candidate.ids)
+    let young = pool.positions(of: node.held, admittedAfter: Instant(nanoseconds: now.nanoseconds > lead ? now.nanoseconds - lead : 0))
+    guard 2 * young.count < node.held.count else { return .body(block.body) }
+    var records: [UInt8] = []
+    for position in young { records += block.body[block.offsets[position]..<block.offsets[position + 1]] }
+    return .ids(node.candidate.ids, records: records)
   }
 
   // MARK: In
@@ -37,7 +41,9 @@ extension Replica {
       if let index, arrivals[index].block == nil {
         arrivals[index].header = header
         switch contents {
-        case .ids(let ids): arrivals[index].ids = ids
+        case .ids(let ids, let records):
+          arrivals[index].ids = ids
+          if !take(records, index) { effects.append(.penalise(peer, .malformed)) }
         case .body(let body):
           if let block = try? Block(header: header, body: body) {
             arrivals[index].block = block
@@ -192,16 +198,21 @@ extension Replica {
 
   func receivedEvents(_ hash: Digest, _ records: [UInt8], _ peer: PeerLink, _ now: Times, _ effects: inout [ReplicaEffect]) {
     guard let index = arrivals.firstIndex(where: { $0.hash == hash }), arrivals[index].block == nil, !arrivals[index].ids.isEmpty else { return }
+    guard take(records, index) else { return effects.append(.penalise(peer, .malformed)) }
+    advance(hash, now, &effects)
+  }
+
+  /// Keeps records of a block that is put together from its ids. False when there are others among them.
+  private func take(_ records: [UInt8], _ index: Int) -> Bool {
+    guard !records.isEmpty else { return true }
     let wanted = Set(arrivals[index].ids)
     var offset = 0
     while offset < records.count {
-      guard let record = try? Record(parsing: records.bytes, at: offset), wanted.contains(record.id) else {
-        return effects.append(.penalise(peer, .malformed))
-      }
+      guard let record = try? Record(parsing: records.bytes, at: offset), wanted.contains(record.id) else { return false }
       arrivals[index].records[record.id] = Array(records[offset..<offset + record.byteCount])
       offset += record.byteCount
     }
-    advance(hash, now, &effects)
+    return true
   }
 
   // MARK: Answers

@@ -24,7 +24,7 @@ public enum ReplicaMessageType {
   /// Longest encoding of a type, bytes; nil for a type that does not exist. Whoever reassembles messages refuses what is longer before it makes room.
   public static func byteCountMax(_ type: UInt8) -> Int? {
     switch type {
-    case propose: ReplicationLimit.proposalBytesMax + ReplicationLimit.blockBytesMax + 16
+    case propose: ReplicationLimit.proposalBytesMax + ReplicationLimit.blockBytesMax + 32 * ReplicationLimit.blockEventsMax + 16
     case consensus: ReplicationLimit.proposalBytesMax
     case cosignature: Cosignature.byteCount
     case getBlock: 32
@@ -46,7 +46,7 @@ public enum ReplicaMessageType {
 ///
 /// | type | payload |
 /// |---|---|
-/// | propose 17 | length (4), proposal of the machine, header (320), kind (1): 1 ids, 2 body, reserved (3), count of ids or bytes (4), ids (32 each) or body |
+/// | propose 17 | length (4), proposal of the machine, header (320), kind (1): 1 ids, 2 body, reserved (3), then ids: count (4), ids (32 each), length (4), records; or body: length (4), body |
 /// | cosignature 23 | size (8), root (32), validator (2), reserved (6), Unix seconds (8), signature (64) |
 /// | getBlock 32 | block hash (32) |
 /// | block 33 | header (320), body |
@@ -130,11 +130,13 @@ extension ReplicaMessage {
 
   private static func append(_ contents: BlockContents, to bytes: inout [UInt8]) {
     switch contents {
-    case .ids(let ids):
+    case .ids(let ids, let records):
       bytes.append(1)
       bytes.append(zeros: 3)
       bytes.append(bigEndian: UInt32(ids.count))
       for id in ids { bytes.append(id.digest.bytes) }
+      bytes.append(bigEndian: UInt32(records.count))
+      bytes += records
     case .body(let body):
       bytes.append(2)
       bytes.append(zeros: 3)
@@ -190,7 +192,9 @@ extension ReplicaMessage {
       let count = try reader.count(max: min(ReplicationLimit.blockEventsMax, Int(header.eventCount)))
       guard count == Int(header.eventCount) || count == 0 else { throw .outOfRange("ids") }
       let list = try reader.take(32 * count)
-      return .propose(proposal, header, .ids((0..<count).map { EventID(Digest(list, at: 32 * $0)) }))
+      let length = try reader.count(max: ReplicationLimit.blockBytesMax)
+      let records = try reader.take(length)
+      return .propose(proposal, header, .ids((0..<count).map { EventID(Digest(list, at: 32 * $0)) }, records: [UInt8](copying: records)))
     case 2:
       let count = try reader.count(max: ReplicationLimit.blockBytesMax)
       let body = try reader.take(count)

@@ -6,8 +6,9 @@ public import Ledger
 
 /// The records of a proposed block, or their names.
 public enum BlockContents: Hashable, Sendable {
-  /// Ids in leaf order: the receiver takes the records from its pool and asks for the others.
-  case ids([EventID])
+  /// Ids in leaf order, and the records of those that may not have reached everybody, concatenated: the receiver takes the others from its pool and asks
+  /// for what it lacks.
+  case ids([EventID], records: [UInt8])
   /// The body.
   case body([UInt8])
 }

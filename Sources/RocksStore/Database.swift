@@ -11,7 +11,7 @@ import Ledger
   private let writes: OpaquePointer
 
   /// Opens or creates the database. Without a log, what was written since the last flush is lost in a crash, together and in order. Position i of `families` is the family number of later calls; position 0 is `default`.
-  init(path: String, families names: [String], options settings: StoreOptions, hasLog: Bool = true) throws(StoreError) {
+  init(path: String, families names: [String], options settings: StoreOptions, cacheBytes: Int, hasLog: Bool = true) throws(StoreError) {
     // Every pointer below comes from the library's own constructors, which abort rather than return null, and lives until deinit.
     unsafe options = rocksdb_options_create()
     unsafe rocksdb_options_set_create_if_missing(options, 1)
@@ -20,6 +20,14 @@ import Ledger
     unsafe rocksdb_options_set_max_open_files(options, CInt(settings.openFilesMax))
     unsafe rocksdb_options_set_write_buffer_size(options, settings.writeBufferBytes)
     unsafe rocksdb_options_set_compression(options, settings.compression.rawValue)
+    unsafe rocksdb_options_set_max_background_jobs(options, CInt(settings.backgroundJobs))
+    let tables = unsafe rocksdb_block_based_options_create()
+    let cache = unsafe rocksdb_cache_create_lru(cacheBytes)
+    unsafe rocksdb_block_based_options_set_block_cache(tables, cache)
+    unsafe rocksdb_options_set_block_based_table_factory(options, tables)
+    // The options hold both from here on.
+    unsafe rocksdb_cache_destroy(cache)
+    unsafe rocksdb_block_based_options_destroy(tables)
     unsafe reads = rocksdb_readoptions_create()
     unsafe writes = rocksdb_writeoptions_create()
     unsafe rocksdb_writeoptions_set_sync(writes, hasLog && settings.syncWrites ? 1 : 0)

@@ -31,7 +31,9 @@ public final class RocksLedgerStore: LedgerStore {
     lock = try DirectoryLock(path: directory + "/LOCK")
     let found = try DirectoryLock.text(path: directory + "/FORMAT", orCreate: Self.format)
     guard found == Self.format else { throw .format(found: found) }
-    chain = try Database(path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes", "candidates"], options: options)
+    chain = try Database(
+      path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes", "candidates"], options: options,
+      cacheBytes: options.cacheBytes / 4 * 3)
     if let stored = try chain.value(Family.meta, Array("genesis".utf8)) {
       guard let bytes = Bytes32(stored) else { throw .damaged("genesis hash") }
       guard Digest(bytes) == genesisHash else { throw .foreignChain(found: Digest(bytes), expected: genesisHash) }
@@ -41,7 +43,7 @@ public final class RocksLedgerStore: LedgerStore {
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
-    index = try Database(path: directory + "/index", families: ["default"], options: options, hasLog: false)
+    index = try Database(path: directory + "/index", families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false)
     indexedHeight = Height(0)
     head = genesis
     if let height = try chain.value(Family.meta, Array("head".utf8)) {

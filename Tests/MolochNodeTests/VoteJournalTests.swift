@@ -127,36 +127,3 @@ import Testing
 
   @Test func crc32cMatchesItsCheckValue() { #expect(CRC32C.checksum(Array("123456789".utf8).bytes) == 0xE306_9283) }
 }
-
-@Suite struct NodeOptionsTests {
-  @Test func everyKeyIsKnownAndWrongValuesAreNamed() {
-    for key in NodeOptions.keys {
-      var options = NodeOptions(home: "x")
-      do throws(NodeFailure) {
-        try options.set(key, "?")
-        Issue.record("\(key) accepts '?'")
-      } catch {
-        #expect(error.code == 78 && error.message.contains(key) && !error.message.contains("unknown key"), "\(error.message)")
-      }
-    }
-    var options = NodeOptions(home: "x")
-    #expect(throws: NodeFailure.self) { try options.set("api.listen_adr", "1") }
-  }
-
-  @Test func durationsAndSizesHaveUnits() {
-    #expect(NodeOptions.duration("500ms") == 500 && NodeOptions.duration("30s") == 30_000 && NodeOptions.duration("7d") == 604_800_000)
-    #expect(NodeOptions.duration("5") == nil && NodeOptions.duration("-1s") == nil && NodeOptions.duration("1.5s") == nil)
-    #expect(NodeOptions.size("10MB") == 10_000_000 && NodeOptions.size("16MiB") == 16 << 20 && NodeOptions.size("12") == 12 && NodeOptions.size("x") == nil)
-  }
-
-  @Test func logLinesAreEscapedInEveryFormat() {
-    let time = WallClock(seconds: 1_768_478_400, nanoseconds: 123_456_000)
-    let fields = [("height", "12"), ("why", "a \"b\"\n")]
-    #expect(Log.line(.text, time, .info, "node", "hello", fields) == "2026-01-15T12:00:00.123456Z INFO  node: hello height=12 why=\"a \\\"b\\\"\\n\"")
-    #expect(
-      Log.line(.json, time, .warn, "node", "x", fields)
-        == "{\"ts\":\"2026-01-15T12:00:00.123456Z\",\"level\":\"WARN\",\"subsystem\":\"node\",\"msg\":\"x\",\"height\":12,\"why\":\"a \\\"b\\\"\\n\"}")
-    #expect(Log.line(.journald, time, .error, "node", "x", []) == "<3>ERROR node: x")
-    #expect(time.httpDate == "Thu, 15 Jan 2026 12:00:00 GMT")
-  }
-}

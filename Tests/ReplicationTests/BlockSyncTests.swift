@@ -46,31 +46,40 @@ import Testing
     #expect(requests.map(\.from.rawValue) == [1, 257, 513, 601])
     #expect(requests.map(\.to.rawValue) == [256, 512, 600, 856])
     #expect(requests.map(\.peer.rawValue) == [0, 1, 2, 0])
-    #expect(sync.plan(epochLength: 600, now: Self.begin).isEmpty)
+    let repeated = sync.plan(epochLength: 600, now: Self.begin)
+    #expect(repeated.isEmpty)
   }
 
   @Test func rangesAreHandedOutInOrderAndAShortOneIsFilled() throws {
     var sync = sync(heads: [512, 512])
     _ = sync.plan(epochLength: 1000, now: Self.begin)
     let (second, secondCertificate) = try blocks(from: 257, count: 256)
-    #expect(sync.received(from: Height(257), second, secondCertificate, PeerLink(1), now: Self.begin))
+    let isSecondSound = sync.received(from: Height(257), second, secondCertificate, PeerLink(1), now: Self.begin)
+    #expect(isSecondSound)
     #expect(!sync.isReady)
     let (first, firstCertificate) = try blocks(from: 1, count: 200)
-    #expect(sync.received(from: Height(1), first, firstCertificate, PeerLink(0), now: Self.begin))
-    #expect(sync.take()?.to == Height(200))
+    let isFirstSound = sync.received(from: Height(1), first, firstCertificate, PeerLink(0), now: Self.begin)
+    #expect(isFirstSound)
+    let firstRange = sync.take()
+    #expect(firstRange?.to == Height(200))
     sync.applied(Height(200), now: Self.begin)
     let filling = sync.plan(epochLength: 1000, now: Self.begin)
     #expect(filling.map(\.from.rawValue) == [201])
     let (gap, gapCertificate) = try blocks(from: 201, count: 60)
-    #expect(sync.received(from: Height(201), gap, gapCertificate, try #require(filling.first).peer, now: Self.begin))
-    #expect(sync.take()?.to == Height(260))
+    let filler = try #require(filling.first).peer
+    let isGapSound = sync.received(from: Height(201), gap, gapCertificate, filler, now: Self.begin)
+    #expect(isGapSound)
+    let gapRange = sync.take()
+    #expect(gapRange?.to == Height(260))
     sync.applied(Height(260), now: Self.begin)
-    #expect(sync.take()?.to == Height(512))
+    let lastRange = sync.take()
+    #expect(lastRange?.to == Height(512))
   }
 
   @Test func aStallingPeerIsPassedOverLongerEachTime() throws {
     var sync = sync(heads: [100, 100])
-    #expect(sync.plan(epochLength: 1000, now: Self.begin).map(\.peer) == [PeerLink(0)])
+    let begun = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(begun.map(\.peer) == [PeerLink(0)])
     var now = Self.begin
     var asked: [UInt64] = []
     for _ in 0..<6 {
@@ -89,17 +98,24 @@ import Testing
     for (blocks, certificate) in damages {
       var sync = sync(heads: [100, 100])
       _ = sync.plan(epochLength: 1000, now: Self.begin)
-      #expect(!sync.received(from: Height(1), blocks, certificate, PeerLink(0), now: Self.begin))
-      #expect(sync.plan(epochLength: 1000, now: Self.begin).map(\.peer) == [PeerLink(1)])
+      let isSound = sync.received(from: Height(1), blocks, certificate, PeerLink(0), now: Self.begin)
+      #expect(!isSound)
+      let again = sync.plan(epochLength: 1000, now: Self.begin)
+      #expect(again.map(\.peer) == [PeerLink(1)])
     }
   }
 
   @Test func aClaimThatNobodyBacksIsNoTarget() {
     var sync = sync(heads: [10_000])
-    #expect(sync.plan(epochLength: 1000, now: Self.begin).count == ReplicationLimit.rangesInFlight)
+    let begun = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(begun.count == ReplicationLimit.rangesInFlight)
     #expect(sync.certified == nil && sync.lag(durable: Height(0)) == nil)
-    for from in [1, 257, 513, 769] as [UInt64] { #expect(sync.received(from: Height(from), [], nil, PeerLink(0), now: Self.begin)) }
-    #expect(sync.plan(epochLength: 1000, now: Self.begin).isEmpty)
+    for from in [1, 257, 513, 769] as [UInt64] {
+      let isSound = sync.received(from: Height(from), [], nil, PeerLink(0), now: Self.begin)
+      #expect(isSound)
+    }
+    let again = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(again.isEmpty)
     sync.certify(Height(30))
     #expect(sync.lag(durable: Height(10)) == 20 && sync.isSyncing)
     sync.applied(Height(29), now: Self.begin)
@@ -110,6 +126,7 @@ import Testing
     var sync = sync(heads: [100, 100])
     _ = sync.plan(epochLength: 1000, now: Self.begin)
     sync.peerDown(PeerLink(0))
-    #expect(sync.plan(epochLength: 1000, now: Self.begin).map(\.peer) == [PeerLink(1)])
+    let replaced = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(replaced.map(\.peer) == [PeerLink(1)])
   }
 }

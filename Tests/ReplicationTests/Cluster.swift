@@ -58,13 +58,13 @@ final class Cluster {
   var admitted: [EventID] = []
   private var linked: Set<[Int]> = []
 
-  init(validators count: Int, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 20, blockTime: UInt32 = 100) throws {
+  init(validators count: Int, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200) throws {
     chance = SeededGenerator(seed: seed)
     let keys = (0..<count).map { SigningKey(seed: Bytes32(repeating: UInt8($0 + 1))) }
     set = try ValidatorSet(keys.enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0)") })
     var parameters = ChainParameters()
     parameters.blockTime = blockTime
-    parameters.emptyBlockInterval = 1000
+    parameters.emptyBlockInterval = 5000
     parameters.epochLength = epochLength
     self.parameters = parameters
     genesis = BlockHeader(
@@ -205,6 +205,7 @@ final class Cluster {
   /// Lets time pass.
   func run(milliseconds: UInt64) {
     let end = now.adding(milliseconds: milliseconds)
+    endTurns()
     while true {
       var next = end
       for entry in queue { next = min(next, entry.at) }
@@ -218,9 +219,26 @@ final class Cluster {
         node.timer = .distantFuture
         perform(node.index) { $0.timer(now: $1, &$2) }
       }
-      for node in nodes where node.replica != nil {
-        repeat { perform(node.index) { $0.collect(now: $1, &$2) } } while node.halted == nil && node.replica?.hasWork == true
-        node.replica?.pool.quiesce(reactor: 0)
+      endTurns()
+    }
+  }
+
+  private func endTurns() {
+    for node in nodes where node.replica != nil {
+      repeat { perform(node.index) { $0.collect(now: $1, &$2) } } while node.halted == nil && node.replica?.hasWork == true
+      node.replica?.pool.quiesce(reactor: 0)
+    }
+  }
+
+  /// Lets time pass until every node is up to date and has nothing pending, or until it is clear that this does not happen.
+  func settle(withinMilliseconds limit: UInt64) {
+    let end = now.adding(milliseconds: limit)
+    while now < end {
+      run(milliseconds: 100)
+      let heads = Set(nodes.map { $0.store.head.height.rawValue })
+      let isIdle = nodes.allSatisfy { $0.replica?.pool.load.events == 0 }
+      if isIdle, let low = heads.min(), let high = heads.max(), high - low <= 1, nodes.allSatisfy({ $0.store.head.treeSize == nodes[0].store.head.treeSize }) {
+        return
       }
     }
   }

@@ -44,7 +44,7 @@ import Testing
       vote: SignedVote(vote: vote, publicKey: key.publicKey, signature: Signature(Bytes64(repeating: 1))), block: reference, justification: [certificate])
     let ids = [EventID(SHA256.hash([1])), EventID(SHA256.hash([2]))]
     return [
-      .consensus(.getCertificate(Epoch(1), View(2))), .consensus(.certificate(certificate)), .propose(proposal, block.header, .ids(ids)),
+      .consensus(.getCertificate(Epoch(1), View(2))), .consensus(.certificate(certificate)), .propose(proposal, block.header, .ids(ids, records: record(1))),
       .propose(proposal, block.header, .body(block.body)), .getBlock(block.hash), .block(block), .getEvents(block: block.hash, positions: [0, 5, 65_535]),
       .blockEvents(block: block.hash, records: record(1)), .events(record(1) + record(2)), .syncRequest(from: Height(5), blocksMax: 256, bytesMax: 4096),
       .syncResponse(from: Height(9), blocks: [block], certificate: certificate), .syncResponse(from: Height(10), blocks: [], certificate: nil),
@@ -96,7 +96,7 @@ import Testing
     }
     for type in 0...255 as ClosedRange<UInt8> where ReplicaMessageType.byteCountMax(type) == nil {
       let empty: [UInt8] = []
-      #expect(throws: FormatError.self) { try ReplicaMessage(type: type, decoding: empty.bytes, chainTag: Self.tag) }
+      #expect(throws: FormatError.self) { _ = try ReplicaMessage(type: type, decoding: empty.bytes, chainTag: Self.tag) }
     }
   }
 
@@ -107,11 +107,14 @@ import Testing
   }
 
   @Test func aHeaderThatIsNotTheVotesIsRefused() throws {
-    guard case .propose(let proposal, var header, let contents) = try Self.samples()[2] else { return Issue.record("the third sample is a proposal") }
+    guard case .propose(let proposal, var header, let contents) = try Self.samples()[2] else {
+      Issue.record("the third sample is a proposal")
+      return
+    }
     header.timestamp = Timestamp(milliseconds: 6)
     let bytes = ReplicaMessage.propose(proposal, header, contents).encoded().bytes
     #expect(throws: FormatError.malformed("the header is not that of the vote")) {
-      try ReplicaMessage(type: 17, decoding: bytes.bytes, chainTag: Self.tag)
+      _ = try ReplicaMessage(type: 17, decoding: bytes.bytes, chainTag: Self.tag)
     }
   }
 }

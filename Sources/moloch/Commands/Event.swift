@@ -4,6 +4,7 @@ import Bytes
 import Ed25519
 import Glibc
 import JSON
+import MolochNode
 
 struct EventCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -51,7 +52,7 @@ struct EventSignCommand: ParsableCommand {
       guard let bytes = Bytes16(hex: chainTag) else { throw CommandFailure("--chain-tag takes 32 lowercase hexadecimal digits", Exit.usage) }
       return (ChainTag(bytes), 1 << 20)
     }
-    let path = genesis ?? global.directory.genesisPath
+    let path = try genesis ?? LoadedConfiguration(global).options.genesisPath
     do { let genesis = try Genesis(json: try Files.read(path)); return (genesis.chainTag, Int(genesis.parameters.bodyBytesMax)) } catch let error as GenesisError {
       throw CommandFailure("\(path): \(error)", Exit.dataCorrupt)
     }

@@ -15,9 +15,7 @@ struct Home {
     configurationPath = config ?? path + "/config/node.toml"
   }
 
-  var genesisPath: String { path + "/config/genesis.json" }
   var signerKeyPath: String { path + "/keys/signer.key" }
-  var adminSocketPath: String { path + "/data/admin.sock" }
 
   private static func home(ofConfiguration file: String) -> String {
     let directory = parent(file)

@@ -16,9 +16,10 @@ struct MaintenanceVerifyCommand: ParsableCommand {
 
   func run() throws {
     var bar = ProgressBar("Verifying", total: 0, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet)
+    let options = try LoadedConfiguration(global).checked()
     let result: StoreVerification
     do {
-      result = try StoreVerification(home: global.directory.path) { done, _ in bar.update(done) }
+      result = try StoreVerification(options) { done, _ in bar.update(done) }
     } catch {
       throw CommandFailure(error)
     }

@@ -1,29 +1,30 @@
 import ArgumentParser
 import Bytes
+import Configuration
 import JSON
 import MolochNode
 
 /// Options of the commands that run a node.
 struct NodeRunOptions: ParsableArguments {
-  @Option(name: .customLong("set"), parsing: .singleValue, help: ArgumentHelp("Set an option, for example api.listen_addr=127.0.0.1:9999.", valueName: "key=value"))
+  @Option(name: .customLong("set"), parsing: .singleValue, help: ArgumentHelp("Set a key, for example api.listen_addr=127.0.0.1:9999.", valueName: "key=value"))
   var settings: [String] = []
   @Option(help: ArgumentHelp("Least severe log records: trace, debug, info, notice, warn, error.", valueName: "level")) var logLevel: String?
+  @Option(help: ArgumentHelp("Peers to dial first, separated by commas.", valueName: "a,b")) var bootNodes: String?
+  @Flag(help: "Vote with the home's validator key.") var validator = false
+  @Flag(help: "Take unknown keys of the file for warnings: for the file of a newer version.") var allowUnknownConfig = false
 
-  /// Environment first, then the command line.
-  func apply(to options: inout NodeOptions) throws(CommandFailure) {
-    do throws(NodeFailure) {
-      for key in NodeOptions.keys {
-        let name = "MOLOCH_" + key.uppercased().map { $0 == "." ? "_" : String($0) }.joined()
-        if let value = Terminal.environment(name) { try options.set(key, value) }
-      }
-      for setting in settings {
-        guard let equals = setting.firstIndex(of: "=") else { throw NodeFailure(64, "--set \(setting): write KEY=VALUE") }
-        try options.set(String(setting[..<equals]), String(setting[setting.index(after: equals)...]))
-      }
-      if let logLevel { try options.set("log.level", logLevel) }
-    } catch {
-      throw CommandFailure(error)
+  /// What the command line sets.
+  func commandLine() throws(CommandFailure) -> [(key: String, text: String, flag: String)] {
+    var set: [(key: String, text: String, flag: String)] = []
+    for setting in settings {
+      guard let equals = setting.firstIndex(of: "=") else { throw CommandFailure("--set \(setting): write KEY=VALUE", Exit.usage) }
+      let key = String(setting[..<equals])
+      set.append((key, String(setting[setting.index(after: equals)...]), "--set \(key)"))
     }
+    if let logLevel { set.append(("log.level", logLevel, "--log-level")) }
+    if let bootNodes { set.append(("network.boot_nodes", bootNodes, "--boot-nodes")) }
+    if validator { set.append(("consensus.validator", "true", "--validator")) }
+    return set
   }
 
   static func run(_ options: NodeOptions, started: (Node.Endpoints) -> Void) throws(CommandFailure) {
@@ -45,10 +46,10 @@ struct DevCommand: ParsableCommand {
   @OptionGroup var node: NodeRunOptions
 
   func run() throws {
-    let home = global.home ?? "moloch-dev"
-    var options = NodeOptions.dev(home: home)
-    try node.apply(to: &options)
-    if !Files.exists(NodeHome.genesisPath(home)) {
+    let directory = Home(home: global.home ?? (global.config == nil ? "moloch-dev" : nil), config: global.config)
+    let home = directory.path
+    let options = try LoadedConfiguration(global, node, home: directory, isDevelopment: true).checked()
+    if !Files.exists(options.genesisPath) {
       do { try NodeHome.create(home, chainID: "moloch-dev", blockTime: 100, name: "dev") } catch { throw CommandFailure(error) }
     }
     let isJSON = global.json
@@ -84,20 +85,19 @@ struct DevCommand: ParsableCommand {
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(commandName: "run", abstract: "Run the node of a home directory in the foreground.")
 
+  @Flag(help: "Loopback only, no rate limits, no drain delay; other defaults as in 'moloch dev'.") var dev = false
   @OptionGroup var global: GlobalOptions
   @OptionGroup var node: NodeRunOptions
 
   func run() throws {
-    var options = NodeOptions(home: global.directory.path)
-    try node.apply(to: &options)
-    try NodeRunOptions.run(options) { _ in }
+    try NodeRunOptions.run(try LoadedConfiguration(global, node, isDevelopment: dev).checked()) { _ in }
   }
 }
 
 struct InitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "init", abstract: "Make a home directory: keys, genesis of one validator, data directory.",
-    discussion: "Existing keys are kept; an existing genesis is never replaced.")
+    commandName: "init", abstract: "Make a home directory: configuration, keys, genesis of one validator, data directory.",
+    discussion: "Existing keys and an existing configuration are kept; an existing genesis is never replaced.")
 
   @Option(help: ArgumentHelp("Name of the chain: [a-z0-9][a-z0-9.-]{0,63}.", valueName: "id")) var chainID: String
   @Option(help: ArgumentHelp("Milliseconds between blocks, 10 to 60000.", valueName: "ms")) var blockTime: UInt32 = 1000
@@ -107,6 +107,10 @@ struct InitCommand: ParsableCommand {
   func run() throws {
     let home = global.directory.path
     do { try NodeHome.create(home, chainID: chainID, blockTime: blockTime, name: name) } catch { throw CommandFailure(error) }
-    Terminal.print("Made \(home): config/genesis.json, keys/, data/\nStart it with: moloch run --home \(home)")
+    if !Files.exists(home + "/config/node.toml") {
+      let text = Manual.nodeFile([("node.chain_id", .text(chainID)), ("node.name", .text(name)), ("consensus.validator", .boolean(true))])
+      try Files.create(home + "/config/node.toml", Array(text.utf8), mode: 0o640)
+    }
+    Terminal.print("Made \(home): config/node.toml, config/genesis.json, keys/, data/\nStart it with: moloch run --home \(home)")
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Glibc
 
 /// The command tree. `main` is our own, so that exit codes are ours: usage errors end with 64, unexpected ones with 70.
@@ -9,7 +10,7 @@ import Glibc
     discussion: "Start with 'moloch dev': it makes a chain of its own, runs a node for it and prints what to try next.",
     version: Release.line,
     subcommands: [
-      DevCommand.self, RunCommand.self, InitCommand.self, KeygenCommand.self, EventCommand.self, VerifyCommand.self, StatusCommand.self, StorageCommand.self,
+      DevCommand.self, RunCommand.self, InitCommand.self, ValidateConfigCommand.self, ConfigCommand.self, KeygenCommand.self, EventCommand.self, VerifyCommand.self, StatusCommand.self, StorageCommand.self,
       GenesisCommand.self, MaintenanceCommand.self,
     ])
 
@@ -54,27 +55,10 @@ enum UnknownCommand {
         tree = child
         continue
       }
-      let names = children.map { $0._commandName }
-      let nearest = names.min { distance($0, word) < distance($1, word) } ?? ""
-      let hint = distance(nearest, word) <= max(2, word.count / 3) ? ", did you mean '\(nearest)'?" : "; 'moloch --help' lists the commands"
+      let nearest = Nearest.name(to: word, among: children.map { $0._commandName })
+      let hint = nearest.map { ", did you mean '\($0)'?" } ?? "; 'moloch --help' lists the commands"
       return "error: unknown command '\(word)'\(hint)"
     }
     return nil
-  }
-
-  /// Edit distance with insertion, deletion, replacement.
-  static func distance(_ a: String, _ b: String) -> Int {
-    let a = Array(a), b = Array(b)
-    var row = Array(0...b.count)
-    for i in 0..<a.count {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for j in 0..<b.count {
-        let replaced = diagonal + (a[i] == b[j] ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[b.count]
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bytes
 import JSON
+import MolochNode
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,7 +11,7 @@ struct StatusCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
-    let endpoint = try url.map { url throws(CommandFailure) in try Endpoint(url: url) } ?? .unix(path: global.directory.adminSocketPath)
+    let endpoint = try url.map { url throws(CommandFailure) in try Endpoint(url: url) } ?? .unix(path: LoadedConfiguration(global).options.adminSocketPath)
     let client = NodeClient(endpoint, timeoutMilliseconds: global.timeout.milliseconds)
     let answer = try client.get("/v1/status")
     guard answer.status == 200 else { throw CommandFailure("\(endpoint): \(NodeError(answer))", Exit.temporary) }

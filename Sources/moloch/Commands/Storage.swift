@@ -1,5 +1,6 @@
 import ArgumentParser
 import JSON
+import MolochNode
 
 struct StorageCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -54,17 +55,18 @@ struct StorageStatsCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
-    let statistics = try onlineStatistics(home: global.directory) ?? offlineStatistics(home: global.directory)
+    let statistics = try statistics()
     Terminal.print(global.json ? String(decoding: statistics.json, as: UTF8.self) : statistics.text)
   }
 
-  /// Asks the running node; nil when none listens on the home's socket.
-  private func onlineStatistics(home: Home) throws(CommandFailure) -> StorageStatistics? {
-    let client = NodeClient(.unix(path: home.adminSocketPath), timeoutMilliseconds: global.timeout.milliseconds)
+  /// Asks the running node.
+  private func statistics() throws(CommandFailure) -> StorageStatistics {
+    let socket = try LoadedConfiguration(global).options.adminSocketPath
+    let client = NodeClient(.unix(path: socket), timeoutMilliseconds: global.timeout.milliseconds)
     let answer: Answer
     do throws(CommandFailure) { answer = try client.get("/v1/admin/maintenance/stats") } catch {
       guard error.code == Exit.unreachable else { throw error }
-      return nil
+      throw CommandFailure("node is not running: nobody listens on \(socket)", Exit.unreachable)
     }
     guard answer.status == 200 else { throw CommandFailure("\(client.endpoint): \(NodeError(answer))", Exit.temporary) }
     guard let statistics = StorageStatistics(try answer.json(from: client.endpoint)) else {
@@ -72,9 +74,4 @@ struct StorageStatsCommand: ParsableCommand {
     }
     return statistics
   }
-}
-
-/// The same figures from the data directories of a stopped node.
-func offlineStatistics(home: Home) throws(CommandFailure) -> StorageStatistics {
-  throw CommandFailure("node is not running: nobody listens on \(home.adminSocketPath)", Exit.unreachable)
 }

@@ -35,6 +35,15 @@ struct Terminal {
     return text.isEmpty ? nil : text
   }
 
+  /// All variables of the process; empty when the kernel does not tell.
+  static func environment() -> [(name: String, value: String)] {
+    guard let bytes = try? Files.read("/proc/self/environ") else { return [] }
+    return bytes.split(separator: 0).compactMap { entry in
+      guard let equals = entry.firstIndex(of: 0x3D) else { return nil }
+      return (String(decoding: entry[..<equals], as: UTF8.self), String(decoding: entry[(equals + 1)...], as: UTF8.self))
+    }
+  }
+
   /// Writes a line to stdout.
   static func print(_ line: String) { write(line + "\n", to: STDOUT_FILENO) }
   /// Writes a line to stderr.

@@ -1,0 +1,137 @@
+import ArgumentParser
+import Bytes
+import Configuration
+import JSON
+
+struct ValidateConfigCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "validate-config", abstract: "Check the configuration: every error and warning at once.",
+    discussion: "Ends with 0 when a node would start with it, with 78 when not.")
+
+  @OptionGroup var global: GlobalOptions
+  @Flag(help: "Take unknown keys for warnings.") var allowUnknownConfig = false
+
+  func run() throws {
+    let loaded = try LoadedConfiguration(global, allowsUnknown: allowUnknownConfig)
+    guard Files.exists(loaded.path) else { throw CommandFailure("cannot read \(loaded.path): no such file", Exit.inputMissing) }
+    let findings = loaded.settings.findings
+    if global.json {
+      printJSON(loaded.path, findings)
+    } else {
+      for finding in findings.prefix(ConfigurationLimit.findings) { Terminal.print(finding.text) }
+      Terminal.print(findings.isEmpty ? "\(loaded.path) is valid" : Finding.summary(findings))
+    }
+    if loaded.settings.hasErrors { throw Exit.configuration }
+  }
+
+  private func printJSON(_ path: String, _ findings: [Finding]) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.validate-config/1" as StaticString)
+    json.key("file"); json.string(path)
+    json.key("findings")
+    json.beginArray()
+    for finding in findings {
+      json.beginObject()
+      json.key("severity"); json.string(finding.severity == .error ? "error" : "warning")
+      json.key("message"); json.string(finding.message)
+      json.key("place"); json.string(finding.place)
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+  }
+}
+
+struct ConfigCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "config", abstract: "Look at the configuration.", subcommands: [ConfigShowCommand.self, ConfigExplainCommand.self])
+}
+
+/// Keys that a command names: one, those of a section, or all.
+enum KeySelection {
+  static func keys(_ name: String?) throws(CommandFailure) -> [Key] {
+    guard let name else { return Key.table }
+    let keys = Key.table.filter { $0.name == name || $0.name.hasPrefix(name + ".") }
+    guard keys.isEmpty else { return keys }
+    let hint = Nearest.name(to: name, among: Key.table.map { $0.name }).map { ", did you mean '\($0)'?" } ?? ""
+    throw CommandFailure("unknown key '\(name)'\(hint)", Exit.usage)
+  }
+}
+
+struct ConfigShowCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Print the values in force: file, environment and defaults.",
+    discussion: "Faults of the configuration are printed on standard error; the value below a wrong one is in force.")
+
+  @Argument(help: "A key or section, for example api.rate_limit; all when missing.") var key: String?
+  @Flag(help: "Print where each value comes from.") var origin = false
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let keys = try KeySelection.keys(key)
+    let settings = try LoadedConfiguration(global).settings
+    if !global.quiet {
+      for finding in settings.findings where finding.severity == .error { Terminal.note(finding.text) }
+    }
+    if global.json { return printJSON(keys, settings) }
+    let lines = keys.map { ($0, "\($0.name) = \(Manual.shown($0, settings[$0.name].value))") }
+    let width = min(60, lines.map { $0.1.count }.max() ?? 0)
+    for (key, line) in lines {
+      guard origin else { Terminal.print(line); continue }
+      Terminal.print(line + String(repeating: " ", count: max(2, width + 2 - line.count)) + "\(settings[key.name].origin)")
+    }
+  }
+
+  private func printJSON(_ keys: [Key], _ settings: Settings) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.config.show/1" as StaticString)
+    json.key("values")
+    json.beginArray()
+    for key in keys {
+      let entry = settings[key.name]
+      json.beginObject()
+      json.key("key"); json.string(key.name)
+      json.key("value")
+      if key.isSecret { json.string("<redacted>" as StaticString) } else { write(entry.value, &json) }
+      json.key("origin"); json.string("\(entry.origin)")
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+  }
+
+  /// Spans of time in seconds and sizes in bytes, as plain numbers.
+  private func write(_ value: Value?, _ json: inout JSONWriter) {
+    switch value {
+    case nil: json.raw(Array("null".utf8).bytes)
+    case .boolean(let value): json.bool(value)
+    case .integer(let value): json.number(value)
+    case .bytes(let value): json.number(value)
+    case .milliseconds(let value):
+      let fraction = value % 1000
+      json.raw(Array((fraction == 0 ? "\(value / 1000)" : "\(value / 1000)." + String(1000 + fraction).dropFirst()).utf8).bytes)
+    case .text(let text): json.string(text)
+    case .list(let items):
+      json.beginArray()
+      for item in items { json.string(item) }
+      json.endArray()
+    }
+  }
+}
+
+struct ConfigExplainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "explain", abstract: "Say what a key means, what it accepts and what is in force.")
+
+  @Argument(help: "A key or section, for example api.rate_limit.burst_size.") var key: String
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let keys = try KeySelection.keys(key)
+    let settings = try LoadedConfiguration(global).settings
+    Terminal.print(keys.map { Manual.explanation($0, settings[$0.name]) }.joined(separator: "\n\n"))
+  }
+}

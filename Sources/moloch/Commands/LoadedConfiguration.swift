@@ -1,0 +1,48 @@
+import Configuration
+import MolochNode
+
+/// The configuration of a home as a command finds it: file, environment, command line.
+struct LoadedConfiguration {
+  let home: String
+  let path: String
+  let settings: Settings
+  private let layers: Layers
+
+  /// Reads the layers. A file that `--config` names must be there; that of a home may be missing.
+  /// - Throws: 66 for a missing file, 64 for a `--set` that is not KEY=VALUE.
+  init(_ global: GlobalOptions, _ node: NodeRunOptions? = nil, home: Home? = nil, isDevelopment: Bool = false, allowsUnknown: Bool = false) throws(CommandFailure) {
+    let directory = home ?? global.directory
+    self.home = directory.path
+    path = directory.configurationPath
+    var layers = Layers()
+    layers.isDevelopment = isDevelopment
+    layers.environment = Terminal.environment()
+    layers.allowsUnknown = allowsUnknown || node?.allowUnknownConfig ?? false
+    if let node { layers.commandLine = try node.commandLine() }
+    self.layers = layers
+    if global.config != nil || Files.exists(path) { layers.file = (path, try Files.read(path)) }
+    settings = Settings(layers)
+  }
+
+  /// What the node is told, whatever is wrong with it: for commands that only look for paths.
+  var options: NodeOptions {
+    NodeOptions(home: home, settings: settings) { [layers, path] in
+      var again = layers
+      do throws(CommandFailure) {
+        if Files.exists(path) { again.file = (path, try Files.read(path)) }
+      } catch {
+        again.fault = error.message
+      }
+      return Settings(again)
+    }
+  }
+
+  /// What the node is told. Errors are printed, as `validate-config` does, and end the command with 78.
+  func checked() throws -> NodeOptions {
+    guard settings.hasErrors else { return options }
+    let shown = settings.findings.filter { $0.severity == .error }
+    for finding in shown.prefix(ConfigurationLimit.findings) { Terminal.note(finding.text) }
+    Terminal.note(Finding.summary(shown))
+    throw Exit.configuration
+  }
+}

@@ -1,0 +1,63 @@
+import API
+import Configuration
+import Reactor
+import RocksStore
+import Testing
+
+@testable import MolochNode
+
+@Suite struct NodeOptionsTests {
+  static func options(_ lines: String = "", isDevelopment: Bool = false) -> NodeOptions {
+    var layers = Layers()
+    layers.isDevelopment = isDevelopment
+    layers.file = ("node.toml", Array(lines.utf8))
+    let settings = Settings(layers)
+    return NodeOptions(home: "/h", settings: settings) { settings }
+  }
+
+  /// Every property reads a key that is there and has its type: a slip traps.
+  @Test func defaultsAreThoseOfTheManual() {
+    let options = Self.options()
+    #expect(options.apiAddress == "0.0.0.0:8080" && options.metricsAddress == "0.0.0.0:9090" && options.connections == 4096)
+    #expect(options.drainDelayMilliseconds == 10_000 && options.drainTimeoutMilliseconds == 20_000)
+    #expect(options.poolEventsMax == 100_000 && options.poolBytesMax == 256_000_000 && options.poolTimeToLiveMilliseconds == 86_400_000 && options.keepsPending)
+    #expect(options.gate.maxBodyBytes == 10_000_000 && options.gate.requestTimeoutMilliseconds == 30_000 && options.gate.headerTimeoutMilliseconds == 10_000)
+    #expect(options.gate.idleTimeoutMilliseconds == 60_000 && options.gate.drainStatus == 503)
+    #expect(options.gate.rateLimit?.requestsPerMinute == 600 && options.gate.rateLimit?.burst == 100)
+    #expect(options.store.cacheBytes == 128 << 20 && options.store.writeBufferBytes == 64 << 20 && options.store.openFilesMax == 10_000)
+    #expect(options.store.compression == .lz4 && options.store.syncWrites && options.store.backgroundJobs == 2)
+    #expect(options.dataPath == "/h/data" && options.genesisPath == "/h/config/genesis.json" && options.adminSocketPath == "/h/data/admin.sock")
+    #expect(options.nodeKeyPath == "/h/keys/node.key" && options.validatorKeyPath == "/h/keys/validator.key")
+  }
+
+  @Test func settingsReachTheParts() {
+    let options = Self.options(
+      """
+      node.data_dir = "/var/moloch"
+      node.admin_socket = "run/a.sock"
+      storage.compression = "zstd"
+      storage.cache_size_mb = 1024
+      api.rate_limit.enabled = false
+      api.drain_status = 404
+      runtime.io_backend = "epoll"
+      """)
+    #expect(options.dataPath == "/var/moloch" && options.adminSocketPath == "/h/run/a.sock")
+    #expect(options.store.compression == .zstd && options.store.cacheBytes == 1 << 30)
+    #expect(options.gate.rateLimit == nil && options.gate.drainStatus == 404 && options.backend == .epoll)
+    #expect(Self.options(isDevelopment: true).gate.rateLimit == nil)
+  }
+
+}
+
+@Suite struct LogLineTests {
+  @Test func logLinesAreEscapedInEveryFormat() {
+    let time = WallClock(seconds: 1_768_478_400, nanoseconds: 123_456_000)
+    let fields = [("height", "12"), ("why", "a \"b\"\n")]
+    #expect(Log.line(.text, time, .info, "node", "hello", fields) == "2026-01-15T12:00:00.123456Z INFO  node: hello height=12 why=\"a \\\"b\\\"\\n\"")
+    #expect(
+      Log.line(.json, time, .warn, "node", "x", fields)
+        == "{\"ts\":\"2026-01-15T12:00:00.123456Z\",\"level\":\"WARN\",\"subsystem\":\"node\",\"msg\":\"x\",\"height\":12,\"why\":\"a \\\"b\\\"\\n\"}")
+    #expect(Log.line(.journald, time, .error, "node", "x", []) == "<3>ERROR node: x")
+    #expect(time.httpDate == "Thu, 15 Jan 2026 12:00:00 GMT")
+  }
+}

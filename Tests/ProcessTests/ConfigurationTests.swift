@@ -1,0 +1,74 @@
+import Foundation
+import Testing
+
+/// The configuration as commands and a running node take it.
+@Suite struct ConfigurationTests {
+  static func home(_ configuration: String) throws -> ScratchDirectory {
+    let scratch = try ScratchDirectory()
+    try FileManager.default.createDirectory(at: scratch.url.appendingPathComponent("config"), withIntermediateDirectories: true)
+    try configuration.write(to: scratch.url.appendingPathComponent("config/node.toml"), atomically: true, encoding: .utf8)
+    return scratch
+  }
+
+  @Test func validateConfigPrintsEverythingAtOnce() throws {
+    let scratch = try Self.home("[network]\nmax_peer = 100\n[storage]\ncompression = \"lz5\"\n[mempool]\nmax_size = 10000\n")
+    let file = scratch.url.path + "/config/node.toml"
+    let checked = try Command.moloch("validate-config", "--config", "node.toml", directory: scratch.url.appendingPathComponent("config"))
+    #expect(checked.status == 78)
+    #expect(
+      checked.output.hasPrefix(
+        """
+        error: unknown key 'network.max_peer'                                    node.toml:2:1
+            2 | max_peer = 100
+              | ^^^^^^^^ did you mean 'max_peers'?
+        error: storage.compression = "lz5" is not one of none, snappy, lz4, zstd   node.toml:4:15
+        """), "\(checked.output)")
+    #expect(checked.output.contains("warning: mempool.max_size = 10000: MolochHighMempool (> 10000) can never fire   node.toml:6:12"))
+    #expect(checked.output.contains("2 errors, "))
+    let run = try Command.moloch("run", "--home", scratch.url.path)
+    #expect(run.status == 78 && run.errors.contains("\(file):2:1"), "\(run.errors)")
+    let missing = try Command.moloch("validate-config", "--config", scratch.url.path + "/none.toml")
+    #expect(missing.status == 66, "\(missing.errors)")
+  }
+
+  @Test func initWritesAFileThatIsValidAndFindsItsHome() throws {
+    let scratch = try ScratchDirectory()
+    let made = try Command.moloch("init", "--chain-id", "audit-1", "--home", scratch.url.path)
+    #expect(made.status == 0, "\(made.errors)")
+    let source = scratch.url.appendingPathComponent("src/deep")
+    try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
+    let checked = try Command.moloch("validate-config", directory: source)
+    #expect(checked.status == 0, "\(checked.output)\(checked.errors)")
+    let shown = try Command.run(
+      NodeProcess.moloch, ["config", "show", "--origin"], directory: source, environment: ["MOLOCH_API_WS_QUEUE": "99"])
+    let lines = shown.output.split(separator: "\n").map { $0.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ") }
+    #expect(lines.contains { $0.hasPrefix("node.chain_id = \"audit-1\" file ") && $0.contains("config/node.toml:") }, "\(shown.output)")
+    #expect(lines.contains("api.ws_queue = 99 env MOLOCH_API_WS_QUEUE") && lines.contains("api.idle_timeout = \"60s\" default") || lines.contains("api.idle_timeout = \"1m\" default"))
+    let section = try Command.moloch("config", "show", "api.rate_limit", directory: source)
+    #expect(section.output.split(separator: "\n").count == 4, "\(section.output)")
+    let wrong = try Command.moloch("config", "show", "api.rate_limits", directory: source)
+    #expect(wrong.status == 64 && wrong.errors.contains("unknown key"), "\(wrong.errors)")
+    let explained = try Command.moloch("config", "explain", "api.drain_delay", directory: source)
+    #expect(explained.output.contains("MOLOCH_API_DRAIN_DELAY") && explained.output.contains("by SIGHUP"))
+  }
+
+  @Test func theFileConfiguresTheNode() throws {
+    let scratch = try Self.home("[api]\nmax_body_size = \"2kB\"\n[node]\ndata_dir = \"elsewhere\"\n")
+    let node = try NodeProcess(home: scratch.url)
+    let answer = try node.client().post("/v1/events/batch", type: SubmissionTests.events, body: [UInt8](repeating: 0, count: 2001))
+    #expect(answer.status == 413, "\(answer.text)")
+    #expect(FileManager.default.fileExists(atPath: scratch.url.path + "/elsewhere/chain/CURRENT"))
+    let options = try FileManager.default.contentsOfDirectory(atPath: scratch.url.path + "/elsewhere/chain").filter { $0.hasPrefix("OPTIONS-") }.max()
+    let text = try String(contentsOfFile: scratch.url.path + "/elsewhere/chain/" + (try #require(options)), encoding: .utf8)
+    #expect(text.contains("max_open_files=10000") && text.contains("write_buffer_size=67108864") && text.contains("compression=kLZ4Compression"), "\(text)")
+    let status = try Command.moloch("status", "--home", scratch.url.path)
+    #expect(status.status == 0, "\(status.errors)")
+  }
+
+  @Test func aForeignChainNameIsRefused() throws {
+    let scratch = try ScratchDirectory()
+    #expect(try Command.moloch("init", "--chain-id", "audit-1", "--home", scratch.url.path).status == 0)
+    let run = try Command.moloch("run", "--home", scratch.url.path, "--set", "node.chain_id=audit-2")
+    #expect(run.status == 78 && run.errors.contains("audit-2") && run.errors.contains("audit-1"), "\(run.errors)")
+  }
+}
