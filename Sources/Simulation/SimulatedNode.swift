@@ -46,6 +46,7 @@ final class SimulatedNode {
   /// By line: the store, the journal.
   var jobs: [[DiskJob]] = [[], []]
   var timerGeneration = 0
+  var isWorkDue = false
   /// Connections by peer.
   var links: [PeerLink?]
   /// Effects until a planned crash.

@@ -52,6 +52,11 @@ extension World {
     case .peer(let link): peers = node.peer(of: link).map { [$0] } ?? []
     case .peers(let links): peers = links.compactMap { node.peer(of: $0) }
     }
+    switch message {
+    case .syncRequest(let from, let count, _): trace("node \(index) asks \(peers) for \(count) blocks from \(from.rawValue)")
+    case .syncResponse(let from, let blocks, _): trace("node \(index) gives \(peers) \(blocks.count) blocks from \(from.rawValue)")
+    default: break
+    }
     if node.isHonest { try watch(message, index) }
     guard var liar = node.liar, let key = node.key else {
       let (type, bytes) = message.encoded()

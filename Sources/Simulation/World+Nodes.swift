@@ -21,6 +21,7 @@ extension World {
     node.incarnation += 1
     node.jobs = [[], []]
     node.timerGeneration += 1
+    node.isWorkDue = false
     node.effectsToCrash = nil
     node.admitted = []
     let head = node.store.head
@@ -116,6 +117,9 @@ extension World {
       }
       try perform(effect, index)
     }
+    guard replica.hasWork, nodes[index].isUp, !nodes[index].isWorkDue else { return }
+    nodes[index].isWorkDue = true
+    agenda.add(.work(node: index, incarnation: nodes[index].incarnation), at: now.adding(nanoseconds: 200_000))
   }
 
   private mutating func perform(_ effect: ReplicaEffect, _ index: Int) throws(Failure) {

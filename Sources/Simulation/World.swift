@@ -18,6 +18,8 @@ public struct World {
     case deliver(to: Int, from: Int, link: PeerLink, type: UInt8, [UInt8])
     case timer(node: Int, incarnation: Int, generation: Int)
     case disk(node: Int, incarnation: Int, line: Int)
+    /// The replica has more to do than one turn allows.
+    case work(node: Int, incarnation: Int)
     case start(node: Int)
     case connect(Int, Int)
     case submit
@@ -168,6 +170,10 @@ public struct World {
     case .disk(let node, let incarnation, let line):
       guard nodes[node].incarnation == incarnation else { return }
       try diskDone(node, line)
+    case .work(let node, let incarnation):
+      guard nodes[node].incarnation == incarnation else { return }
+      nodes[node].isWorkDue = false
+      try act(node) { $0.collect(now: $1, &$2) }
     case .start(let node): try start(node)
     case .connect(let a, let b): try connect(a, b)
     case .submit: try submit()

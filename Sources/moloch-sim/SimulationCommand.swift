@@ -33,7 +33,7 @@ struct ScenarioOptions: ParsableArguments {
 
   func world(_ scenario: Scenario, trace: Bool = false) throws -> World {
     var options = World.Options()
-    if trace { options.trace = { line in print(line) } }
+    if trace { options.trace = { line in Output.line(line) } }
     try Mutation.set(mutant, &options)
     return World(scenario, options: options)
   }
@@ -64,14 +64,14 @@ struct Run: ParsableCommand {
         failure = Failure(kind: .determinism, milliseconds: 0, detail: "a second run went another way")
       }
       if let failure {
-        print("seed \(seed): \(failure)")
-        print("  moloch-sim replay \(seed)\(options.nodes.map { " --nodes \($0)" } ?? "")")
+        Output.line("seed \(seed): \(failure)")
+        Output.line("  moloch-sim replay \(seed)\(options.nodes.map { " --nodes \($0)" } ?? "")")
         totals.failures += 1
         if totals.firstFailure == nil { totals.firstFailure = failure.kind }
         if !keepGoing { break }
       }
     }
-    print(json ? totals.json(first: first) : totals.text(first: first))
+    Output.line(json ? totals.json(first: first) : totals.text(first: first))
     if let failure = totals.firstFailure { throw ExitCode(failure.rawValue) }
   }
 
@@ -89,15 +89,15 @@ struct Replay: ParsableCommand {
 
   func run() throws {
     let scenario = options.scenario(seed)
-    print("nodes \(scenario.nodes) powers \(scenario.powers) epoch length \(scenario.epochLength) block time \(scenario.blockTimeMilliseconds) ms")
-    for role in scenario.roles { print("node \(role.node): \(role.role.rawValue)") }
-    for fault in scenario.faults { print("fault: \(fault.kind)") }
+    Output.line("nodes \(scenario.nodes) powers \(scenario.powers) epoch length \(scenario.epochLength) block time \(scenario.blockTimeMilliseconds) ms")
+    for role in scenario.roles { Output.line("node \(role.node): \(role.role.rawValue)") }
+    for fault in scenario.faults { Output.line("fault: \(fault.kind)") }
     var world = try options.world(scenario, trace: !quiet)
     let outcome = world.run()
-    print("\(outcome.statistics)")
-    print("digest \(outcome.digest)")
+    Output.line("\(outcome.statistics)")
+    Output.line("digest \(outcome.digest)")
     if let failure = outcome.failure {
-      print("\(failure)")
+      Output.line("\(failure)")
       throw ExitCode(failure.kind.rawValue)
     }
   }
@@ -120,9 +120,9 @@ struct Shrink: ParsableCommand {
         break
       }
     }
-    guard let shortest else { return print("seed \(seed) holds with every part of its plan") }
-    print("seed \(seed) fails with the first \(shortest.faults) of \(all) faults: \(shortest.failure)")
-    print("  moloch-sim replay \(seed) --faults \(shortest.faults)")
+    guard let shortest else { return Output.line("seed \(seed) holds with every part of its plan") }
+    Output.line("seed \(seed) fails with the first \(shortest.faults) of \(all) faults: \(shortest.failure)")
+    Output.line("  moloch-sim replay \(seed) --faults \(shortest.faults)")
     throw ExitCode(shortest.failure.kind.rawValue)
   }
 }
