@@ -20,6 +20,7 @@ let package = Package(
     .executable(name: "moloch-load", targets: ["moloch-load"]),
     // For the nested packages `Benchmarks` and `.ci/fuzz-targets`; nobody else builds it.
     .library(name: "MolochEngines", targets: ["Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Mempool", "Ledger", "RocksStore"]),
+    .executable(name: "moloch-sim", targets: ["moloch-sim"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -64,6 +65,9 @@ let package = Package(
     // 6 pure: the replica composes the engines
     .target(name: "Replication", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
 
+    // 7 pure: whole clusters from one seed
+    .target(name: "Simulation", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger", "Replication"], swiftSettings: strict),
+
     // E effectful: sockets and disk
     .target(name: "Reactor", dependencies: ["CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .target(name: "TLS", dependencies: ["COpenSSL", "Bytes"], swiftSettings: strict),
@@ -79,6 +83,8 @@ let package = Package(
     // X: the executables
     .executableTarget(name: "moloch", dependencies: ["Ambient", "Peering", "MolochNode", "Configuration", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
     .executableTarget(name: "moloch-load", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", "Reactor", "Ambient", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: strict),
+
+    .executableTarget(name: "moloch-sim", dependencies: ["Simulation", "Digests", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
 
     // Tests mirror the targets; ProcessTests run the real binaries
     .target(name: "CAllocations", path: "Tests/CAllocations"),
@@ -107,6 +113,7 @@ let package = Package(
     .testTarget(name: "APITests", dependencies: ["API", "CAllocations", "Consensus", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
     .testTarget(name: "MolochNodeTests", dependencies: ["Metrics", "MolochNode", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
     .testTarget(name: "ConformanceTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "Audit"], resources: [.copy("Vectors")], swiftSettings: strict),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Bytes", "Digests", "Ed25519", "Audit", "Ambient", "Consensus"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(name: "ProcessTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit"], exclude: ["Independent"], swiftSettings: strict),
   ]

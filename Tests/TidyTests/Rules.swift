@@ -37,7 +37,7 @@ enum Rules {
 
   /// Engines read no clock and draw no entropy: time and seeds are arguments.
   static let pureModules: Set<String> = [
-    "Bytes", "Lanes", "Ambient", "Digests", "Metrics", "Configuration", "Merkle", "HTTP1", "JSON", "PeerWire", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication",
+    "Bytes", "Lanes", "Ambient", "Digests", "Metrics", "Configuration", "Merkle", "HTTP1", "JSON", "PeerWire", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Simulation",
   ]
 
   static func purity(_ path: String, _ text: String) -> [Finding] {
