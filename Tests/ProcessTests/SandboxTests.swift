@@ -58,8 +58,9 @@ import Testing
     let node = try NodeProcess(home: scratch.url)
     let socket = scratch.url.appendingPathComponent("data/admin.sock").path
     // The permissions of the file would keep others out before the node sees them.
-    for path in [scratch.url.path, scratch.url.appendingPathComponent("data").path] { #expect(chmod(path, 0o755) == 0) }
-    #expect(chmod(socket, 0o777) == 0)
+    for (path, mode) in [(scratch.url.path, 0o755), (scratch.url.appendingPathComponent("data").path, 0o755), (socket, 0o777)] {
+      try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+    }
     func ask(_ identity: String...) throws -> String {
       let script = Self.scripts.appendingPathComponent("connect-as-nobody.py").path
       return try Command.run(Self.python, [script, socket] + identity).output.trimmingCharacters(in: .whitespacesAndNewlines)
