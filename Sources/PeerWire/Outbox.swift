@@ -93,8 +93,21 @@ public struct Outbox: Sendable {
   /// Messages that may wait in any other lane, so that small ones are bounded too.
   public static let messagesMax = 16_384
 
-  /// Drops everything that waits: the connection ends.
-  public mutating func removeAll() { for index in rows.indices { rows[index] = Row() } }
+  /// Drops everything that waits and queues a last message. The rest of a message that has begun on its lane goes first, because the reader takes
+  /// the fragments of one message in a row.
+  public mutating func finish(with type: MessageType, _ payload: [UInt8]) {
+    guard let lane = type.lane else { preconditionFailure("a message has a known type") }
+    for index in rows.indices {
+      let row = rows[index]
+      rows[index] = Row()
+      guard index == lane.index, row.hasBegun else { continue }
+      rows[index].entries = [row.entries[row.head]]
+      (rows[index].sent, rows[index].hasBegun) = (row.sent, true)
+      rows[index].byteCount = row.entries[row.head].payload.count - row.sent
+    }
+    rows[lane.index].entries.append(Entry(type: type, payload: payload))
+    rows[lane.index].byteCount += payload.count
+  }
 
   /// Appends fragments, the most urgent first, while the result has at most `limit` bytes. False when nothing waited.
   public mutating func fill(_ bytes: inout [UInt8], limit: Int = WireLimit.flightByteCount) -> Bool {

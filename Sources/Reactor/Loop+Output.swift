@@ -1,3 +1,5 @@
+import CLinux
+
 // Output: bytes are copied into pooled segments or referenced, and leave as one gathered send; one send is in flight per connection.
 extension Loop {
   /// Pieces that leave in one send.
@@ -10,6 +12,14 @@ extension Loop {
   public func setOutputMax(_ connection: ConnectionID, _ bytes: Int) {
     guard let slot = slot(of: connection) else { return }
     slots[slot].outputMax = bytes
+  }
+
+  /// Limits what the kernel holds unsent for a connection, in bytes, so that urgent output waits behind little (TCP_NOTSENT_LOWAT). Sockets only;
+  /// call again after `connected` for an outgoing connection.
+  public func limitUnsent(_ connection: ConnectionID, _ bytes: Int) {
+    guard usesDescriptors, let slot = slot(of: connection), slots[slot].handle >= 0 else { return }
+    // A hint: a kernel that refuses it queues more.
+    _ = socket_limit_unsent(slots[slot].handle, Int32(bytes))
   }
 
   /// Queues a copy of `bytes`. False when the connection is not open, or ends now because its output or the pool is exhausted.

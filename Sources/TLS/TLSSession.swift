@@ -92,13 +92,12 @@ import COpenSSL
     }
     while state == .open {
       ERR_clear_error()
-      let start = plaintext.count
-      plaintext.append(zeros: Limits.recordByteCount)
-      // The array has room for a whole record behind `start`.
-      let count = unsafe plaintext.withUnsafeMutableBytes { buffer in
-        unsafe SSL_read(ssl, buffer.baseAddress! + start, Int32(Limits.recordByteCount))
+      // On the stack, without zeroing: OpenSSL writes up to a record, and what it wrote is copied out before the memory is gone.
+      let count = unsafe withUnsafeTemporaryAllocation(byteCount: Limits.recordByteCount, alignment: 16) { buffer in
+        let count = unsafe SSL_read(ssl, buffer.baseAddress, Int32(Limits.recordByteCount))
+        if count > 0 { unsafe plaintext.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)])) }
+        return count
       }
-      plaintext.removeLast(Limits.recordByteCount - max(0, Int(count)))
       if count <= 0 { return interpret(count) }
     }
   }

@@ -221,6 +221,19 @@ enum Samples {
     #expect(outbox.queuedBytes(.votes) <= 4 << 20 && outbox.queuedBytes(.events) <= 4 << 20)
   }
 
+  @Test func theLastMessageFollowsWhatHasBegunOnItsLane() {
+    var outbox = Outbox(caps: caps, eventMessagesMax: 10)
+    var bytes: [UInt8] = []
+    _ = outbox.queue(.certificate, [UInt8](repeating: 1, count: 30_000))
+    _ = outbox.queue(.vote, [1])
+    _ = outbox.queue(.propose, [1])
+    _ = outbox.fill(&bytes)
+    outbox.finish(with: .goodbye, Goodbye(.shutdown).encoded())
+    while outbox.fill(&bytes, limit: bytes.count + 16_384) {}
+    #expect(readings([bytes[...]]) == [.message(.certificate, [UInt8](repeating: 1, count: 30_000)), .goodbye(Goodbye(.shutdown))])
+    #expect(outbox.isEmpty && outbox.queuedBytes(.votes) == 0)
+  }
+
   @Test func countsAreThoseOfTheWire() {
     var outbox = Outbox(caps: caps, eventMessagesMax: 10)
     var bytes: [UInt8] = []
