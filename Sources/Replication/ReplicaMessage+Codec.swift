@@ -66,12 +66,7 @@ extension ReplicaMessage {
       message.encode(into: &bytes)
       return (message.code, bytes)
     case .propose(let proposal, let header, let contents):
-      var inner: [UInt8] = []
-      Message.proposal(proposal).encode(into: &inner)
-      bytes.append(bigEndian: UInt32(inner.count))
-      bytes += inner
-      header.encode(into: &bytes)
-      Self.append(contents, to: &bytes)
+      Self.append(proposal, header, contents, to: &bytes)
       return (ReplicaMessageType.propose, bytes)
     case .getBlock(let hash): return (ReplicaMessageType.getBlock, hash.bytes.array)
     case .block(let block):
@@ -91,16 +86,7 @@ extension ReplicaMessage {
       bytes.append(bigEndian: UInt32(size))
       return (ReplicaMessageType.syncRequest, bytes)
     case .syncResponse(let height, let blocks, let certificate):
-      let certificate = certificate?.encoded ?? []
-      bytes.append(bigEndian: height.rawValue)
-      bytes.append(bigEndian: UInt32(blocks.count))
-      bytes.append(bigEndian: UInt32(certificate.count))
-      bytes += certificate
-      for block in blocks {
-        bytes.append(bigEndian: UInt32(block.body.count))
-        block.header.encode(into: &bytes)
-        bytes += block.body
-      }
+      Self.append(height, blocks, certificate?.encoded ?? [], to: &bytes)
       return (ReplicaMessageType.syncResponse, bytes)
     case .getBoundaries(let epoch):
       bytes.append(bigEndian: epoch.rawValue)
@@ -108,14 +94,7 @@ extension ReplicaMessage {
     case .boundaries(let boundaries):
       bytes.append(bigEndian: UInt32(boundaries.count))
       bytes.append(zeros: 4)
-      for boundary in boundaries {
-        let certificate = boundary.certificate.encoded
-        boundary.header.encode(into: &bytes)
-        bytes.append(bigEndian: UInt32(certificate.count))
-        bytes.append(bigEndian: UInt32(boundary.nextSet.count))
-        bytes += certificate
-        bytes += boundary.nextSet
-      }
+      for boundary in boundaries { Self.append(boundary, to: &bytes) }
       return (ReplicaMessageType.boundaries, bytes)
     case .cosignature(let cosignature):
       bytes.append(bigEndian: cosignature.size)
@@ -128,7 +107,33 @@ extension ReplicaMessage {
     }
   }
 
-  private static func append(_ contents: BlockContents, to bytes: inout [UInt8]) {
+  private static func append(_ height: Height, _ blocks: [Block], _ certificate: [UInt8], to bytes: inout [UInt8]) {
+    bytes.append(bigEndian: height.rawValue)
+    bytes.append(bigEndian: UInt32(blocks.count))
+    bytes.append(bigEndian: UInt32(certificate.count))
+    bytes += certificate
+    for block in blocks {
+      bytes.append(bigEndian: UInt32(block.body.count))
+      block.header.encode(into: &bytes)
+      bytes += block.body
+    }
+  }
+
+  private static func append(_ boundary: Boundary, to bytes: inout [UInt8]) {
+    let certificate = boundary.certificate.encoded
+    boundary.header.encode(into: &bytes)
+    bytes.append(bigEndian: UInt32(certificate.count))
+    bytes.append(bigEndian: UInt32(boundary.nextSet.count))
+    bytes += certificate
+    bytes += boundary.nextSet
+  }
+
+  private static func append(_ proposal: Proposal, _ header: BlockHeader, _ contents: BlockContents, to bytes: inout [UInt8]) {
+    var inner: [UInt8] = []
+    Message.proposal(proposal).encode(into: &inner)
+    bytes.append(bigEndian: UInt32(inner.count))
+    bytes += inner
+    header.encode(into: &bytes)
     switch contents {
     case .ids(let ids, let records):
       bytes.append(1)

@@ -58,7 +58,7 @@ public final class RocksLedgerStore: LedgerStore {
     let row = (height: candidate.header.height, hash: candidate.hash)
     guard row.height > head.height, !held.contains(where: { $0 == row }) else { return }
     let sections = candidate.sections
-    let key = key(row.height, row.hash)
+    let key = Self.key(row.height, row.hash)
     try chain.write([
       (Family.candidates, key, candidate.header.encoded), (Family.entries, key, sections.entries), (Family.bodies, key, sections.bodies),
     ])
@@ -73,7 +73,7 @@ public final class RocksLedgerStore: LedgerStore {
 
   public func candidate(_ hash: Digest) throws(StoreError) -> Block? {
     guard let row = held.first(where: { $0.hash == hash }) else { return nil }
-    let key = key(row.height, row.hash)
+    let key = Self.key(row.height, row.hash)
     guard let header = try chain.value(Family.candidates, key), let entries = try chain.value(Family.entries, key),
       let bodies = try chain.value(Family.bodies, key), let decoded = try? BlockHeader(decoding: header.bytes),
       let block = Block(header: decoded, entries: entries, bodies: bodies), block.hash == hash
@@ -101,13 +101,13 @@ public final class RocksLedgerStore: LedgerStore {
         guard held.contains(where: { $0.hash == block.hash }) else { throw .damaged("candidate \(block.hash) is missing") }
       } else {
         let sections = block.block.sections
-        batch.put(Family.entries, key(height, block.hash), sections.entries)
-        batch.put(Family.bodies, key(height, block.hash), sections.bodies)
+        batch.put(Family.entries, Self.key(height, block.hash), sections.entries)
+        batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies)
       }
       batch.put(Family.hashes, block.hash.bytes.array, Self.key(height))
     }
     for row in held where row.height <= height {
-      let key = key(row.height, row.hash)
+      let key = Self.key(row.height, row.hash)
       batch.delete(Family.candidates, key)
       if blocks.contains(where: { $0.hash == row.hash }) { continue }
       batch.delete(Family.entries, key)
@@ -140,7 +140,13 @@ public final class RocksLedgerStore: LedgerStore {
 
   private func section(_ family: Int, _ height: Height) throws(StoreError) -> [UInt8]? {
     guard let header = try header(at: height) else { return nil }
+<<<<<<< HEAD
     return try chain.value(family, key(height, header.hash))
+=======
+    if let value = try chain.value(family, Self.key(height, header.hash)) { return value }
+    // Directories of the first release name entries and bodies by height alone.
+    return try chain.value(family, Self.key(height))
+>>>>>>> replica
   }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
@@ -212,7 +218,11 @@ public final class RocksLedgerStore: LedgerStore {
     return bytes
   }
 
+<<<<<<< HEAD
   private func key(_ height: Height, _ hash: Digest) -> [UInt8] { Self.key(height) + hash.bytes.array }
+=======
+  private static func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
+>>>>>>> replica
 
   /// Cuts the tree files to the durable head and rebuilds them from the entries when nodes are missing or a root differs.
   private func repair() throws(StoreError) {

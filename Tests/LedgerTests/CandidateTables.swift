@@ -2,11 +2,12 @@ import Audit
 import Bytes
 import Digests
 import Ledger
+import LedgerFixtures
 import Merkle
 import Testing
 
 @Test func aStoredCandidateBecomesFinalWithoutItsBodyAndLosersGo() throws {
-  var fixture = try Fixture()
+  var fixture = try ChainFixture()
   let store = MemoryStore(genesis: fixture.chain.tip.header)
   let winner = try fixture.build(fixture.record(1))
   let loser = try fixture.build(fixture.record(2))
@@ -21,7 +22,7 @@ import Testing
 }
 
 @Test func aCommitOfACandidateThatIsNotStoredIsRefused() throws {
-  var fixture = try Fixture()
+  var fixture = try ChainFixture()
   let store = MemoryStore(genesis: fixture.chain.tip.header)
   let candidate = try fixture.build(fixture.record(1))
   let commit = fixture.chain.apply(candidate, certificate: [], isStored: true)
@@ -29,7 +30,7 @@ import Testing
 }
 
 @Test func aCrashKeepsAnyPrefixOfTheUnsyncedWrites() throws {
-  let fixture = try Fixture()
+  let fixture = try ChainFixture()
   let first = try fixture.build(fixture.record(1))
   let second = try fixture.build(fixture.record(2), on: first.tip)
   for survivors in 0...3 {
@@ -47,7 +48,7 @@ import Testing
 }
 
 @Test func sectionsPutTogetherAreTheBlock() throws {
-  let fixture = try Fixture()
+  let fixture = try ChainFixture()
   let block = try fixture.build(fixture.record(1) + fixture.record(2) + fixture.record(3)).block
   let sections = block.sections
   let again = try #require(Block(header: block.header, entries: sections.entries, bodies: sections.bodies))
