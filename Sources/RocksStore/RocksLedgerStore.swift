@@ -140,13 +140,9 @@ public final class RocksLedgerStore: LedgerStore {
 
   private func section(_ family: Int, _ height: Height) throws(StoreError) -> [UInt8]? {
     guard let header = try header(at: height) else { return nil }
-<<<<<<< HEAD
-    return try chain.value(family, key(height, header.hash))
-=======
     if let value = try chain.value(family, Self.key(height, header.hash)) { return value }
     // Directories of the first release name entries and bodies by height alone.
     return try chain.value(family, Self.key(height))
->>>>>>> replica
   }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
@@ -218,11 +214,7 @@ public final class RocksLedgerStore: LedgerStore {
     return bytes
   }
 
-<<<<<<< HEAD
-  private func key(_ height: Height, _ hash: Digest) -> [UInt8] { Self.key(height) + hash.bytes.array }
-=======
   private static func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
->>>>>>> replica
 
   /// Cuts the tree files to the durable head and rebuilds them from the entries when nodes are missing or a root differs.
   private func repair() throws(StoreError) {

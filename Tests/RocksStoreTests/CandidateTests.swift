@@ -1,7 +1,4 @@
-<<<<<<< HEAD
-=======
 import Audit
->>>>>>> replica
 import Digests
 import Foundation
 import Ledger
@@ -11,11 +8,7 @@ import Testing
 
 @Test func candidatesOutliveTheProcessAndLosersAreDeletedAtCommit() throws {
   var fixture = try ChainFixture()
-<<<<<<< HEAD
-  let (directory, genesis) = ("/tmp/moloch-store-\(UInt64.random(in: 0 ... .max))", fixture.chain.tip.header)
-=======
   let (directory, genesis) = ("/tmp/moloch-candidates-\(UInt64.random(in: 0 ... .max))", fixture.chain.tip.header)
->>>>>>> replica
   defer { try? FileManager.default.removeItem(atPath: directory) }
   let hash = SHA256.hash([5])
   let winner = try fixture.build(fixture.record(1) + fixture.record(2))
