@@ -1,6 +1,8 @@
 import ArgumentParser
+import Bytes
 import Ed25519
 import JSON
+import MolochNode
 import Peering
 
 struct PeersCommand: ParsableCommand {
