@@ -112,8 +112,8 @@ private final class TestChain: Sendable {
     limits.bytesMax = 1 << 30
     limits.perSignerPercent = 100
     return Replica(
-      chain: chain, pool: EventPool(limits: limits, seed: 9), key: key, view: View(0), boundary: genesis.header.hash, records: [],
-      options: .init(chainTag: genesis.chainTag), now: Instant(milliseconds: 1))
+      try RestoredState(chain: chain, journal: .records([]), from: store), pool: EventPool(limits: limits, seed: 9), key: key,
+      options: .init(machine: .init(chainTag: genesis.chainTag), origin: genesis.origin, seed: Bytes32(1, 2, 3, 4)), now: Instant(milliseconds: 1))
   }
 
   /// Messages for `count` requests or events, and a tenth in front to warm up.
