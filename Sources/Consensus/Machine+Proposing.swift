@@ -108,10 +108,12 @@ extension Machine {
   }
 
   /// R13: a leader that had voted before a restart can send that very block again as soon as it is back.
-  mutating func restoreOwnProposal(_ now: Times) {
+  mutating func restoreOwnProposal(_ now: Times, _ effects: inout [Effect]) {
     guard leads, let round = existingRound(view), round.proposal == nil, let vote = round.ownNotarise, let entry = entry(vote.vote.blockHash),
       entry.isDurable
     else { return }
-    rounds[self.round(view)].proposal = (Proposal(vote: vote, block: entry.reference, justification: justification(view, vote.vote.parentView)), now.wall)
+    let proposal = Proposal(vote: vote, block: entry.reference, justification: justification(view, vote.vote.parentView))
+    rounds[self.round(view)].proposal = (proposal, now.wall)
+    effects.append(.send(.proposal(proposal), to: .all, after: 0))
   }
 }

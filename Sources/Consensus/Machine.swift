@@ -161,6 +161,9 @@ public struct Machine: Sendable {
     switch input {
     case .start: begin(now, &effects)
     case .timer: break
+    case .received(.vote(let vote), _) where vote.vote.epoch == epoch && vote.vote.chainTag == options.chainTag && !isInWindow(vote.vote.view):
+      // The cheapest thing to send in any number is the cheapest to drop.
+      return
     case .received(let message, let link): receive(message, from: link, now, &effects)
     case .peerUp(let link, let validator): connect(link, validator, now, &effects)
     case .peerDown(let link): peers.removeAll { $0.link == link }
@@ -200,7 +203,7 @@ public struct Machine: Sendable {
       changed = closeEpoch(&effects) || changed
       changed = concludeRecovery(&effects) || changed
     }
-    restoreOwnProposal(now)
+    restoreOwnProposal(now, &effects)
     buildIfDue(now, &effects)
     fetchMissing(now, &effects)
     askForMissing(now, &effects)
@@ -243,4 +246,26 @@ public struct Machine: Sendable {
   var quorum: UInt64 { isLeftOut(.exactTwoThirdsQuorum) ? 2 * set.totalPower / 3 : set.quorumPower }
   /// The power that may be faulty.
   var tolerated: UInt64 { (set.totalPower - 1) / 3 }
+}
+
+extension Machine {
+  /// What the machine remembers, in entries: for metrics and for checking bounds.
+  public struct Footprint: Sendable, Hashable {
+    public var rounds = 0
+    public var votes = 0
+    public var certificates = 0
+    public var blocks = 0
+    public var earlyMessages = 0
+    public var heldMessages = 0
+  }
+
+  public var footprint: Footprint {
+    var footprint = Footprint(rounds: rounds.count, blocks: blocks.count, heldMessages: outbox.count)
+    for round in rounds {
+      for ballot in round.ballots { footprint.votes += ballot.votes.count { $0 != nil } }
+      footprint.certificates += round.certificates.count { $0 != nil }
+    }
+    footprint.earlyMessages = peers.reduce(0) { $0 + $1.early.count }
+    return footprint
+  }
 }

@@ -19,7 +19,7 @@ struct Cluster {
 
   struct Node {
     var machine: Machine
-    var isUp = true
+    var isUp = false
     var isFrozen = false
     /// Runs no machine; a test speaks for it.
     var isPuppet = false
@@ -37,7 +37,6 @@ struct Cluster {
     var pending: [(sequence: UInt64, record: JournalRecord)] = []
     var committed: BlockReference
     var committing: [(blocks: [BlockReference], certificate: Certificate)] = []
-    var held: Set<Digest> = []
     var links: [Int: PeerLink] = [:]
     var backlog: [Event] = []
     var penalties: [Fault] = []
@@ -124,7 +123,7 @@ struct Cluster {
   // MARK: Life
 
   mutating func start(connected: Bool = true) throws {
-    for index in nodes.indices where !nodes[index].isPuppet { try begin(index) }
+    for index in nodes.indices { if nodes[index].isPuppet { nodes[index].isUp = true } else { try begin(index) } }
     if connected { for a in nodes.indices { for b in nodes.indices where a < b { try connect(a, b) } } }
   }
 
@@ -132,7 +131,6 @@ struct Cluster {
     nodes[index].isUp = true
     let stored = nodes[index].bodies
     for block in stored where block.height > nodes[index].floor.block.height {
-      nodes[index].held.insert(block.hash)
       try step(index, .available(block))
       try step(index, .bodyDurable(block.hash))
     }
@@ -146,7 +144,6 @@ struct Cluster {
     nodes[index].boot += 1
     nodes[index].pending = []
     nodes[index].committing = []
-    nodes[index].held = []
     nodes[index].timer = .distantFuture
     nodes[index].backlog = []
     nodes[index].isFrozen = false
@@ -172,6 +169,17 @@ struct Cluster {
     nodes[index].journal = []
     nodes[index].mustRecover = true
   }
+
+  /// The store is deleted; journal and key are not.
+  mutating func resetStore(_ index: Int) {
+    nodes[index].chain = [Self.genesis]
+    nodes[index].floor = Machine.Floor(block: Self.genesis, view: View(0))
+    nodes[index].boundary = nil
+    nodes[index].bodies = []
+  }
+
+  /// The synchroniser of the layer above has noticed that the node is epochs behind.
+  mutating func sync(_ index: Int) { schedule(index, .synced(boot: nodes[index].boot), after: 20_000_000) }
 
   mutating func connect(_ a: Int, _ b: Int) throws {
     guard a != b, nodes[a].isUp, nodes[b].isUp, nodes[a].links[b] == nil else { return }
@@ -261,7 +269,7 @@ struct Cluster {
     case .message(let from, let link, let code, let bytes):
       guard nodes[index].links[from] == link else { return }
       let message = try Message(decoding: bytes.bytes, type: code, chainTag: Self.chainTag)
-      if case .proposal(let proposal) = message { nodes[index].held.insert(proposal.block.hash) }
+      if case .status(let status) = message, status.epoch.rawValue > nodes[index].machine.epoch.rawValue + 1 { sync(index) }
       if nodes[index].isPuppet { return nodes[index].inbox.append((from, message)) }
       try step(index, .received(message, from: link))
     case .timer(let of, let at):
@@ -286,7 +294,6 @@ struct Cluster {
       try step(index, .applied(nodes[index].floor.block.height))
     case .available(let of, let block):
       guard of == boot else { return }
-      nodes[index].held.insert(block.hash)
       try step(index, .available(block))
     case .synced(let of):
       guard of == boot else { return }
@@ -367,7 +374,6 @@ struct Cluster {
     case .build(let view, let parent, let timestamp):
       nodes[index].builds += 1
       let block = block(on: parent, by: index, timestamp: timestamp, salt: UInt64(view.rawValue) << 16 + nodes[index].boot)
-      nodes[index].held.insert(block.hash)
       inputs.append(.built(view, block))
     case .validate(let block): schedule(index, .validated(boot: boot, block.hash), after: 100_000)
     case .storeBody(let block): schedule(index, .bodyDurable(boot: boot, block), after: chance(conditions.body, &random))
@@ -446,6 +452,15 @@ struct Cluster {
   /// Least committed height over these nodes, all by default.
   func height(_ of: [Int]? = nil) -> UInt64 {
     (of ?? Array(nodes.indices)).filter { !nodes[$0].isPuppet }.map { nodes[$0].committed.height.rawValue }.min() ?? 0
+  }
+
+  /// The node may vote where it is: not recovering, and past its bound.
+  func isFree(_ index: Int) -> Bool {
+    let machine = nodes[index].machine
+    guard nodes[index].isUp, !machine.isRecovering else { return false }
+    guard let bound = machine.bound else { return true }
+    if machine.epoch == bound.epoch { return machine.view > bound.view }
+    return Bound(epoch: machine.epoch, view: machine.view) > Bound(epoch: Epoch(bound.epoch.rawValue + 1), view: View(1))
   }
 
   func vote(_ kind: VoteKind, by index: Int, view: UInt64, epoch: UInt64 = 0, parentView: UInt64 = 0, block: BlockReference? = nil) -> SignedVote {
