@@ -32,8 +32,9 @@ public enum ReplicaMessageType {
     case getEvents: 32 + 2 * ReplicationLimit.blockEventsMax
     case blockEvents: 32 + ReplicationLimit.blockBytesMax
     case syncRequest: 16
-    // At least one block, however large, or a range that was below its limit before its last block.
-    case syncResponse: 16 + ReplicationLimit.proposalBytesMax + ReplicationLimit.rangeBytesMax + ReplicationLimit.blockBytesMax + 4 * ReplicationLimit.rangeBlocksMax
+    // A range goes on beyond its limit until a block has a certificate of its own, for two blocks of the largest size.
+    case syncResponse:
+      16 + ReplicationLimit.proposalBytesMax + ReplicationLimit.rangeBytesMax + 2 * ReplicationLimit.blockBytesMax + 4 * ReplicationLimit.rangeBlocksMax
     case getBoundaries: 8
     case boundaries: 8 + ReplicationLimit.boundariesMax * 32_768
     case events: ReplicationLimit.gossipBytesMax

@@ -52,7 +52,7 @@ extension LedgerStore {
     var height = from
     while height.rawValue > 0, height <= head.height, blocks.count < ReplicationLimit.rangeBlocksMax {
       let isBeyond = blocks.count >= blocksMax || bytes >= bytesMax
-      if isBeyond, proven != nil || bytes >= ReplicationLimit.rangeBytesMax { break }
+      if isBeyond, proven != nil || bytes > ReplicationLimit.rangeBytesMax + ReplicationLimit.blockBytesMax { break }
       guard let block = try block(at: height) else { break }
       if bytes + block.body.count > bytesMax, proven != nil { break }
       blocks.append(block)
