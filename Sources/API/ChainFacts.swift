@@ -2,6 +2,7 @@ public import Audit
 public import Digests
 public import Ed25519
 public import Replication
+import Metrics
 
 /// What never changes while the node runs.
 public struct ChainFacts: Sendable {
@@ -81,7 +82,7 @@ public struct Surroundings: Sendable {
 
 /// Counters of the gate; the driver copies them into the metrics.
 public struct GateStatistics: Sendable {
-  public static let latencyBoundsMilliseconds: [UInt64] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000]
+  public static let latencyBoundsMilliseconds: [UInt64] = APIMetrics.latencyBoundsMilliseconds
   public var connections = 0
   public var requests: UInt64 = 0
   public var accepted: UInt64 = 0
