@@ -43,9 +43,7 @@ public final class Gate {
   let json = Rows(one: JSONWriter())
   let counters = Rows(one: GateStatistics())
   let prepared = Rows<PreparedAnswer>(count: PreparedAnswer.Kind.allCases.count) { _ in PreparedAnswer() }
-  /// `Date` and `Moloch-Height`, rendered.
-  var commonFields: [UInt8] = []
-  var commonHeight: UInt64?
+  let common = Rows(one: CommonFields())
 
   var limiter: RateLimiter?
   var verification: VerificationQueue
@@ -84,7 +82,6 @@ public final class Gate {
     submissions.reserveCapacity(connections)
     inVerification.reserveCapacity(APILimit.signaturesPerBatch)
     verdicts.reserveCapacity(APILimit.signaturesPerBatch)
-    commonFields.reserveCapacity(256)
   }
 
   public var statistics: GateStatistics { counters[0] }
@@ -136,7 +133,8 @@ public final class Gate {
 
   /// Takes back what was lent to a session for its request.
   func returnStorage(_ slot: Int) {
-    bodyBytesInFlight -= sessions[slot].body.count
+    let held = sessions[slot].body.count
+    if held > 0 { bodyBytesInFlight -= held }
     spareBodies[0].takeBack(&sessions[slot].body)
     spareResults[0].takeBack(&sessions[slot].results)
   }
