@@ -71,10 +71,10 @@ let package = Package(
     .target(name: "API", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Consensus", "Replication"], swiftSettings: strict),
 
     // N: the composition; the only place that knows everything
-    .target(name: "MolochNode", dependencies: ["CLinux", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
+    .target(name: "MolochNode", dependencies: ["Peering", "PeerWire", "TLS", "CLinux", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
 
     // X: the executables
-    .executableTarget(name: "moloch", dependencies: ["MolochNode", "Configuration", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
+    .executableTarget(name: "moloch", dependencies: ["Peering", "MolochNode", "Configuration", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
     .executableTarget(name: "moloch-load", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", "Reactor", "Ambient", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: strict),
 
     // Tests mirror the targets; ProcessTests run the real binaries

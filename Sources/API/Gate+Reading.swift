@@ -137,6 +137,7 @@ extension Gate {
     switch heads[0].method {
     case .options: break
     case .get, .head: if route.isSubmission { throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)") }
+    case .post where route == .adminPeers, .delete where route == .adminPeers: break
     case .post: if !route.isSubmission { throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)") }
     default: throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)")
     }
@@ -145,7 +146,7 @@ extension Gate {
       sessions[slot].request.query = query.pairs
       try readQuery(slot, route)
     }
-    guard heads[0].method == .post else {
+    guard heads[0].method == .post && route.isSubmission else {
       if case .length(let length) = heads[0].framing, length > 65_536 { throw Refusal(.batchTooLarge, "this request takes no body", [("limit", .number(0))]) }
       try charge(slot, cost: 1, loop)
       return

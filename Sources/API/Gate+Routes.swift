@@ -48,6 +48,8 @@ extension Gate {
       case .metrics: respond(slot, Answer(.metrics, metricsText()), loop)
       case .genesis: respond(slot, Answer(.json, chain.genesis.json, caching: .immutable(tag: chain.genesis.hash.hex)), loop)
       case .index: respond(slot, Answer(.text, Array(Self.indexText.utf8)), loop)
+      case .peers: respond(slot, try administer(.list(includesKnown: false), loop), loop)
+      case .adminPeers: respond(slot, try administer(try peerCommand(slot), loop), loop)
       default: try dispatchChain(slot, route, loop)
       }
     } catch {
@@ -56,11 +58,34 @@ extension Gate {
     }
   }
 
+  /// What a request to `/v1/admin/peers` asks: GET lists, POST adds or lifts a ban, DELETE removes.
+  private func peerCommand(_ slot: Int) throws(Refusal) -> PeerCommand {
+    switch sessions[slot].request.method {
+    case .post:
+      if let id = parameter(slot, "unban") { return .unban(id) }
+      guard let address = parameter(slot, "multiaddr") else { throw .parameter("multiaddr", "is missing") }
+      guard let isTemporary = Query.boolean(parameter(slot, "temporary") ?? "false") else { throw .parameter("temporary", "must be true or false") }
+      return .add(address, isTemporary: isTemporary)
+    case .delete:
+      guard let id = parameter(slot, "peer_id") else { throw .parameter("peer_id", "is missing") }
+      return .remove(id)
+    default: return .list(includesKnown: true)
+    }
+  }
+
+  private func administer(_ command: PeerCommand, _ loop: Loop) throws(Refusal) -> Answer {
+    switch peers(command, loop) {
+    case .done(let json): return Answer(.json, json)
+    case .malformed(let sentence): throw Refusal(.invalidRequest, sentence)
+    case .unknown(let sentence): throw Refusal(.notFound, sentence)
+    case .refused(let sentence): throw Refusal(.conflict, sentence)
+    }
+  }
+
   private func dispatchChain(_ slot: Int, _ route: Route, _ loop: Loop) throws(Refusal) {
     guard let replica else { throw Refusal(.notReady, "the node is starting") }
     switch route {
     case .status: respond(slot, .status, loop)
-    case .peers: respond(slot, Answer(.json, Array("{\"peers\":[],\"rejected\":[],\"count\":0}".utf8)), loop)
     case .validators: respond(slot, Answer(.json, validatorsBody(replica, loop.now)), loop)
     case .validator(let text):
       guard let key = PublicKey(text: text), let index = replica.chain.validators.index(of: key) else { throw Refusal(.notFound, "no such validator") }

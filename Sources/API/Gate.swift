@@ -65,6 +65,8 @@ public final class Gate {
   var requestCounter: UInt64
   /// Renders the exposition; set by the driver, which owns the metrics.
   public var metricsText: () -> [UInt8] = { [] }
+  /// Answers commands about peers; set by the driver, which owns the network.
+  public var peers: (PeerCommand, Loop) -> PeerOutcome = { command, _ in answerWithoutNetwork(command) }
   var isDraining = false
 
   /// - Parameters:

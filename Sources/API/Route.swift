@@ -18,6 +18,7 @@ public enum Route: Sendable, Equatable {
   case tile(TilePath)
   case metrics
   case maintenance(String)
+  case adminPeers
 
   /// `latest`, a height or a hash.
   public enum BlockName: Sendable, Equatable {
@@ -60,6 +61,7 @@ public enum Route: Sendable, Equatable {
     case "/v1/checkpoint": return .found(.checkpoint)
     case "/v1/genesis": return .found(.genesis)
     case "/v1/validators": return .found(.validators)
+    case "/v1/admin/peers": return .found(.adminPeers)
     case "/tlog/checkpoint": return .found(.tlogCheckpoint)
     default: break
     }
@@ -100,6 +102,7 @@ public enum Route: Sendable, Equatable {
   public var allowedMethods: String {
     switch self {
     case .events, .eventBatch: "POST, OPTIONS"
+    case .adminPeers: "GET, HEAD, POST, DELETE, OPTIONS"
     default: "GET, HEAD, OPTIONS"
     }
   }
@@ -117,6 +120,7 @@ public enum Route: Sendable, Equatable {
     case .checkpoint: name == "min_size" || name == "timeout_ms"
     case .ready: name == "max_lag"
     case .validators: name == "height"
+    case .adminPeers: ["multiaddr", "temporary", "peer_id", "unban"].contains(name)
     default: false
     }
   }
@@ -132,14 +136,19 @@ public enum Route: Sendable, Equatable {
   }
 
   /// Served on the admin socket only.
-  public var isAdmin: Bool { if case .maintenance = self { true } else { false } }
+  public var isAdmin: Bool {
+    switch self {
+    case .maintenance, .adminPeers: true
+    default: false
+    }
+  }
 
   public var role: Role {
     switch self {
     case .index, .health, .ready, .status, .peers, .genesis, .metrics: .open
     case .tlogCheckpoint, .tile: .tlog
     case .events, .eventBatch: .write
-    case .maintenance: .admin
+    case .maintenance, .adminPeers: .admin
     default: .read
     }
   }
