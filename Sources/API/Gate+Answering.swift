@@ -24,7 +24,7 @@ extension Gate {
     writeCaching(answer.caching)
     if !answer.fields.isEmpty { writers[0].append(answer.fields) }
     ResponseWriter.finish(into: &writers[0])
-    let sendsBody = !sessions[slot].request.isHead && answer.status != 204
+    let sendsBody = sessions[slot].request.method != .head && answer.status != 204
     let isShared = sendsBody && answer.body.count > Self.copiedBodyBytesMax
     if sendsBody && !isShared { writers[0].append(answer.body) }
     send(sessions[slot].connection, writers[0], loop)
@@ -45,7 +45,7 @@ extension Gate {
     writers[0].append("Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: ")
     writers[0].append(decimal: UInt64(json[0].bytes.count))
     writers[0].append("\r\n\r\n")
-    if !sessions[slot].request.isHead { writers[0].append(json[0].bytes) }
+    if sessions[slot].request.method != .head { writers[0].append(json[0].bytes) }
     send(sessions[slot].connection, writers[0], loop)
     complete(slot, keepsAlive: keepsAlive, loop)
   }
@@ -60,7 +60,7 @@ extension Gate {
     writers[0].append(prepared[index].head)
     sessions[slot].request.id.write(to: &writers[0])
     if keepsAlive { writers[0].append("\r\n\r\n") } else { writers[0].append("\r\nConnection: close\r\n\r\n") }
-    if !sessions[slot].request.isHead { writers[0].append(prepared[index].body) }
+    if sessions[slot].request.method != .head { writers[0].append(prepared[index].body) }
     send(sessions[slot].connection, writers[0], loop)
     complete(slot, keepsAlive: keepsAlive, loop)
   }
@@ -75,7 +75,7 @@ extension Gate {
     prepared[index].body.append(contentsOf: json[0].bytes)
     writers[0].removeAll()
     ResponseWriter.begin(status, into: &writers[0])
-    writers[0].append(commonFields)
+    writers[0].append(common[0].bytes)
     writers[0].append("Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: ")
     writers[0].append(decimal: UInt64(prepared[index].body.count))
     writers[0].append("\r\nX-Request-Id: ")
@@ -86,21 +86,22 @@ extension Gate {
 
   /// What is prepared no longer holds.
   func invalidatePrepared() {
-    commonHeight = nil
-    commonFields.removeAll(keepingCapacity: true)
+    common[0].isValid = false
     for index in 0..<prepared.count { prepared[index].isValid = false }
   }
 
   /// Renders `Date` and `Moloch-Height` when they have changed.
   private func refreshCommonFields() {
     let height = replica?.durable.header.height.rawValue
-    guard commonFields.isEmpty || height != commonHeight else { return }
+    guard !common[0].isValid || height != common[0].height else { return }
     invalidatePrepared()
-    commonHeight = height
+    common[0].isValid = true
+    common[0].height = height
+    common[0].bytes.removeAll(keepingCapacity: true)
     writers[0].removeAll()
     if !surroundings.date.isEmpty { ResponseWriter.field("Date", surroundings.date.bytes, into: &writers[0]) }
     if let height { ResponseWriter.field("Moloch-Height", height, into: &writers[0]) }
-    writers[0].copy(to: &commonFields)
+    writers[0].copy(to: &common[0].bytes)
   }
 
   /// Status line and the fields that every answer carries.
@@ -108,7 +109,7 @@ extension Gate {
     refreshCommonFields()
     writers[0].removeAll()
     ResponseWriter.begin(status, into: &writers[0])
-    writers[0].append(commonFields)
+    writers[0].append(common[0].bytes)
     writers[0].append("X-Request-Id: ")
     sessions[slot].request.id.write(to: &writers[0])
     writers[0].append("\r\n")

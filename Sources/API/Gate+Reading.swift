@@ -169,7 +169,12 @@ extension Gate {
     if case .length(let length) = framing, length > UInt64(limit) { throw tooLarge(route, length, limit) }
     if bodyBytesInFlight > APILimit.bodyBytesInFlight { throw Refusal(.mempoolFull, "too many request bodies are in flight") }
     spareBodies[0].lend(to: &sessions[slot].body)
-    if case .length(let length) = framing { sessions[slot].body.reserveCapacity(Int(length)) }
+    if case .length(let length) = framing {
+      // Powers of two, so that storage fits the next body as well, which may be a little larger.
+      var capacity = 1024
+      while capacity < length { capacity *= 2 }
+      sessions[slot].body.reserveCapacity(capacity)
+    }
   }
 
   func tooLarge(_ route: Route, _ size: UInt64, _ limit: Int) -> Refusal {

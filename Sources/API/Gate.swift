@@ -44,9 +44,7 @@ public final class Gate {
   let json = Rows(one: JSONWriter())
   let counters = Rows(one: GateStatistics())
   let prepared = Rows<PreparedAnswer>(count: PreparedAnswer.Kind.allCases.count) { _ in PreparedAnswer() }
-  /// `Date` and `Moloch-Height`, rendered.
-  var commonFields: [UInt8] = []
-  var commonHeight: UInt64?
+  let common = Rows(one: CommonFields())
 
   var limiter: RateLimiter?
   var verification: VerificationQueue
@@ -88,7 +86,6 @@ public final class Gate {
     submissions.reserveCapacity(connections)
     inVerification.reserveCapacity(APILimit.signaturesPerBatch)
     verdicts.reserveCapacity(APILimit.signaturesPerBatch)
-    commonFields.reserveCapacity(256)
   }
 
   /// Takes over new options; requests in work keep the times they were given. Buckets start anew when the rate limit changes.
@@ -151,7 +148,8 @@ public final class Gate {
 
   /// Takes back what was lent to a session for its request.
   func returnStorage(_ slot: Int) {
-    bodyBytesInFlight -= sessions[slot].body.count
+    let held = sessions[slot].body.count
+    if held > 0 { bodyBytesInFlight -= held }
     spareBodies[0].takeBack(&sessions[slot].body)
     spareResults[0].takeBack(&sessions[slot].results)
   }

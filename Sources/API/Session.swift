@@ -121,8 +121,6 @@ struct Request {
   var refusal: Refusal?
   var rate: RateLimiter.Verdict?
 
-  var isHead: Bool { method == .head }
-
   mutating func reset(now: Instant) {
     route = nil
     method = .get
