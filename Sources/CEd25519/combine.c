@@ -32,7 +32,7 @@ IFMA void ced25519_raise(uint64_t *tables, int32_t entry) {
   ced25519_fill(tables, &next, 1);
 }
 
-IFMA void ced25519_straus(uint64_t *out, const uint64_t *tables, const int32_t *heads, const int32_t *digits, const int32_t *nexts, int32_t top) {
+IFMA void ced25519_straus(uint64_t *out, const uint64_t *tables, const int32_t *heads, const int32_t *digits, int32_t top) {
   sign_table table;
   sign_table_fill(&table);
   // Both halves double together; the digits of a bit go to them in turn.
@@ -42,13 +42,13 @@ IFMA void ced25519_straus(uint64_t *out, const uint64_t *tables, const int32_t *
     int32_t next = heads[bit];
     while (next >= 0) {
       const int32_t first = digits[next];
-      next = nexts[next];
+      next = digits[next + 1];
       const uint64_t *second = neutral;
       int sign = first & 1;
       if (next >= 0) {
         second = entry_of(tables, digits[next] >> 1);
         sign |= (digits[next] & 1) << 1;
-        next = nexts[next];
+        next = digits[next + 1];
       }
       sum = pair_add(sum, pair_load(entry_of(tables, first >> 1), second), &table.of[sign]);
     }

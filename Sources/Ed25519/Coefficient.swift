@@ -18,46 +18,51 @@ struct Coefficient: Sendable, BitwiseCopyable {
   }
 
   @inline(__always) func times(_ scalar: Scalar) -> Scalar {
-    let product = magnitude &* scalar
+    let product = scalar.times(magnitude.w0, magnitude.w1)
     return isNegative ? product.negated : product
   }
 }
 
-/// Coefficients of one batch: 128 bits each of SHA-512(root || index), where root = SHA-512(seed || counter || all S and k). The challenge k is itself a hash of
-/// R, A and the message, so the root commits to every input.
+/// Coefficients of one batch: four of 128 bits from each SHA-512(root || index || 0...), where root = SHA-512(leaves || seed || counter || count) and a leaf is
+/// the SHA-512 of S and k of three signatures. The challenge k is itself a hash of R, A and the message, so the root commits to every input.
 struct CoefficientDrawing: ~Copyable {
-  private var transcript = SHA512Stream()
-  private var root = Bytes64()
-  private var drawn = Bytes64()
-  private var index: UInt64 = 0
+  private var hash: Hash192
+  private static let perLeaf = 3, perHash = 4
 
-  init() {}
+  init(path: Path) { hash = Hash192(path: path) }
 
-  mutating func absorb(_ s: Bytes32, _ k: Scalar) {
-    transcript.update(s)
-    transcript.update(k.bytes)
-  }
-
-  mutating func seal(seed: Bytes32, counter: UInt64) {
-    transcript.update(Bytes32(counter, 0, 0, 0))
-    transcript.update(seed)
-    var finished = SHA512Stream()
-    swap(&finished, &transcript)
-    root = finished.finish()
-  }
-
-  /// Four coefficients come from one hash of one block.
-  mutating func next() -> Coefficient {
-    if index & 3 == 0 {
-      var hash = SHA512Stream()
-      hash.update(root.first)
-      hash.update(root.second)
-      hash.update(Bytes32(index, 0, 0, 0))
-      drawn = hash.finish()
+  /// Gives every item of a batch its coefficient.
+  /// - Parameter counter: differs in each batch of one seed.
+  mutating func draw(for items: inout [SignatureBatch.Item], seed: Bytes32, counter: UInt64) {
+    hash.removeAll()
+    for index in items.indices {
+      if index % Self.perLeaf == 0 { hash.begin() }
+      hash.append(items[index].signature.bytes.second)
+      hash.append(items[index].k.bytes)
     }
-    let half = index & 2 == 0 ? drawn.first : drawn.second
-    let coefficient = index & 1 == 0 ? Coefficient(half.w0, half.w1) : Coefficient(half.w2, half.w3)
-    index &+= 1
-    return coefficient
+    hash.finish()
+    var stream = SHA512Stream()
+    for leaf in 0..<hash.count {
+      let digest = hash.digest(leaf)
+      stream.update(digest.first)
+      stream.update(digest.second)
+    }
+    stream.update(seed)
+    stream.update(Bytes32(counter, UInt64(items.count), 0, 0))
+    let root = stream.finish()
+    hash.removeAll()
+    for index in stride(from: 0, to: items.count, by: Self.perHash) {
+      hash.begin()
+      hash.append(root.first)
+      hash.append(root.second)
+      hash.append(Bytes32(UInt64(index), 0, 0, 0))
+      for _ in 0..<3 { hash.append(Bytes32()) }
+    }
+    hash.finish()
+    for index in items.indices {
+      let drawn = hash.digest(index / Self.perHash)
+      let half = index & 2 == 0 ? drawn.first : drawn.second
+      items[index].z = index & 1 == 0 ? Coefficient(half.w0, half.w1) : Coefficient(half.w2, half.w3)
+    }
   }
 }

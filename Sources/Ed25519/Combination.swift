@@ -59,14 +59,15 @@ struct Combination: ~Copyable {
   func isDecoded(_ slot: Int) -> Bool { decoded[slot] }
 
   /// Takes the tables of a key and of 2^128 times it from a cache; false when they are not there.
-  mutating func load(_ key: PublicKey, from cache: SignerCache, intoPairAt slot: Int) -> Bool {
+  /// - Parameter pointsOnly: their multiples will not be needed, or are made here.
+  mutating func load(_ key: PublicKey, from cache: SignerCache, intoPairAt slot: Int, pointsOnly: Bool) -> Bool {
     // The cache copies exactly the bytes of two slots.
     let isThere =
       switch tables {
-      case .portable(let tables): unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.copy(key, to: $0) }
-      case .vector(let tables): unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.copy(key, to: $0) }
+      case .portable(let tables): unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.copy(key, to: $0, pointsOnly: pointsOnly) }
+      case .vector(let tables): unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.copy(key, to: $0, pointsOnly: pointsOnly) }
       }
-    if isThere { (filled[slot], filled[slot + 1]) = (true, true) }
+    if isThere { (filled[slot], filled[slot + 1]) = (!pointsOnly, !pointsOnly) }
     return isThere
   }
 
@@ -81,6 +82,7 @@ struct Combination: ~Copyable {
     case .vector(let tables):
       if !filled[slot] { tables.fill([Int32(truncatingIfNeeded: slot)]) }
       tables.raise(slot)
+      // Likewise.
       unsafe tables.withBytes(ofPairAt: slot) { unsafe cache.insert(key, UnsafeRawBufferPointer($0)) }
     }
     (filled[slot], filled[slot + 1]) = (true, true)
@@ -125,8 +127,7 @@ struct Combination: ~Copyable {
 
   mutating func strausSum() -> Point {
     fill()
-    rows.removeAll()
-    for term in terms { rows.add(term) }
+    rows.set(terms)
     return switch tables {
     case .portable(let tables): tables.sum(rows)
     case .vector(let tables): tables.sum(rows)

@@ -80,11 +80,11 @@ import Bytes
       var next = Int(rows.heads[row])
       sum = sum.doubled(extended: next >= 0 || row == 0)
       while next >= 0 {
-        let entry = rows.entries[next]
+        let entry = rows.digits[next]
         // Digits come from `DigitRows`, whose windows are those of the tables.
         let cached = unsafe tables + Int(entry &>> 1)
         if entry & 1 == 0 { unsafe sum.add(cached.pointee) } else { unsafe sum.subtract(cached.pointee) }
-        next = Int(rows.nexts[next])
+        next = Int(rows.digits[next &+ 1])
       }
       row &-= 1
     }

@@ -14,6 +14,7 @@ public struct SignatureBatch: ~Copyable {
     var z = Coefficient.one
     /// Index into `signers`, or -1 when rules 2 to 4 refuse the item.
     var signer: Int
+    var source: UInt64
   }
 
   struct Signer {
@@ -35,6 +36,11 @@ public struct SignatureBatch: ~Copyable {
   private var signers: [Signer] = []
   private var signerIndex: [PublicKey: Int] = [:]
   private var combination: Combination
+  private var drawing: CoefficientDrawing
+  /// Challenges of statements wait here, those of other messages are hashed when they arrive.
+  private var challenges: Hash192
+  private var challenged: [Int] = []
+  private let isVector: Bool
   /// Combinations computed since init: the cost of bisection. A batch without offenders takes one, one of n at most n.
   public private(set) var checks = 0
 
@@ -44,13 +50,19 @@ public struct SignatureBatch: ~Copyable {
   ///   - cache: keys seen before; may be shared between threads. Without one every key is decoded in every batch.
   public init(capacity: Int, seed: Bytes32, cache: SignerCache? = nil) { self.init(capacity: capacity, seed: seed, cache: cache, path: cache?.path ?? .best) }
 
-  init(capacity: Int, seed: Bytes32, cache: SignerCache? = nil, path: Path) {
+  /// As above, by a path that this processor can run; traps for another.
+  public init(capacity: Int, seed: Bytes32, cache: SignerCache? = nil, path: Path) {
+    precondition(path.isAvailable, "this processor cannot run \(path)")
     precondition(capacity > 0 && capacity <= Limits.batchCountMax, "batch capacity is 1 to \(Limits.batchCountMax)")
     precondition(cache == nil || cache?.path == path, "a cache serves batches of its own path")
     self.capacity = capacity
     self.seed = seed
     self.cache = cache
+    isVector = path == .ifma
     combination = Combination(slots: 3 * capacity, path: path)
+    drawing = CoefficientDrawing(path: path)
+    challenges = Hash192(path: path)
+    challenged.reserveCapacity(capacity)
     items.reserveCapacity(capacity)
     live.reserveCapacity(capacity)
     signers.reserveCapacity(capacity)
@@ -64,23 +76,46 @@ public struct SignatureBatch: ~Copyable {
   private func slot(signer: Int) -> Int { 2 * signer }
   private func slot(item: Int) -> Int { 2 * capacity + item }
 
-  /// Adds a signature; hashes the message at once and keeps no reference to it. Traps when the batch is full.
-  public mutating func add(_ signature: Signature, over message: RawSpan, by key: PublicKey) {
+  /// Adds a signature; hashes or copies the message at once and keeps no reference to it. Traps when the batch is full.
+  /// - Parameter source: whom the signature came from. A failed batch is taken apart source by source, so that an offender's many bad ones lie together.
+  public mutating func add(_ signature: Signature, over message: RawSpan, by key: PublicKey, source: UInt64 = 0) {
     precondition(items.count < capacity, "the batch is full")
     let s = Scalar(canonical: signature.bytes.second)
-    let k = s == nil ? Scalar() : Verifier.challenge(signature.bytes.first, key, message)
-    items.append(Item(signature: signature, key: key, s: s ?? Scalar(), k: k, signer: s == nil ? -1 : 0))
+    var k = Scalar()
+    if s != nil {
+      if isVector && message.byteCount == Hash192.byteCount - 64 {
+        challenged.append(items.count)
+        challenges.begin()
+        challenges.append(signature.bytes.first)
+        challenges.append(key.bytes)
+        challenges.append(message)
+      } else {
+        k = Verifier.challenge(signature.bytes.first, key, message)
+      }
+    }
+    items.append(Item(signature: signature, key: key, s: s ?? Scalar(), k: k, signer: s == nil ? -1 : 0, source: source))
+  }
+
+  private mutating func finishChallenges() {
+    guard !challenged.isEmpty else { return }
+    challenges.finish()
+    for (place, index) in challenged.enumerated() { items[index].k = Scalar(reducing: challenges.digest(place)) }
+    challenges.removeAll()
+    challenged.removeAll(keepingCapacity: true)
   }
 
   /// Writes the verdict of item i to `verdicts[i]`; the batch is empty again.
   public mutating func verify(_ verdicts: inout [Bool]) {
     verdicts.removeAll(keepingCapacity: true)
     for _ in items.indices { verdicts.append(false) }
+    finishChallenges()
     drawCoefficients()
     decode()
     if !live.isEmpty {
       let all = 0..<live.count
-      settle(all, combine(all), &verdicts)
+      let sum = combine(all)
+      if !sum.isSmallOrder { orderBySource() }
+      settle(all, sum, &verdicts)
       remember(verdicts)
     }
     items.removeAll(keepingCapacity: true)
@@ -93,10 +128,7 @@ public struct SignatureBatch: ~Copyable {
   private mutating func drawCoefficients() {
     guard items.count > 1 else { return }
     batches &+= 1
-    var drawing = CoefficientDrawing()
-    for item in items { drawing.absorb(item.signature.bytes.second, item.k) }
-    drawing.seal(seed: seed, counter: batches)
-    for index in items.indices { items[index].z = drawing.next() }
+    drawing.draw(for: &items, seed: seed, counter: batches)
   }
 
   /// Decodes the keys that the cache does not know, then R of all items.
@@ -109,7 +141,7 @@ public struct SignatureBatch: ~Copyable {
         continue
       }
       let signer = signers.count
-      let isKnown = cache.map { combination.load(key, from: $0, intoPairAt: slot(signer: signer)) } ?? false
+      let isKnown = cache.map { combination.load(key, from: $0, intoPairAt: slot(signer: signer), pointsOnly: items.count >= Limits.bucketTermsMin) } ?? false
       signers.append(Signer(key: key, isValid: isKnown, isKnown: isKnown))
       signerIndex[key] = signer
       items[index].signer = signer
@@ -138,6 +170,11 @@ public struct SignatureBatch: ~Copyable {
       settle(range.lowerBound..<middle, left, &verdicts)
       settle(middle..<range.upperBound, sum &- CachedPoint(left), &verdicts)
     }
+  }
+
+  /// Before the ranges of a failed batch are made; the sum over all of them does not depend on the order.
+  private mutating func orderBySource() {
+    live.sort { items[$0].source != items[$1].source ? items[$0].source < items[$1].source : $0 < $1 }
   }
 
   /// `sum z S B - sum z R - sum z k A` over a range of live items.

@@ -7,8 +7,9 @@ import Synchronization
 /// be valid a second time, so that keys used once drive nobody out. Readers take no lock: a place is pinned by one atomic addition while it is copied, and a
 /// writer takes only places that nobody pins. Any number of threads may use one cache.
 @safe public final class SignerCache: Sendable {
-  static let entryByteCount = 2 * Term.slotEntryCount * 160
-  private static let waysCount = 4
+  private static let pointByteCount = 160
+  static let entryByteCount = 2 * Term.slotEntryCount * pointByteCount
+  private static let waysCount = 8
   private static let writing: UInt64 = 1 << 63
 
   /// One place. `state`: pins, and bit 63 while it is written; `stamp`: the turn of its last use, 0 when it is empty.
@@ -34,11 +35,13 @@ import Synchronization
   private let missCount = Atomic<UInt64>(0)
 
   /// - Parameters:
-  ///   - capacity: keys; rounded up to a power of two, 4 at least. Each takes 2.6 KB.
+  ///   - capacity: keys; rounded up to a power of two, 8 at least. Each takes 2.6 KB of memory when it is used.
   ///   - seed: unpredictable to senders, so that nobody can choose keys of one set.
-  public convenience init(capacity: Int = Limits.cachedSignersMax, seed: Bytes32) { self.init(capacity: capacity, seed: seed, path: .best) }
+  public convenience init(capacity: Int = Limits.cachedSigners, seed: Bytes32) { self.init(capacity: capacity, seed: seed, path: .best) }
 
-  init(capacity: Int, seed: Bytes32, path: Path) {
+  /// As above, for batches of a path that this processor can run; traps for another.
+  public init(capacity: Int = Limits.cachedSigners, seed: Bytes32, path: Path) {
+    precondition(path.isAvailable, "this processor cannot run \(path)")
     precondition(capacity > 0 && capacity <= Limits.cachedSignersMax, "the cache holds 1 to \(Limits.cachedSignersMax) keys")
     self.path = path
     self.seed = seed.w1 | 1
@@ -76,7 +79,8 @@ import Synchronization
   }
 
   /// Copies the entry of a key to `target`; false when it is not there.
-  func copy(_ key: PublicKey, to target: UnsafeMutableRawBufferPointer) -> Bool {
+  /// - Parameter pointsOnly: A and 2^128 A are enough, their multiples are not copied.
+  func copy(_ key: PublicKey, to target: UnsafeMutableRawBufferPointer, pointsOnly: Bool) -> Bool {
     let hash = hash(key.bytes)
     let first = Int(hash >> 32) & (setCount - 1) * Self.waysCount
     for index in first..<first + Self.waysCount {
@@ -86,7 +90,12 @@ import Synchronization
       let state = unsafe places[index].state.wrappingAdd(1, ordering: .acquiring).newValue
       let isHit = unsafe state & Self.writing == 0 && places[index].key == key.bytes
       if isHit {
-        unsafe target.copyMemory(from: UnsafeRawBufferPointer(start: entries + index * Self.entryByteCount, count: Self.entryByteCount))
+        let entry = unsafe UnsafeRawBufferPointer(start: entries + index * Self.entryByteCount, count: Self.entryByteCount)
+        let (half, count) = (Self.entryByteCount / 2, pointsOnly ? Self.pointByteCount : Self.entryByteCount / 2)
+        unsafe UnsafeMutableRawBufferPointer(rebasing: target[..<count]).copyMemory(from: UnsafeRawBufferPointer(rebasing: entry[..<count]))
+        let second = half..<half + count
+        unsafe UnsafeMutableRawBufferPointer(rebasing: target[second]).copyMemory(from: UnsafeRawBufferPointer(rebasing: entry[second]))
+        // Relaxed: a stale turn only makes the place look a little older.
         unsafe places[index].stamp.store(turn.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
       }
       // Release: the reads above are over before a writer may take the place.

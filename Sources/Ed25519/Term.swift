@@ -28,32 +28,41 @@ struct Term: Sendable, BitwiseCopyable {
 struct DigitRows {
   /// First digit of each bit, or -1.
   private(set) var heads = [Int32](repeating: -1, count: 256)
-  /// Twice the entry of the tables, plus 1 to subtract it.
-  private(set) var entries: [Int32] = []
-  /// The next digit of the same bit, or -1.
-  private(set) var nexts: [Int32] = []
+  /// Of each digit twice the entry of the tables, plus 1 to subtract it; then the next digit of the same bit, or -1.
+  private(set) var digits: [Int32] = []
+  /// Words of a digit, and digits of a scalar at most.
+  static let stride = 2, perTermMax = 256 / Term.slotWidth + 1
 
-  mutating func removeAll() {
+  /// The highest bit that has a digit, or -1.
+  private(set) var top = -1
+
+  /// Takes the digits of all terms instead of those before.
+  mutating func set(_ terms: [Term]) {
     for row in heads.indices { heads[row] = -1 }
-    entries.removeAll(keepingCapacity: true)
-    nexts.removeAll(keepingCapacity: true)
+    let capacity = Self.stride * Self.perTermMax * terms.count
+    if digits.count < capacity { digits.append(contentsOf: repeatElement(0, count: capacity - digits.count)) }
+    top = Self.fill(&heads, &digits, terms)
   }
 
   /// The highest bit that has a digit, or -1.
-  var top: Int {
-    var row = 255
-    while row >= 0, heads[row] < 0 { row &-= 1 }
-    return row
-  }
-
-  mutating func add(_ term: Term) {
-    term.magnitude.forEachDigit(width: term.width) { position, digit in
-      let magnitude = digit < 0 ? 0 &- digit : digit
-      let entry = 2 &* (Int(term.entry) &+ magnitude &>> 1) &+ ((digit < 0) != term.isNegative ? 1 : 0)
-      nexts.append(heads[position])
-      heads[position] = Int32(truncatingIfNeeded: entries.count)
-      entries.append(Int32(truncatingIfNeeded: entry))
+  private static func fill(_ headArray: inout [Int32], _ digitArray: inout [Int32], _ terms: [Term]) -> Int {
+    var (count, top) = (0, -1)
+    var heads = headArray.mutableSpan
+    var digits = digitArray.mutableSpan
+    for term in terms {
+      let entry = 2 &* Int(term.entry)
+      term.magnitude.forEachDigit(width: term.width) { position, digit in
+        let sign = digit &>> 63
+        // Twice half of an odd magnitude is the magnitude less one.
+        let place = entry &+ ((digit ^ sign) &- sign) &- 1
+        digits[count] = Int32(truncatingIfNeeded: place &+ ((sign & 1) ^ (term.isNegative ? 1 : 0)))
+        digits[count &+ 1] = heads[position]
+        heads[position] = Int32(truncatingIfNeeded: count)
+        count &+= stride
+        top = max(top, position)
+      }
     }
+    return top
   }
 }
 

@@ -86,13 +86,11 @@ import CEd25519
 
   /// Interleaved multiplication over filled tables.
   func sum(_ rows: borrowing DigitRows) -> Point {
-    let (heads, digits, nexts, top) = (rows.heads, rows.entries, rows.nexts, rows.top)
+    let (heads, digits, top) = (rows.heads, rows.digits, rows.top)
     // Digits come from `DigitRows`, whose windows are those of the tables; the lists end with -1.
     return unsafe extended { out in
       unsafe heads.withUnsafeBufferPointer { h in
-        unsafe digits.withUnsafeBufferPointer { d in
-          unsafe nexts.withUnsafeBufferPointer { n in unsafe ced25519_straus(out, tables, h.baseAddress, d.baseAddress, n.baseAddress, Int32(top)) }
-        }
+        unsafe digits.withUnsafeBufferPointer { d in unsafe ced25519_straus(out, tables, h.baseAddress, d.baseAddress, Int32(top)) }
       }
     }
   }

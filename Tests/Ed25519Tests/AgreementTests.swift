@@ -6,7 +6,7 @@ import Testing
 /// Single and batch verification decide alike, whatever the company and the coefficients.
 ///
 /// Default: 2 coefficient seeds with 60 cases each, logged with every failure. The full run of 100 seeds with 1000 cases each:
-/// `MOLOCH_TEST_SCALE=50 swift test -c release -Xswiftc -enable-testing --filter AgreementTests`
+/// `MOLOCH_TEST_SCALE=50 swift test -c release -Xswiftc -enable-testing --filter AgreementTests`, and with a scale of 500 a million.
 @Suite struct AgreementTests {
   static let seeds = 2 * testScale
   static let cases = testScale == 1 ? 60 : 1000

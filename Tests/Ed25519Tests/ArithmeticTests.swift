@@ -7,7 +7,10 @@ import Testing
 @Suite struct ArithmeticTests {
   /// Limbs around 0, 2^51, and the bounds that the operations name.
   private static func extremes(below bound: UInt64) -> [UInt64] {
-    [0, 1, 18, 19, (1 << 51) - 20, (1 << 51) - 19, (1 << 51) - 1, 1 << 51, (1 << 51) + (1 << 13) - 1, (1 << 52) - 1, (1 << 53) - 77, (1 << 53) - 1, (1 << 54) - 1]
+    [
+      0, 1, 18, 19, (1 << 51) - 20, (1 << 51) - 19, (1 << 51) - 1, 1 << 51, (1 << 51) + (1 << 13) - 1, (1 << 52) - 1, (1 << 53) - 77, (1 << 53) - 1,
+      (1 << 54) - 1,
+    ]
       .filter { $0 < bound }
   }
 
@@ -73,12 +76,17 @@ import Testing
     var random = Generator(state: 4)
     let words: [UInt64] = [0, 1, .max, .max - 1, 1 << 63, 0x5812_631a_5cf5_d3ed, 0x14de_f9de_a2f7_9cd6, 0x1000_0000_0000_0000]
     func word() -> UInt64 { random.next() % 3 == 0 ? random.next() : words[Int(random.next() % 8)] }
-    for _ in 0..<400 {
-      let wide = Bytes64(Bytes32(word(), word(), word(), word()), Bytes32(word(), word(), word(), word()))
+    let order = Scalar.order
+    for round in 0..<400 {
+      var wide = Bytes64(Bytes32(word(), word(), word(), word()), Bytes32(word(), word(), word(), word()))
+      // Remainders between 2^252 and L on the way: 2^252, L - 1, and their like with more above.
+      if round % 8 == 0 { wide.second = Scalar(order.w0 - 1 - UInt64(round / 8), order.w1, 0, order.w3).bytes }
+      if round % 8 == 1 { wide = Bytes64(Bytes32(word(), word(), Scalar(order.w0 - 1).bytes.w0, Scalar(order.w1).bytes.w0), Bytes32(0, 0x10, 0, 0)) }
       let (a, b) = (Scalar(reducing: wide), Scalar(reducing: Bytes64(wide.second, wide.first)))
       #expect(Integer(littleEndian: a.bytes.array) == Integer(littleEndian: wide.array) % .order)
       let (x, y) = (Integer(littleEndian: a.bytes.array), Integer(littleEndian: b.bytes.array))
       #expect(Integer(littleEndian: (a &* b).bytes.array) == x * y % .order)
+      #expect(Integer(littleEndian: a.times(b.w0, b.w1 >> 1).bytes.array) == x * Integer(littleEndian: Scalar(b.w0, b.w1 >> 1).bytes.array) % .order)
       #expect(Integer(littleEndian: (a &+ b).bytes.array) == (x + y) % .order)
       #expect(Integer(littleEndian: (a &- b).bytes.array) == (x + .order - y) % .order)
       let (low, isNegative, high) = a.halves
@@ -97,7 +105,8 @@ import Testing
       ByteDigits.append(Term(a, entry: 0), count: 32, to: &digits)
       ByteDigits.append(Term(low, entry: 0, isNegative: isNegative), count: 16, to: &digits)
       ByteDigits.append(Term(high, entry: 0), count: 16, to: &digits)
-      for (part, expected, sign) in [(digits[..<32], x, false), (digits[32..<48], l, isNegative), (digits[48...], Integer(littleEndian: high.bytes.array), false)] {
+      let upper = Integer(littleEndian: high.bytes.array)
+      for (part, expected, sign) in [(digits[..<32], x, false), (digits[32..<48], l, isNegative), (digits[48...], upper, false)] {
         var (positive, negative) = (Integer(0), Integer(0))
         for (index, digit) in part.enumerated() {
           #expect(digit >= -128 && digit <= 128)

@@ -33,7 +33,9 @@ struct Integer: Equatable, CustomStringConvertible {
   var bitCount: Int { 32 * words.count }
 
   static func < (a: Self, b: Self) -> Bool {
-    for index in stride(from: max(a.words.count, b.words.count) - 1, through: 0, by: -1) where a.word(index) != b.word(index) { return a.word(index) < b.word(index) }
+    for index in stride(from: max(a.words.count, b.words.count) - 1, through: 0, by: -1) where a.word(index) != b.word(index) {
+      return a.word(index) < b.word(index)
+    }
     return false
   }
 

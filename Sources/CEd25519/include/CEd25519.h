@@ -32,9 +32,9 @@ void ced25519_fill(uint64_t *tables, const int32_t *entries, size_t count);
 /// Writes 2^128 times the point of the slot at `entry` to the next slot and fills that one.
 void ced25519_raise(uint64_t *tables, int32_t entry);
 
-/// Adds up digits listed by bit: `heads[bit]` is the first digit of a bit, `nexts` links them, -1 ends; `digits[i]` is twice an entry, plus 1 to subtract it.
-/// `out` is extended.
-void ced25519_straus(uint64_t *out, const uint64_t *tables, const int32_t *heads, const int32_t *digits, const int32_t *nexts, int32_t top);
+/// Adds up digits listed by bit: `heads[bit]` is the place of a bit's first digit in `digits`, -1 for none. A digit is two words: twice an entry, plus 1 to
+/// subtract it, and the place of the bit's next digit, or -1. `out` is extended.
+void ced25519_straus(uint64_t *out, const uint64_t *tables, const int32_t *heads, const int32_t *digits, int32_t top);
 /// Adds up terms with digits to base 256, -128 to 128: of the first `long_count` terms 32 digits each, of the others 16. `buckets` is scratch of
 /// 2 (CED25519_BUCKETS + 1) entries.
 void ced25519_buckets(
