@@ -49,9 +49,8 @@ extension World {
       let head = node.store.head
       let tree = try MountainRange(size: head.treeSize, from: node.store.reader(of: .entries))
       let history = try MountainRange(size: head.height.rawValue, from: node.store.reader(of: .history))
-      var chain = Chain(
-        tip: ChainTip(header: head, tree: tree, history: history), validators: genesis.validators, parameters: genesis.parameters, signers: genesis.signers,
-        seed: random.next())
+      let governance = try node.store.governance(from: GovernanceState(genesis: genesis))
+      var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: random.next())
       try node.store.restoreWindow(of: &chain)
       var machine = Machine.Options(chainTag: genesis.chainTag)
       machine.baseDelayMilliseconds = scenario.baseDelayMilliseconds
