@@ -105,8 +105,8 @@ private final class TestChain: Sendable {
     let store = MemoryStore(genesis: genesis.header)
     let chain = Chain(
       tip: ChainTip(
-        header: store.head, tree: try MountainRange(size: 0, from: store.reader(of: .entries)), history: try MountainRange(size: 0, from: store.reader(of: .history))),
-      validators: genesis.validators, parameters: genesis.parameters, signers: genesis.signers, seed: 1)
+        header: store.head, tree: try MountainRange(size: 0, from: store.reader(of: .entries)), history: try MountainRange(size: 0, from: store.reader(of: .history)),
+        governance: GovernanceState(genesis: genesis)), seed: 1)
     var limits = PoolLimits()
     limits.eventsMax = eventsMax
     limits.bytesMax = 1 << 30
