@@ -20,9 +20,10 @@ public struct Checkpoint: Hashable, Sendable {
   public init(parsing text: [UInt8]) throws(FormatError) {
     let lines = text.split(separator: 0x0A, omittingEmptySubsequences: false)
     guard lines.count == 4, lines[3].isEmpty, !lines[0].isEmpty else { throw .malformed("a checkpoint has an origin, a size and a root, each on a line") }
+    guard let origin = String(validating: lines[0], as: UTF8.self) else { throw .malformed("the origin is not UTF-8") }
     guard let size = Self.decimal(lines[1]) else { throw .malformed("the size is no number below 2^53 without leading zeros") }
     guard let root = Base64.decode(String(decoding: lines[2], as: UTF8.self)), let root = Bytes32(root) else { throw .malformed("the root is no base64 of 32 bytes") }
-    self.init(origin: String(decoding: lines[0], as: UTF8.self), size: size, root: Digest(root))
+    self.init(origin: origin, size: size, root: Digest(root))
   }
 
   /// A number below 2^53 in decimal digits, without sign and without leading zeros.

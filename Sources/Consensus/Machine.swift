@@ -3,7 +3,7 @@ public import Audit
 public import Digests
 public import Ed25519
 
-/// The voting machine of one validator: inputs and the time go in, effects come out. See the header of this target for the protocol.
+/// The voting machine of one validator or observer: inputs and the time go in, effects come out. See the header of this target for the protocol.
 public struct Machine: Sendable {
   /// What the machine is told once.
   public struct Options: Sendable {
@@ -18,6 +18,11 @@ public struct Machine: Sendable {
     public var clockStaleMilliseconds: UInt64
     /// Entropy of this process, fresh at every start: the nonce by which a validator without its journal recognises answers (rule R14).
     public var nonce: Digest
+    #if MOLOCH_MUTANTS
+      /// The rule to leave out.
+      public var mutant: Mutant?
+    #endif
+
     public init(
       chainTag: ChainTag, baseDelayMilliseconds: UInt64 = 100, skipTimeoutMilliseconds: UInt64 = 3000, clockAheadMilliseconds: UInt64 = 500,
       clockStaleMilliseconds: UInt64 = 2000, nonce: Digest = .zero
@@ -44,39 +49,68 @@ public struct Machine: Sendable {
     }
   }
 
+  enum Building: Sendable, Equatable {
+    case idle, asked
+    /// The driver could not build; ask again then.
+    case declined(until: Instant)
+  }
+
   let options: Options
-  var facts: EpochFacts
-  var set: ValidatorSet { facts.set }
-  var parameters: ChainParameters { facts.parameters }
   /// The key that votes; nil for an observer.
   let key: SigningKey?
-  var ownIndex: Int?
-  var isEpochOver = false
-  var held: [(sequence: UInt64, message: Message)] = []
-  var schedule: LeaderSchedule
 
+  // The epoch and where this node stands in it.
+  var facts: EpochFacts
+  var ownIndex: Int?
+  var schedule: LeaderSchedule
   public internal(set) var epoch: Epoch
   public internal(set) var view: View
   public internal(set) var floor: Floor
-  /// Votes at or below this (epoch, view) are not made.
-  public internal(set) var bound: Bound?
-  var rounds: [Round] = []
+  /// When the floor's block was proposed here or received.
+  var floorHeard: Instant
+  /// The last block of the epoch is final: nothing more happens in it, and the next one waits for the block to be applied.
+  var isEpochOver = false
+  var hasAskedForEpoch = false
+  var appliedHeight: Height
   var isStarted = false
 
+  // What is known above the floor and a little below it.
+  var rounds: [Round] = []
+  var blocks: [BlockEntry] = []
+  var fetches: [Fetch] = []
+  var syncAgain = Instant.zero
+  var relays: [Relay] = []
+  /// By link.
+  var peers: [Peer] = []
+  /// Turns through the peers, so that repeated questions meet different ones.
+  var turn = 0
+  /// When each validator of the set was heard last, and the highest view that it voted in.
+  var heard: [Instant]
+  var votedViews: [View]
+
+  // Promises: on disk, on their way to it, and from before the last restart.
   var appended: UInt64 = 0
   var synced: UInt64 = 0
-  /// Own votes that wait for their journal record, with its sequence number.
-  var unsynced: [(sequence: UInt64, vote: SignedVote)] = []
+  var outbox: [Held] = []
+  var recovery: Recovery?
+  /// Votes at or below this are not made (rule R14).
+  public internal(set) var bound: Bound?
+  var pledges = Pledges()
 
+  // Pacing and timers.
   var hasEvents = false
   var fillsBlock = false
-  /// When the newest block this node knows of was proposed here or received.
-  var lastProposal: Instant
-  var isBuilding = false
+  var isUrgent = false
+  var building = Building.idle
   var leaderDeadline = Instant.distantFuture
   var advanceDeadline = Instant.distantFuture
+  var isLeaderSkipped = false
   /// Half steps of the back-off.
   var backOff = 0
+  var askAgain = Instant.zero
+  var retry: Retry?
+  /// When something that waits for the wall clock is due.
+  var wallDeadline = Instant.distantFuture
 
   /// - Parameters:
   ///   - epoch: the facts of the epoch of the floor's successor.
@@ -95,15 +129,24 @@ public struct Machine: Sendable {
     let opensEpoch = floor.block.height.rawValue == 0 || facts.parameters.isLastOfEpoch(floor.block.height)
     if opensEpoch { self.floor.view = View(0) }
     view = self.floor.view.next
-    lastProposal = now
+    floorHeard = now
+    appliedHeight = floor.block.height
+    heard = Array(repeating: now, count: facts.set.count)
+    votedViews = Array(repeating: View(0), count: facts.set.count)
     restore(records)
+    // A sole validator has nobody to ask, and its votes are never seen apart from the certificates in its store.
+    if mustRecover, key != nil, !isSole, !isLeftOut(.journalWipedWithoutRecovery) { recovery = Recovery() }
   }
 
+  var set: ValidatorSet { facts.set }
+  var parameters: ChainParameters { facts.parameters }
   /// Validator index of the leader of the current view.
   public var leader: Int { schedule.leader(of: view) }
   public var isMember: Bool { ownIndex != nil }
   /// The only voter: nothing it signs can meet a conflicting vote of another.
   public var isSole: Bool { isMember && set.count == 1 }
+  /// The journal is lost and no bound is known yet: this validator listens.
+  public var isRecovering: Bool { recovery != nil }
 
   /// The next height, at or after the floor's successor, that this validator leads if no view fails; nil for an observer.
   public var nextOwnHeight: Height? {
@@ -117,112 +160,112 @@ public struct Machine: Sendable {
   public mutating func step(_ input: Input, now: Times, _ effects: inout [Effect]) {
     switch input {
     case .start: begin(now, &effects)
-    case .received(let message, _): receive(message, now, &effects)
-    case .built(let view, let block?): propose(view, block, now, &effects)
-    case .built(_, nil): isBuilding = false
-    case .validated(let hash, let verdict): validated(hash, verdict == .valid, now, &effects)
-    case .journalSynced(let sequence): release(sequence, &effects)
-    case .bodyDurable(let hash):
-      for index in rounds.indices where rounds[index].proposal?.block.hash == hash && rounds[index].blockState == .valid {
-        rounds[index].blockState = .durable
-      }
-    case .pendingChanged(let hasEvents, let fillsBlock, _):
-      if hasEvents && !self.hasEvents && leaderDeadline != .distantFuture { armViewTimers(now.monotonic, hasEvents: true) }
-      self.hasEvents = hasEvents
-      self.fillsBlock = fillsBlock
-    case .epochOpened(let facts):
-      guard facts.epoch.rawValue == epoch.rawValue + 1 else { break }
-      self.facts = facts
-      ownIndex = key.flatMap { facts.set.index(of: $0.publicKey) }
-      epoch = facts.epoch
-      schedule = LeaderSchedule(set, epoch: epoch, boundary: facts.boundary)
-      floor.view = View(0)
-      rounds.removeAll()
-      view = View(1)
-      isBuilding = false
-      isEpochOver = false
-      armViewTimers(now.monotonic, hasEvents: hasEvents)
-    case .applied(let height):
-      if isEpochOver, height >= floor.block.height { effects.append(.enterEpoch(Epoch(epoch.rawValue + 1), boundary: floor.block.hash)) }
-    case .peerUp, .peerDown, .available, .synced: break
     case .timer: break
+    case .received(.vote(let vote), _) where vote.vote.epoch == epoch && vote.vote.chainTag == options.chainTag && !isInWindow(vote.vote.view):
+      // The cheapest thing to send in any number is the cheapest to drop.
+      return
+    case .received(let message, let link): receive(message, from: link, now, &effects)
+    case .peerUp(let link, let validator): connect(link, validator, now, &effects)
+    case .peerDown(let link): peers.removeAll { $0.link == link }
+    case .built(let view, let block): built(view, block, now, &effects)
+    case .validated(let hash, let verdict): judged(hash, verdict, now, &effects)
+    case .journalSynced(let sequence): release(through: sequence, &effects)
+    case .bodyDurable(let hash): if let index = block(hash) { blocks[index].isStored = true }
+    case .available(let block): take(block, now)
+    case .applied(let height): appliedHeight = max(appliedHeight, height)
+    case .synced(let floor, let facts): adopt(floor, facts, now, &effects)
+    case .epochOpened(let facts): if facts.epoch.rawValue == epoch.rawValue + 1, isEpochOver { open(facts, now, &effects) }
+    case .pendingChanged(let hasEvents, let fillsBlock, let isUrgent): pendingChanged(hasEvents, fillsBlock, isUrgent, now)
     }
-    guard isStarted, !isEpochOver else { return }
+    guard isStarted else { return }
     settle(now, &effects)
+  }
+
+  private mutating func begin(_ now: Times, _ effects: inout [Effect]) {
+    guard !isStarted else { return }
+    isStarted = true
+    floorHeard = now.monotonic
+    for index in heard.indices { heard[index] = now.monotonic }
+    armTimers(now.monotonic)
+  }
+
+  /// Applies the rules until nothing changes, then looks at what is due and asks for the next timer.
+  private mutating func settle(_ now: Times, _ effects: inout [Effect]) {
+    var changed = true
+    while changed {
+      changed = validateReady(now, &effects)
+      changed = certify(now, &effects) || changed
+      changed = finalise(&effects) || changed
+      changed = commitFinal(now, &effects) || changed
+      changed = enterNewest(now, &effects) || changed
+      changed = considerProposal(now, &effects) || changed
+      changed = nullifyIfDue(now, &effects) || changed
+      changed = closeEpoch(&effects) || changed
+      changed = concludeRecovery(&effects) || changed
+    }
+    restoreOwnProposal(now, &effects)
+    buildIfDue(now, &effects)
+    fetchMissing(now, &effects)
+    askForMissing(now, &effects)
+    relayDue(now, &effects)
+    retryIfDue(now, &effects)
+    effects.append(.setTimer(nextDeadline(now)))
   }
 
   // MARK: Rounds
 
+  /// Position of the first round at or above a view.
+  private func position(_ view: View) -> Int {
+    var (low, high) = (0, rounds.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if rounds[middle].view < view { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
   /// Index of the round of a view, made when it is missing.
   mutating func round(_ view: View) -> Int {
-    if let index = rounds.firstIndex(where: { $0.view >= view }) {
-      if rounds[index].view == view { return index }
-      rounds.insert(Round(view: view, validators: set.count), at: index)
-      return index
-    }
-    rounds.append(Round(view: view, validators: set.count))
-    return rounds.count - 1
+    let index = position(view)
+    if index == rounds.count || rounds[index].view != view { rounds.insert(Round(view: view), at: index) }
+    return index
   }
 
-  func existingRound(_ view: View) -> Round? { rounds.first { $0.view == view } }
+  func existingRound(_ view: View) -> Round? {
+    let index = position(view)
+    return index < rounds.count && rounds[index].view == view ? rounds[index] : nil
+  }
 
+  /// Whether votes of a view are remembered (rule R12).
   func isInWindow(_ view: View) -> Bool {
-    view.rawValue + ConsensusLimit.windowViews > floor.view.rawValue && view.rawValue <= self.view.rawValue + ConsensusLimit.windowViews
+    view.rawValue >= 1 && view.rawValue + ConsensusLimit.windowViews >= floor.view.rawValue
+      && view.rawValue <= self.view.rawValue + ConsensusLimit.windowViews
   }
 
-  func isBound(_ view: View) -> Bool {
-    guard let bound else { return false }
-    return Bound(epoch: epoch, view: view) <= bound
-  }
-
-  private mutating func restore(_ records: [JournalRecord]) {
-    for record in records {
-      switch record {
-      case .vote(let vote) where vote.vote.epoch == epoch && vote.vote.view > floor.view:
-        guard let ownIndex, vote.publicKey == key?.publicKey else { continue }
-        let index = round(vote.vote.view)
-        remember(vote, index)
-        // A vote from the journal was synced then; it counts again.
-        _ = rounds[index].record(vote, signer: ownIndex)
-      case .certificate(let certificate) where certificate.vote.epoch == epoch && certificate.vote.view > floor.view:
-        rounds[round(certificate.vote.view)].set(certificate)
-      case .bound(let epoch, let view):
-        bound = max(bound ?? Bound(epoch: epoch, view: view), Bound(epoch: epoch, view: view))
-      default: continue
-      }
-    }
-    // A view in which this node already voted and whose block is not known any more can only be left by a nullification.
-    while let round = existingRound(view), round.nullification != nil { view = view.next }
-  }
-
-  mutating func remember(_ vote: SignedVote, _ index: Int) {
-    switch vote.vote.kind {
-    case .notarise: rounds[index].ownNotarise = vote
-    case .nullify: rounds[index].ownNullify = vote
-    case .finalise: rounds[index].ownFinalise = vote
-    }
-  }
-
-  /// Own votes count, once their records are on disk.
-  private mutating func release(_ sequence: UInt64, _ effects: inout [Effect]) {
-    synced = max(synced, sequence)
-    while let first = held.first, first.sequence <= synced {
-      held.removeFirst()
-      effects.append(.send(first.message, to: .all, after: first.sequence))
-    }
-    while let first = unsynced.first, first.sequence <= synced {
-      unsynced.removeFirst()
-      guard let ownIndex, first.vote.vote.epoch == epoch, first.vote.vote.view > floor.view else { continue }
-      _ = rounds[round(first.vote.vote.view)].record(first.vote, signer: ownIndex)
-    }
-  }
+  /// The least power that certifies: more than two thirds.
+  var quorum: UInt64 { isLeftOut(.exactTwoThirdsQuorum) ? 2 * set.totalPower / 3 : set.quorumPower }
+  /// The power that may be faulty.
+  var tolerated: UInt64 { (set.totalPower - 1) / 3 }
 }
 
 extension Machine {
-  /// Milliseconds until the next block of this validator may be due, 0 when it is due now.
-  public func millisecondsToProposal(_ now: Instant) -> UInt64 {
-    let interval = UInt64(hasEvents ? parameters.blockTime : parameters.emptyBlockInterval)
-    let elapsed = now.milliseconds(since: lastProposal)
-    return elapsed >= interval ? 0 : interval - elapsed
+  /// What the machine remembers, in entries: for metrics and for checking bounds.
+  public struct Footprint: Sendable, Hashable {
+    public var rounds = 0
+    public var votes = 0
+    public var certificates = 0
+    public var blocks = 0
+    public var earlyMessages = 0
+    public var heldMessages = 0
+  }
+
+  public var footprint: Footprint {
+    var footprint = Footprint(rounds: rounds.count, blocks: blocks.count, heldMessages: outbox.count)
+    for round in rounds {
+      for ballot in round.ballots { footprint.votes += ballot.votes.count { $0 != nil } }
+      footprint.certificates += round.certificates.count { $0 != nil }
+    }
+    footprint.earlyMessages = peers.reduce(0) { $0 + $1.early.count }
+    return footprint
   }
 }

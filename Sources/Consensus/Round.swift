@@ -3,79 +3,76 @@ import Audit
 import Digests
 import Ed25519
 
+extension VoteKind {
+  /// Position in tables by kind.
+  var slot: Int { Int(rawValue) - 1 }
+}
+
+/// The votes of one kind in one view: the first of each signer, and the power behind each different vote.
+struct Ballot: Sendable {
+  /// By validator index; empty until the first vote.
+  private(set) var votes: [SignedVote?] = []
+  private(set) var tallies: [(vote: Vote, power: UInt64)] = []
+  /// Power behind all votes, whatever they name.
+  private(set) var power: UInt64 = 0
+
+  func vote(of signer: Int) -> SignedVote? { votes.isEmpty ? nil : votes[signer] }
+
+  /// Records a verified vote, unless the signer has one already.
+  mutating func record(_ vote: SignedVote, signer: Int, in set: ValidatorSet) {
+    if votes.isEmpty { votes = Array(repeating: nil, count: set.count) }
+    guard votes[signer] == nil else { return }
+    votes[signer] = vote
+    let added = set.validators[signer].power
+    power += added
+    if let index = tallies.firstIndex(where: { $0.vote == vote.vote }) { tallies[index].power += added } else { tallies.append((vote.vote, added)) }
+  }
+
+  /// The certificate of the first vote with at least this power.
+  func certificate(power needed: UInt64, in set: ValidatorSet) -> Certificate? {
+    guard let tally = tallies.first(where: { $0.power >= needed }) else { return nil }
+    var signatures: [(index: Int, Signature)] = []
+    for (index, vote) in votes.enumerated() where vote?.vote == tally.vote { if let vote { signatures.append((index, vote.signature)) } }
+    return Certificate(vote: tally.vote, signatures: signatures, in: set)
+  }
+
+  mutating func forget() { self = Ballot() }
+}
+
 /// What this node knows of one view.
 struct Round: Sendable {
-  enum BlockState: Sendable { case unknown, validating, valid, durable, invalid }
-
   let view: View
-  var proposal: Proposal?
-  var blockState = BlockState.unknown
-  /// First vote of each signer, per kind; own ones only once they are synced.
-  private(set) var votes: [[SignedVote?]]
-  /// Own votes of this view, from the moment they are appended.
-  var ownNotarise: SignedVote?
-  var ownNullify: SignedVote?
-  var ownFinalise: SignedVote?
-  var notarisation: Certificate?
-  var nullification: Certificate?
-  var finalisation: Certificate?
+  /// The leader's first proposal, and the wall clock when it came.
+  var proposal: (proposal: Proposal, heard: Timestamp)?
+  /// The proposal can never be voted for.
+  var isRefused = false
+  /// By kind; own votes are in them only once they are synced.
+  var ballots = [Ballot(), Ballot(), Ballot()]
+  /// Own votes by kind, from the moment they are appended.
+  var own: [SignedVote?] = [nil, nil, nil]
+  private(set) var certificates: [Certificate?] = [nil, nil, nil]
+  /// Validators whose contradiction in this view was reported.
+  var accused: [Int] = []
 
-  init(view: View, validators: Int) {
-    self.view = view
-    votes = Array(repeating: Array(repeating: nil, count: validators), count: 3)
-  }
+  init(view: View) { self.view = view }
 
-  /// The notarised block is known, valid and on disk: others may build on it.
-  var isCertified: Bool {
-    guard let certificate = finalisation ?? notarisation, let proposal, blockState == .durable else { return false }
-    return certificate.vote.blockHash == proposal.block.hash
-  }
+  var notarisation: Certificate? { certificates[VoteKind.notarise.slot] }
+  var nullification: Certificate? { certificates[VoteKind.nullify.slot] }
+  var finalisation: Certificate? { certificates[VoteKind.finalise.slot] }
+  var ownNotarise: SignedVote? { own[VoteKind.notarise.slot] }
+  var ownNullify: SignedVote? { own[VoteKind.nullify.slot] }
+  var ownFinalise: SignedVote? { own[VoteKind.finalise.slot] }
 
-  /// Records the first vote of a signer. Returns false when there was one already.
-  mutating func record(_ vote: SignedVote, signer: Int) -> Bool {
-    let kind = Int(vote.vote.kind.rawValue) - 1
-    guard votes[kind][signer] == nil else { return false }
-    votes[kind][signer] = vote
-    return true
-  }
-
-  func certificate(for kind: VoteKind) -> Certificate? {
-    switch kind {
-    case .notarise: notarisation
-    case .nullify: nullification
-    case .finalise: finalisation
-    }
-  }
+  /// The certificate that names the view's block.
+  var naming: Certificate? { finalisation ?? notarisation }
 
   mutating func set(_ certificate: Certificate) {
-    switch certificate.vote.kind {
-    case .notarise: notarisation = notarisation ?? certificate
-    case .nullify: nullification = nullification ?? certificate
-    case .finalise: finalisation = finalisation ?? certificate
-    }
+    let slot = certificate.vote.kind.slot
+    certificates[slot] = certificates[slot] ?? certificate
   }
 
-  /// The certificate that the recorded votes of a kind form, if equal ones carry a quorum.
-  func assembled(_ kind: VoteKind, in set: ValidatorSet) -> Certificate? {
-    let cast = votes[Int(kind.rawValue) - 1]
-    for candidate in cast {
-      guard let candidate else { continue }
-      var power: UInt64 = 0
-      var signatures: [(index: Int, Signature)] = []
-      for (index, vote) in cast.enumerated() {
-        guard let vote, vote.vote == candidate.vote else { continue }
-        power += set.validators[index].power
-        signatures.append((index, vote.signature))
-      }
-      if set.isQuorum(power) { return Certificate(vote: candidate.vote, signatures: signatures, in: set) }
-    }
-    return nil
-  }
+  func certificate(_ kind: VoteKind) -> Certificate? { certificates[kind.slot] }
 
-  /// Power behind the votes of a kind, whatever they name.
-  func power(_ kind: VoteKind, in set: ValidatorSet) -> UInt64 {
-    var power: UInt64 = 0
-    for (index, vote) in votes[Int(kind.rawValue) - 1].enumerated() where vote != nil { power += set.validators[index].power }
-    return power
-  }
+  /// Votes of a view far behind are only memory: its certificates are what others may still need.
+  mutating func forgetVotes() { for slot in 0..<3 { ballots[slot].forget() } }
 }

@@ -28,6 +28,38 @@ public struct Block: Sendable {
     try self.init(header: header, body: [UInt8](copying: span.extracting(BlockHeader.byteCount..<span.byteCount)))
   }
 
+  /// Puts the parts together that a store keeps. Nil when they are not those of `eventCount` records.
+  public init?(header: BlockHeader, entries: [UInt8], bodies: [UInt8]) {
+    guard entries.count == Entry.byteCount * Int(header.eventCount) else { return nil }
+    var body: [UInt8] = []
+    body.reserveCapacity(entries.count + bodies.count)
+    var offsets = [0]
+    var begin = 0
+    for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) {
+      guard let length = Record.length(peeking: entries.bytes, at: offset), length - Entry.byteCount <= bodies.count - begin else { return nil }
+      body.append(entries.bytes.extracting(offset..<offset + Entry.byteCount))
+      body.append(bodies.bytes.extracting(begin..<begin + length - Entry.byteCount))
+      begin += length - Entry.byteCount
+      offsets.append(body.count)
+    }
+    guard begin == bodies.count else { return nil }
+    self.init(header: header, body: body, offsets: offsets)
+  }
+
+  /// The parts that a store keeps apart: 192 bytes per event, and salt and body of every inline event, both in leaf order.
+  public var sections: (entries: [UInt8], bodies: [UInt8]) {
+    var (entries, bodies): ([UInt8], [UInt8]) = ([], [])
+    let count = offsets.count - 1
+    entries.reserveCapacity(Entry.byteCount * count)
+    bodies.reserveCapacity(body.count - Entry.byteCount * count)
+    for position in 0..<count {
+      let begin = offsets[position]
+      entries.append(body.bytes.extracting(begin..<begin + Entry.byteCount))
+      bodies.append(body.bytes.extracting(begin + Entry.byteCount..<offsets[position + 1]))
+    }
+    return (entries, bodies)
+  }
+
   init(header: BlockHeader, body: [UInt8], offsets: [Int]) {
     self.header = header
     hash = header.hash
@@ -62,7 +94,17 @@ public struct ChainTip: Sendable {
 
   struct RecentIDs: Sendable {
     var height: Height
+    /// Ascending.
     var ids: [EventID]
+
+    func contains(_ id: EventID) -> Bool {
+      var (low, high) = (0, ids.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if ids[middle] < id { low = middle + 1 } else { high = middle }
+      }
+      return low < ids.count && ids[low] == id
+    }
   }
 
   /// A tip whose ancestors are all final. Traps when the frontiers are not those of the header.
@@ -96,6 +138,9 @@ public struct Candidate: Sendable {
   public let leafHashes: [Digest]
   public let ids: [EventID]
   let timestamps: [Timestamp]
+
+  /// Whether the block holds this event.
+  public func contains(_ id: EventID) -> Bool { tip.recent.last?.contains(id) ?? false }
 }
 
 /// Why a block is not valid on its parent (ledger formats, sections 4 and 5).

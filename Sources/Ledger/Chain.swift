@@ -58,10 +58,10 @@ public struct Chain: Sendable {
     return candidate(Block(header: header, body: records, offsets: offsets), on: parent, parts, tree, history)
   }
 
-  /// Checks every rule of a valid block. Signatures of ids for which `isVerified` is true are taken as accepted.
+  /// Checks every rule of a valid block. Entries for which `isVerified` is true carry a signature that was accepted before.
   /// - Parameter batch: empty, and empty again afterwards.
   public func validate(
-    _ block: Block, on parent: ChainTip, batch: inout SignatureBatch, isVerified: (EventID) -> Bool = { _ in false }
+    _ block: Block, on parent: ChainTip, batch: inout SignatureBatch, isVerified: (EventID, Signature) -> Bool = { _, _ in false }
   ) throws(BlockViolation) -> Candidate {
     try checkHeader(block, on: parent)
     var parts = Parts()
@@ -71,7 +71,7 @@ public struct Chain: Sendable {
       let record: Record
       do { record = try parts.append(block.body.bytes, at: offset) } catch { throw .event(position: position, .format(error)) }
       if let violation = violation(of: record, in: block.header, on: parent) { throw .event(position: position, violation) }
-      if !isVerified(record.id) { unverified.append(position) }
+      if !isVerified(record.id, record.entry.signature) { unverified.append(position) }
     }
     if let position = firstDuplicate(parts.ids) { throw .event(position: position, .duplicate) }
     guard TreeHash.root(ofLeafHashes: parts.leafHashes) == block.header.eventsRoot else { throw .eventsRoot }
@@ -83,11 +83,13 @@ public struct Chain: Sendable {
   }
 
   /// Makes a candidate on the head final.
-  /// - Parameter certificate: the encoded finality certificate; empty when a descendant carries it.
+  /// - Parameters:
+  ///   - certificate: the encoded finality certificate; empty when a descendant carries it.
+  ///   - isStored: the store holds the candidate already.
   /// - Returns: what the store must write. Traps when the candidate was not built on the head.
-  public mutating func apply(_ candidate: Candidate, certificate: [UInt8]) -> BlockCommit {
+  public mutating func apply(_ candidate: Candidate, certificate: [UInt8], isStored: Bool = false) -> BlockCommit {
     precondition(candidate.block.header.parentHash == tip.hash, "blocks are applied in order")
-    let commit = BlockCommit(candidate, certificate: certificate, on: tip)
+    let commit = BlockCommit(candidate, certificate: certificate, isStored: isStored, on: tip)
     let header = candidate.block.header
     window.expire(before: Timestamp(milliseconds: saturating(header.timestamp.rawValue, parameters.pastWindow)))
     for (position, id) in candidate.ids.enumerated() {
@@ -152,7 +154,7 @@ extension Chain {
     let (time, block) = (statement.timestamp.rawValue, header.timestamp.rawValue)
     guard time + parameters.pastWindow >= block, time <= block + parameters.futureWindow else { return .outsideWindow }
     if window.leaf(of: record.id, timestamp: statement.timestamp) != nil { return .duplicate }
-    for ancestor in parent.recent where ancestor.height > tip.header.height && contains(ancestor.ids, record.id) { return .duplicate }
+    for ancestor in parent.recent where ancestor.height > tip.header.height && ancestor.contains(record.id) { return .duplicate }
     return nil
   }
 
@@ -178,15 +180,6 @@ extension Chain {
   private func firstDuplicate(_ ids: [EventID]) -> Int? {
     let order = ids.indices.sorted { ids[$0] != ids[$1] ? ids[$0] < ids[$1] : $0 < $1 }
     return zip(order, order.dropFirst()).filter { ids[$0] == ids[$1] }.map(\.1).min()
-  }
-
-  private func contains(_ ids: [EventID], _ id: EventID) -> Bool {
-    var (low, high) = (0, ids.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if ids[middle] < id { low = middle + 1 } else { high = middle }
-    }
-    return low < ids.count && ids[low] == id
   }
 
   private func saturating(_ time: UInt64, _ length: UInt64) -> UInt64 { time > length ? time - length : 0 }

@@ -5,34 +5,24 @@ import Bytes
 
 /// What one final block adds to the store.
 public struct BlockCommit: Sendable {
-  public let header: BlockHeader
-  public let hash: Digest
+  public let block: Block
   /// Encoded finality certificate, or empty.
   public let certificate: [UInt8]
-  /// 192 bytes per event, in leaf order.
-  public let entries: [UInt8]
-  /// Salt and body of every inline event, in leaf order; the statements give the lengths.
-  public let bodies: [UInt8]
+  /// The entries and bodies were stored as a candidate's: the commit does not write them again.
+  public let isStored: Bool
   public let ids: [EventID]
   /// Completed nodes of the tree of entries and of the tree of block hashes below this height.
   public let treeNodes: NewNodes
   public let historyNodes: NewNodes
 
-  init(_ candidate: Candidate, certificate: [UInt8], on parent: ChainTip) {
-    let block = candidate.block
-    header = block.header
-    hash = block.hash
+  public var header: BlockHeader { block.header }
+  public var hash: Digest { block.hash }
+
+  init(_ candidate: Candidate, certificate: [UInt8], isStored: Bool, on parent: ChainTip) {
+    block = candidate.block
     self.certificate = certificate
+    self.isStored = isStored
     ids = candidate.ids
-    var (entries, bodies): ([UInt8], [UInt8]) = ([], [])
-    entries.reserveCapacity(Entry.byteCount * candidate.ids.count)
-    bodies.reserveCapacity(block.body.count - Entry.byteCount * candidate.ids.count)
-    for position in 0..<block.offsets.count - 1 {
-      let begin = block.offsets[position]
-      entries.append(block.body.bytes.extracting(begin..<begin + Entry.byteCount))
-      bodies.append(block.body.bytes.extracting(begin + Entry.byteCount..<block.offsets[position + 1]))
-    }
-    (self.entries, self.bodies) = (entries, bodies)
     var (tree, treeNodes) = (parent.tree, NewNodes(leafCapacity: candidate.leafHashes.count))
     for hash in candidate.leafHashes { tree.append(leafHash: hash, into: &treeNodes) }
     var (history, historyNodes) = (parent.history, NewNodes(leafCapacity: 1))
@@ -59,11 +49,19 @@ public enum StoreError: Error, Hashable, Sendable {
 /// One of the two trees.
 public enum StoredTree: Sendable { case entries, history }
 
-/// Final blocks on disk. Called by one thread; every call is synchronous. After a thrown error of `commit` the process must end.
+/// Blocks on disk: the final ones up to the head, and candidates above it that may become final. Called by one thread; every call is synchronous.
+/// After a thrown error of `store` or `commit` the process must end.
 public protocol LedgerStore: AnyObject {
   /// Header of the durable head; genesis counts as durable.
   var head: BlockHeader { get }
-  /// Writes consecutive final blocks with one synced write.
+  /// Writes a candidate, so that its commit need not write its entries and bodies, with one synced write. Does nothing for one that is held already
+  /// or that lies at or below the head.
+  func store(_ candidate: Block) throws(StoreError)
+  /// The stored candidates above the head, ascending by height, then hash.
+  func candidates() throws(StoreError) -> [Block]
+  /// A stored candidate by its hash.
+  func candidate(_ hash: Digest) throws(StoreError) -> Block?
+  /// Writes consecutive final blocks with one synced write, and deletes the candidates that lost against them.
   func commit(_ blocks: [BlockCommit]) throws(StoreError)
   func header(at height: Height) throws(StoreError) -> BlockHeader?
   /// Encoded finality certificate, empty when the block has none of its own.
@@ -94,6 +92,14 @@ extension LedgerStore {
       if header.treeSize > leaf.rawValue { high = middle } else { low = middle + 1 }
     }
     return Height(low)
+  }
+
+  /// A final block as it was proposed: records put together from entries and bodies; nil beyond the head and for genesis.
+  public func block(at height: Height) throws(StoreError) -> Block? {
+    guard height.rawValue > 0, height <= head.height, let header = try header(at: height) else { return nil }
+    guard let entries = try entries(at: height), let bodies = try bodies(at: height), let block = Block(header: header, entries: entries, bodies: bodies)
+    else { throw .damaged("block \(height.rawValue)") }
+    return block
   }
 
   /// The record of a leaf with the height of its block, put together from entry, salt and body; nil beyond the head.

@@ -3,47 +3,95 @@ public import Audit
 public import Digests
 public import Merkle
 
-/// The store in memory, for tests and simulation. `commit` is durable at once, as a synced write is; `commitUnsynced` is lost by `crash`.
+/// The store in memory, for tests and simulation. `commit` and `store` are durable at once, as synced writes are; their unsynced forms stay in a log that
+/// `crash` cuts at any point, as a power cut cuts the log of a real store.
 public final class MemoryStore: LedgerStore {
+  private enum Write { case candidate(Block), blocks([BlockCommit]) }
+
   private var blocks: [BlockCommit] = []
-  private var durable = 0
+  private var held: [Block] = []
   private let genesis: BlockHeader
   private var tree = MemoryTree()
   private var history = MemoryTree()
+  /// What is durable: the state of `blocks` and `held` at the last sync.
+  private var durable: (blocks: Int, held: [Block]) = (0, [])
+  private var unsynced: [Write] = []
 
   public init(genesis: BlockHeader) { self.genesis = genesis }
 
   public var head: BlockHeader { blocks.last?.header ?? genesis }
+  /// Writes that a crash may lose.
+  public var unsyncedCount: Int { unsynced.count }
 
   public func commit(_ blocks: [BlockCommit]) throws(StoreError) {
     try commitUnsynced(blocks)
-    durable = self.blocks.count
+    sync()
   }
 
-  /// Blocks that a crash loses unless a later `commit` syncs them.
+  public func store(_ candidate: Block) throws(StoreError) {
+    storeUnsynced(candidate)
+    sync()
+  }
+
+  /// Everything written so far is durable.
+  public func sync() {
+    durable = (blocks.count, held)
+    unsynced.removeAll()
+  }
+
+  public func storeUnsynced(_ candidate: Block) {
+    guard candidate.header.height > head.height, !held.contains(where: { $0.hash == candidate.hash }) else { return }
+    held.append(candidate)
+    unsynced.append(.candidate(candidate))
+  }
+
+  /// Blocks that a crash loses unless a later write syncs them.
   public func commitUnsynced(_ blocks: [BlockCommit]) throws(StoreError) {
+    var height = head.height
     for block in blocks {
-      guard block.header.height == head.height.next else { throw .notNext(head: head.height, got: block.header.height) }
-      self.blocks.append(block)
-      tree.append(block.treeNodes)
-      history.append(block.historyNodes)
+      guard block.header.height == height.next else { throw .notNext(head: height, got: block.header.height) }
+      guard !block.isStored || held.contains(where: { $0.hash == block.hash }) else { throw .damaged("candidate \(block.hash) is missing") }
+      height = height.next
     }
+    for block in blocks { append(block) }
+    held.removeAll { $0.header.height <= height }
+    unsynced.append(.blocks(blocks))
   }
 
-  /// Forgets what was not synced.
-  public func crash() {
-    blocks.removeSubrange(durable...)
-    (tree, history) = (MemoryTree(), MemoryTree())
-    for block in blocks {
-      tree.append(block.treeNodes)
-      history.append(block.historyNodes)
-    }
+  private func append(_ block: BlockCommit) {
+    blocks.append(block)
+    tree.append(block.treeNodes)
+    history.append(block.historyNodes)
   }
+
+  /// Loses what was not synced, but for the first `survivors` writes of it.
+  public func crash(survivors: Int = 0) {
+    let log = unsynced.prefix(survivors)
+    let kept = blocks.prefix(durable.blocks)
+    held = durable.held
+    (blocks, tree, history, unsynced) = ([], MemoryTree(), MemoryTree(), [])
+    for block in kept { append(block) }
+    for write in log {
+      switch write {
+      case .candidate(let block): held.append(block)
+      case .blocks(let commits):
+        for block in commits { append(block) }
+        held.removeAll { $0.header.height <= head.height }
+      }
+    }
+    sync()
+  }
+
+  public func candidates() -> [Block] {
+    held.sorted { ($0.header.height, $0.hash) < ($1.header.height, $1.hash) }
+  }
+
+  public func candidate(_ hash: Digest) -> Block? { held.first { $0.hash == hash } }
 
   public func header(at height: Height) -> BlockHeader? { height.rawValue == 0 ? genesis : block(height)?.header }
   public func certificate(at height: Height) -> [UInt8]? { block(height)?.certificate }
-  public func entries(at height: Height) -> [UInt8]? { block(height)?.entries }
-  public func bodies(at height: Height) -> [UInt8]? { block(height)?.bodies }
+  public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
+  public func bodies(at height: Height) -> [UInt8]? { block(height)?.block.sections.bodies }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
     switch tree {

@@ -206,7 +206,8 @@ public final class EventPool: @unchecked Sendable {
   // MARK: Chain thread
 
   /// Takes what reactors have admitted into the signer queues. Returns how many events are new.
-  @discardableResult public func collect(now: Instant) -> Int {
+  /// - Parameter fresh: the new events are appended, in order of arrival.
+  @discardableResult public func collect(now: Instant, into fresh: inout [EventHandle]) -> Int {
     // Acquire: pairs with `quiesce`, so that the reactors' reads are over and what they pushed is in the lanes.
     var passed = UInt64.max
     for reactor in 0..<limits.reactors { passed = min(passed, epochs.loadAcquiring(1 + reactor)) }
@@ -215,13 +216,23 @@ public final class EventPool: @unchecked Sendable {
     for lane in lanes {
       while let element = lane.pop() {
         let slot = Int(element & ~Self.withdrawn)
-        if element & Self.withdrawn == 0, queues.enqueue(slot, slots[slot]) { count += 1 } else { retire(slot) }
+        if element & Self.withdrawn == 0, queues.enqueue(slot, slots[slot]) {
+          count += 1
+          fresh.append(handle(slot))
+        } else {
+          retire(slot)
+        }
       }
     }
     advanceTables(passed)
     // Release: whoever sees the new epoch sees the tables as they are now. This thread alone writes it.
     epochs.storeReleasing(epochs.loadRelaxed(0) + 1, 0)
     return count
+  }
+
+  @discardableResult public func collect(now: Instant) -> Int {
+    var fresh: [EventHandle] = []
+    return collect(now: now, into: &fresh)
   }
 
   /// Gives back the memory of events that were retired in epochs that all reactors have passed.
@@ -265,6 +276,14 @@ public final class EventPool: @unchecked Sendable {
 
   /// What became of an event that left without a block, as long as it is remembered.
   public func fate(of id: EventID) -> Fate? { fates[id] }
+
+  /// Removes a waiting event that can never be in a block, or that is final already.
+  public func remove(_ event: EventHandle) {
+    let slot = Int(event.slot)
+    guard slots[slot].generation == event.generation, queues.slot(of: slots[slot].id) == slot, queues.isWaiting(slot) else { return }
+    queues.remove(slot)
+    retire(slot)
+  }
 
   /// Removes a queued event that can never be in a block.
   func drop(_ slot: Int, _ fate: Fate) {

@@ -2,6 +2,7 @@ public import Ambient
 public import Audit
 import Bytes
 import Digests
+public import Ed25519
 
 /// Events selected for a block, in order. Reuse one value: its storage stays.
 public struct Proposal: Sendable {
@@ -46,6 +47,7 @@ extension EventPool {
       selected.append(slot, Int(slots[slot].byteCount))
       return true
     }
+    queues.restore(stale) { slots[$0].signer }
     for slot in stale { drop(slot, .expired) }
     queues.restore(early) { slots[$0].signer }
     swap(&selected, &proposal)
@@ -67,8 +69,56 @@ extension EventPool {
     }
   }
 
-  /// The proposal was not decided: its events go back to the front of their queues.
-  public func release(_ proposal: Proposal) { queues.restore(proposal.slots) { slots[$0].signer } }
+  /// The proposal was not decided: its events go back to the front of their queues, unless another candidate holds them too.
+  public func release(_ proposal: Proposal) { queues.release(proposal.slots) { slots[$0].signer } }
+
+  /// Adds the pending ones of these events to the proposal that stands for a candidate block of another validator: while it is held, they are not
+  /// proposed. Give it to `committed` or `release` like one of `propose`.
+  public func hold(_ ids: [EventID], in proposal: inout Proposal) {
+    for id in ids {
+      guard let slot = queues.slot(of: id) else { continue }
+      queues.hold(slot)
+      proposal.append(slot, Int(slots[slot].byteCount))
+    }
+  }
+
+  /// What an event says of itself; nil when it has left.
+  public func facts(of event: EventHandle) -> (id: EventID, timestamp: Timestamp)? {
+    let slot = slots[Int(event.slot)]
+    return slot.generation == event.generation ? (slot.id, Timestamp(milliseconds: slot.timestamp)) : nil
+  }
+
+  /// Whether an entry with this id and this very signature is pending: then its signature was accepted.
+  public func isVerified(_ id: EventID, _ signature: Signature) -> Bool {
+    guard let slot = queues.slot(of: id) else { return false }
+    return slab.withBytes(slots[slot].block, byteCount: Entry.byteCount) { Signature($0, at: Statement.byteCount) } == signature
+  }
+
+  /// Appends the record of a pending event; false when it is not pending.
+  public func append(_ id: EventID, to bytes: inout [UInt8]) -> Bool {
+    guard let slot = queues.slot(of: id) else { return false }
+    slab.withBytes(slots[slot].block, byteCount: Int(slots[slot].byteCount)) { bytes.append($0) }
+    return true
+  }
+
+  /// Positions in a proposal of the events that were admitted after this time.
+  public func positions(of proposal: Proposal, admittedAfter time: Instant) -> [Int] {
+    proposal.slots.indices.filter { slots[proposal.slots[$0]].admitted > time }
+  }
+
+  /// Records of events that wait since before this time, oldest first, concatenated up to a size.
+  public func waitingRecords(admittedBefore time: Instant, bytesMax: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var isFull = false
+    queues.forEachPending { slot in
+      let content = slots[slot]
+      guard !isFull, content.admitted < time, queues.isWaiting(slot) else { return }
+      if bytes.count + Int(content.byteCount) > bytesMax { isFull = true } else {
+        slab.withBytes(content.block, byteCount: Int(content.byteCount)) { bytes.append($0) }
+      }
+    }
+    return bytes
+  }
 
   /// All pending records, oldest first, as concatenated bytes: what a clean stop saves.
   public func pendingRecords() -> [UInt8] {

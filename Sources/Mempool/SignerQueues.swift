@@ -15,6 +15,7 @@ struct SignerQueues {
   }
 
   private var next: [Int32]
+  private var previous: [Int32]
   private var olderLink: [Int32]
   private var newerLink: [Int32]
   private var queueOf: [Int32]
@@ -30,8 +31,8 @@ struct SignerQueues {
   private var position = 0
   /// The turn at `position` was cut short by a full block: it goes on without another quantum, or small blocks would starve the others.
   private var isMidTurn = false
-  /// Slots that `select` has taken and nobody has given back or committed.
-  private var isSelected: [Bool]
+  /// How many candidate blocks hold the event of a slot: those that `select` made and those of others. An event waits in its queue while nobody holds it.
+  private var holders: [UInt16]
   /// The exact set of pending ids.
   private var slotOf: [EventID: Int] = [:]
   private var ids: [EventID]
@@ -40,11 +41,12 @@ struct SignerQueues {
 
   init(slots: Int) {
     next = Array(repeating: Self.none, count: slots)
+    previous = next
     olderLink = next
     newerLink = next
     queueOf = next
     sizes = next
-    isSelected = Array(repeating: false, count: slots)
+    holders = Array(repeating: 0, count: slots)
     ids = Array(repeating: EventID(.zero), count: slots)
   }
 
@@ -54,7 +56,7 @@ struct SignerQueues {
   /// The event that has waited longest outside of any proposal. At most the events of the proposals in flight are passed over.
   var oldestWaiting: Int? {
     var cursor = oldestSlot
-    while cursor != Self.none && isSelected[Int(cursor)] { cursor = newerLink[Int(cursor)] }
+    while cursor != Self.none && holders[Int(cursor)] > 0 { cursor = newerLink[Int(cursor)] }
     return cursor == Self.none ? nil : Int(cursor)
   }
 
@@ -74,8 +76,20 @@ struct SignerQueues {
     return true
   }
 
+  /// The slot of a pending event.
+  func slot(of id: EventID) -> Int? { slotOf[id] }
+
+  func isWaiting(_ slot: Int) -> Bool { holders[slot] == 0 }
+
+  /// A candidate block of another validator names the event: it is not proposed again while the block may become final.
+  mutating func hold(_ slot: Int) {
+    if holders[slot] == 0 { unlinkWaiting(slot) }
+    holders[slot] += 1
+  }
+
   private mutating func append(_ slot: Int, to queue: Int) {
     next[slot] = Self.none
+    previous[slot] = queues[queue].tail
     if queues[queue].tail == Self.none { queues[queue].head = Int32(slot) } else { next[Int(queues[queue].tail)] = Int32(slot) }
     queues[queue].tail = Int32(slot)
     waitingCount += 1
@@ -122,7 +136,7 @@ struct SignerQueues {
         }
         popHead(queue)
         if take(slot) {
-          isSelected[slot] = true
+          holders[slot] = 1
           queues[queue].deficit -= size
           count += 1
           bytes += size
@@ -137,14 +151,19 @@ struct SignerQueues {
     }
   }
 
-  private mutating func popHead(_ queue: Int) {
-    let slot = Int(queues[queue].head)
-    queues[queue].head = next[slot]
-    if queues[queue].head == Self.none { queues[queue].tail = Self.none }
-    next[slot] = Self.none
+  private mutating func popHead(_ queue: Int) { unlink(Int(queues[queue].head), from: queue) }
+
+  private mutating func unlink(_ slot: Int, from queue: Int) {
+    let (before, after) = (previous[slot], next[slot])
+    if before == Self.none { queues[queue].head = after } else { next[Int(before)] = after }
+    if after == Self.none { queues[queue].tail = before } else { previous[Int(after)] = before }
+    (next[slot], previous[slot]) = (Self.none, Self.none)
     waitingCount -= 1
     waitingBytes -= Int(sizes[slot])
   }
+
+  /// A queue that it empties stays in the ring until its turn.
+  private mutating func unlinkWaiting(_ slot: Int) { unlink(slot, from: Int(queueOf[slot])) }
 
   private mutating func deactivate(at index: Int) {
     let queue = ring[index]
@@ -156,42 +175,40 @@ struct SignerQueues {
     freeQueues.append(queue)
   }
 
-  /// Gives selected events back, before all that wait: the proposal was not decided.
-  mutating func restore(_ slots: [Int], signer: (Int) -> Bytes32) {
+  /// A candidate block that held these events was not decided: those that no other holds go back before all that wait.
+  mutating func release(_ slots: [Int], signer: (Int) -> Bytes32) {
     for slot in slots.reversed() {
-      isSelected[slot] = false
-      let queue = queue(of: signer(slot))
-      queueOf[slot] = Int32(queue)
-      next[slot] = queues[queue].head
-      queues[queue].head = Int32(slot)
-      if queues[queue].tail == Self.none { queues[queue].tail = Int32(slot) }
-      waitingCount += 1
-      waitingBytes += Int(sizes[slot])
-      activate(queue)
+      holders[slot] -= 1
+      if holders[slot] == 0 { putBack(slot, signer(slot)) }
     }
   }
 
-  /// Forgets an event that was selected, or that waits at the head of its queue or anywhere in it.
+  /// Puts events that were taken from their queues and are held by nobody before all that wait.
+  mutating func restore(_ slots: [Int], signer: (Int) -> Bytes32) {
+    for slot in slots.reversed() { putBack(slot, signer(slot)) }
+  }
+
+  private mutating func putBack(_ slot: Int, _ signer: Bytes32) {
+    let queue = queue(of: signer)
+    queueOf[slot] = Int32(queue)
+    next[slot] = queues[queue].head
+    previous[slot] = Self.none
+    if queues[queue].head == Self.none { queues[queue].tail = Int32(slot) } else { previous[Int(queues[queue].head)] = Int32(slot) }
+    queues[queue].head = Int32(slot)
+    waitingCount += 1
+    waitingBytes += Int(sizes[slot])
+    activate(queue)
+  }
+
+  /// Forgets an event that waits, wherever it stands in its queue.
   mutating func remove(_ slot: Int) {
     unlinkArrival(slot)
-    guard let queue = queueOfSigner.isEmpty ? nil : Int(queueOf[slot]), queue >= 0, queue < queues.count else { return }
-    var previous = Self.none
-    var cursor = queues[queue].head
-    while cursor != Self.none && Int(cursor) != slot {
-      previous = cursor
-      cursor = next[Int(cursor)]
-    }
-    guard cursor != Self.none else { return }
-    if previous == Self.none { queues[queue].head = next[slot] } else { next[Int(previous)] = next[slot] }
-    if Int(queues[queue].tail) == slot { queues[queue].tail = previous }
-    next[slot] = Self.none
-    waitingCount -= 1
-    waitingBytes -= Int(sizes[slot])
+    unlinkWaiting(slot)
   }
 
-  /// Forgets an event that `select` has taken.
+  /// Forgets an event that candidate blocks hold.
   mutating func removeSelected(_ slot: Int) {
-    isSelected[slot] = false
+    holders[slot] = 0
     unlinkArrival(slot)
   }
 

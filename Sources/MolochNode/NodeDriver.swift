@@ -121,6 +121,12 @@ final class NodeDriver: Driver {
       if gate.statistics.accepted != acceptedSeen {
         acceptedSeen = gate.statistics.accepted
         replica.collect(now: times(loop), &effects)
+      } else if replica.hasWork {
+        replica.collect(now: times(loop), &effects)
+      }
+      if replica.hasWork, !isAgainArmed {
+        isAgainArmed = true
+        arm(Token.again, 0, loop)
       }
       replica.pool.quiesce(reactor: 0)
     }
@@ -133,27 +139,41 @@ final class NodeDriver: Driver {
     gate.reads.removeAll(keepingCapacity: true)
   }
 
+  private func post(_ kind: StorageJob.Kind) {
+    guard storage.post(kind) else { preconditionFailure("what the replica has under way is less than the places of the mailbox") }
+  }
+
   /// Does what the replica asked for.
   private func perform(_ loop: Loop) {
     var index = 0
     while index < effects.count {
       switch effects[index] {
       case .persist(let blocks, let records, let height):
-        guard storage.post(.persist(blocks, records, height)) else { preconditionFailure("blocks in flight are fewer than the places of the mailbox") }
+        post(.persist(blocks, records, height))
+      case .journal(let records, let through): post(.journal(records, through: through))
+      case .store(let block): post(.store(block))
+      case .load(let query): post(.load(query))
+      // A sole validator has no peers, no conflicts and nobody else's cosignatures.
+      case .send, .checkpoint, .penalise: break
+      case .evidence(let evidence): log.error("consensus", "conflicting votes", [("validator", "\(evidence.signer)")])
+      case .halt(let reason):
+        failure = NodeFailure(70, reason)
+        stage = .ended
+        loop.stop()
       case .setTimer(let instant):
         loop.cancelTimer(replicaTimer)
         replicaTimer = instant == .distantFuture ? .none : loop.setTimer(max(instant, loop.now), token: Token.replica) ?? .none
       case .final(let block):
         metrics.blocksCommitted += 1
         metrics.eventsCommitted += UInt64(block.ids.count)
-        metrics.blockTimeMilliseconds = (block.productionNanoseconds + 500_000) / 1_000_000
+        if let production = block.productionNanoseconds { metrics.blockTimeMilliseconds = (production + 500_000) / 1_000_000 }
         gate.final(block, loop)
         if block.header.eventCount > 0 {
           log.info(
             "consensus", "block final",
             [
               ("height", "\(block.header.height.rawValue)"), ("events", "\(block.header.eventCount)"),
-              ("ms", "\(block.productionNanoseconds / 1_000_000)"),
+              ("ms", "\((block.productionNanoseconds ?? 0) / 1_000_000)"),
             ])
         }
       }
@@ -173,6 +193,9 @@ final class NodeDriver: Driver {
         metrics.commit.count += 1
         metrics.commit.nanoseconds += nanoseconds
         replica?.persisted(height, now: times(loop), &effects)
+      case .journalSynced(let sequence): replica?.journalSynced(sequence, now: times(loop), &effects)
+      case .stored(let hash): replica?.stored(hash, now: times(loop), &effects)
+      case .loaded(let query, let answer): replica?.loaded(query, answer, now: times(loop), &effects)
       case .answered(let job, let result): gate.answered(job, result, loop)
       case .published(let publication): gate.published(publication, loop)
       case .pulse(let pulse):
@@ -203,9 +226,9 @@ final class NodeDriver: Driver {
     var random = SystemRandomNumberGenerator()
     let pool = EventPool(limits: limits, seed: random.next())
     let machine = Machine.Options(chainTag: home.genesis.chainTag)
+    let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
     let replica = Replica(
-      chain: store.chain, pool: pool, key: home.validatorKey, view: store.view, boundary: store.boundary, records: store.records, options: machine,
-      now: loop.now)
+      store.state, pool: pool, key: home.validatorKey, options: Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed), now: loop.now)
     let restored = restore(store.pending, into: replica, loop)
     self.replica = replica
     gate.replica = replica

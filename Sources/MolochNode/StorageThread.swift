@@ -10,12 +10,16 @@ import JSON
 import Ledger
 import Merkle
 import Reactor
+import Replication
 import RocksStore
 
 /// What the reactor asks of the storage thread.
 final class StorageJob: Sendable {
   enum Kind: Sendable {
     case persist([BlockCommit], [JournalRecord], Height)
+    case journal([JournalRecord], through: UInt64)
+    case store(Block)
+    case load(StoreQuery)
     case read(ReadJob)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
@@ -29,6 +33,9 @@ final class StorageReport: Sendable {
   enum Kind: Sendable {
     case opened(OpenedStore)
     case persisted(Height, nanoseconds: UInt64)
+    case journalSynced(UInt64)
+    case stored(Digest)
+    case loaded(StoreQuery, StoreAnswer)
     case answered(ReadJob, ReadResult)
     case published(Publication)
     case pulse(StoragePulse)
@@ -41,10 +48,7 @@ final class StorageReport: Sendable {
 
 /// The recovered state, handed over once.
 struct OpenedStore: Sendable {
-  var chain: Chain
-  var view: View
-  var boundary: Digest
-  var records: [JournalRecord]
+  var state: RestoredState
   /// Records that the last clean stop saved.
   var pending: [UInt8]
 }
@@ -128,6 +132,13 @@ final class StorageThread: @unchecked Sendable {
           let began = MonotonicClock.now()
           try session.persist(blocks, records)
           report(.persisted(height, nanoseconds: MonotonicClock.now().nanoseconds(since: began)))
+        case .journal(let records, let through):
+          try session.append(records)
+          report(.journalSynced(through))
+        case .store(let block):
+          try session.store(block)
+          report(.stored(block.hash))
+        case .load(let query): report(.loaded(query, try session.load(query)))
         case .read(let read): report(.answered(read, ReadResult(session.answer(read))))
         case .stop(let pending): return try session.stop(pending: pending)
         }
@@ -193,14 +204,20 @@ final class StorageSession {
       tip: ChainTip(header: head, tree: tree, history: history), validators: genesis.validators, parameters: genesis.parameters, signers: genesis.signers,
       seed: seed.next())
     try store.restoreWindow(of: &chain)
-    var view = View(0)
-    let certificate = try store.certificate(at: head.height)
-    if let certificate, !certificate.isEmpty { view = try Certificate(decoding: certificate.bytes, chainTag: genesis.chainTag).vote.view }
-    let epochLength = UInt64(genesis.parameters.epochLength)
-    let boundary = try store.header(at: Height(head.height.rawValue / epochLength * epochLength))
-    guard let boundary else { throw StoreError.damaged("the block before the epoch is missing") }
     let pending = (try? HomeFile.read(home.data + "/mempool.bin")) ?? []
-    return OpenedStore(chain: chain, view: view, boundary: boundary.hash, records: journal.records, pending: pending)
+    return OpenedStore(state: try RestoredState(chain: chain, journal: .records(journal.records), from: store), pending: pending)
+  }
+
+  func append(_ records: [JournalRecord]) throws { try journal.append(records) }
+
+  func store(_ block: Block) throws {
+    do { try store.store(block) } catch { throw Self.failure(error, home) }
+  }
+
+  func load(_ query: StoreQuery) throws -> StoreAnswer {
+    do { return try store.load(query, epochLength: home.genesis.parameters.epochLength, chainTag: home.genesis.chainTag) } catch {
+      throw Self.failure(error, home)
+    }
   }
 
   /// One synced write of the blocks, then one of the journal.

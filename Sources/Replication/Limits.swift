@@ -2,4 +2,65 @@
 public enum ReplicationLimit {
   /// Blocks that are final in memory and not yet on disk.
   public static let blocksInFlight = 4
+
+  // MARK: Messages
+
+  /// Bytes of a block on the wire: header and the largest body that parameters allow.
+  public static let blockBytesMax = 320 + (32 << 20)
+  /// Events of a block, as the largest parameters allow.
+  public static let blockEventsMax = 65_536
+  /// Bytes of a consensus part inside a proposal: a vote and 17 certificates of 128 signatures each.
+  public static let proposalBytesMax = 512 + 17 * 9000
+  /// Bytes of one message of gossiped records: the target size and one record of 1 MiB behind it.
+  public static let gossipBytesMax = gossipBytesTarget + 192 + 16 + (1 << 20)
+  /// A message of gossiped records is sent when it has grown to this.
+  public static let gossipBytesTarget = 128 << 10
+  /// Blocks and bytes of one range of a block sync; a range has at least one block, however large.
+  public static let rangeBlocksMax = 256
+  public static let rangeBytesMax = 4 << 20
+  /// Boundaries in one message.
+  public static let boundariesMax = 64
+
+  // MARK: Tables
+
+  /// Blocks that are not final: beyond it those that the machine has forgotten make room.
+  public static let candidatesMax = 64
+  /// Blocks that are being put together or waited for.
+  public static let arrivalsMax = 32
+  /// Bytes of gossiped records that wait for verification; what comes beyond is dropped, its sender offers it again later.
+  public static let gossipBacklogBytes = 16 << 20
+  /// Signatures checked in one turn.
+  public static let signaturesPerTurn = 512
+  /// Store look-ups for one peer at a time.
+  public static let loadsPerPeer = 4
+  /// Ranges asked for and not yet applied.
+  public static let rangesInFlight = 4
+  /// Ranges asked of one peer at a time.
+  public static let rangesPerPeer = 2
+  /// Pieces of evidence kept in memory.
+  public static let evidenceMax = 256
+  /// Tree heads whose cosignatures are collected at a time.
+  public static let cosignedHeadsMax = 32
+  /// Tree heads of one validator that wait for this node to reach them.
+  public static let cosignaturesPerValidator = 4
+
+  // MARK: Times
+
+  /// A block may be this far ahead of the own clock before it is voted on, milliseconds.
+  public static let clockAheadMilliseconds: UInt64 = 500
+  /// Bodies up to this size travel with the proposal whole.
+  public static let compactBytesMin = 4096
+  /// Events that were gossiped for at least this long are taken to be everywhere: a proposal names them by id.
+  public static let gossipLeadMilliseconds: UInt64 = 100
+  /// First wait for an answer before another peer is asked; it doubles up to the last.
+  public static let askMilliseconds: UInt64 = 300
+  public static let askMillisecondsMax: UInt64 = 5000
+  /// Wait for a range of blocks.
+  public static let rangeMilliseconds: UInt64 = 8000
+  /// Blocks behind a claimed head at which ranges are asked for at once; fewer come by themselves, or after this wait without progress.
+  public static let syncLagMin: UInt64 = 8
+  public static let syncStallMilliseconds: UInt64 = 2000
+  /// The pause of a peer that failed, times two for each further failure.
+  public static let syncPauseMilliseconds: UInt64 = 1000
+  public static let syncPauseDoublingsMax: UInt64 = 6
 }

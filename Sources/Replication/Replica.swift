@@ -1,116 +1,213 @@
 public import Ambient
 public import Audit
+public import Bytes
 public import Consensus
 public import Digests
 public import Ed25519
 public import Ledger
 public import Mempool
+import Verification
 
-/// The newest final and durable head.
-public struct Head: Sendable, Hashable {
-  public var header: BlockHeader
-  public var hash: Digest
-  public init(header: BlockHeader, hash: Digest) {
-    self.header = header
-    self.hash = hash
-  }
-}
-
-/// A block that has just become final and durable.
-public struct FinalBlock: Sendable {
-  public let header: BlockHeader
-  public let hash: Digest
-  public let ids: [EventID]
-  public let byteCount: Int
-  /// From the proposal to the durable commit, nanoseconds.
-  public let productionNanoseconds: UInt64
-}
-
-/// What the driver does for the replica.
-public enum ReplicaEffect: Sendable {
-  /// Write the blocks with one synced write, then the records to the vote journal, synced; answer with `persisted(height)`.
-  case persist([BlockCommit], [JournalRecord], Height)
-  /// Call `timer` at this time; replaces an earlier request.
-  case setTimer(Instant)
-  /// Tell whoever waits.
-  case final(FinalBlock)
-}
-
-/// The chain thread's engine: chain state, voting machine and pool. Not thread-safe; everything is called by one thread.
+/// The chain thread's engine: chain state, voting machine, pool, and what it takes to run them among peers. Not thread-safe; one thread calls everything.
 public final class Replica {
-  public let pool: EventPool
-  public private(set) var chain: Chain
-  public private(set) var machine: Machine
-  /// The newest head that is on disk.
-  public private(set) var durable: Head
+  /// What a replica is told once.
+  public struct Options: Sendable {
+    public var machine: Machine.Options
+    /// First line of checkpoints, which cosignatures cover.
+    public var origin: String
+    /// Unpredictable to peers: seeds the coefficients of batch verification.
+    public var seed: Bytes32
+    /// Pending events are offered to the peers again after so long.
+    public var rebroadcastMilliseconds: UInt64 = 30_000
 
-  private struct Decided {
-    var commit: BlockCommit
-    var proposal: Proposal
-    var began: Instant
-    var byteCount: Int
+    public init(machine: Machine.Options, origin: String, seed: Bytes32) {
+      self.machine = machine
+      self.origin = origin
+      self.seed = seed
+    }
   }
 
-  private var candidate: (candidate: Candidate, proposal: Proposal, began: Instant)?
-  private var decided: [Decided] = []
-  private var deferredBuild: (view: View, parent: BlockReference, timestamp: Timestamp)?
-  private var machineEffects: [Effect] = []
-  private var appended: UInt64 = 0
-  private var spareProposals: [Proposal] = []
+  /// A block that is final in memory and on its way to the disk.
+  struct Decided {
+    var commit: BlockCommit
+    var held: Mempool.Proposal
+    /// Nil for a block that a sync brought.
+    var began: Instant?
+  }
 
-  public typealias Proposal = Mempool.Proposal
+  public let pool: EventPool
+  public internal(set) var chain: Chain
+  public internal(set) var machine: Machine
+  /// The newest head that is on disk.
+  public internal(set) var durable: Head
+  let options: Options
+  let key: SigningKey?
+
+  var tree = BlockTree()
+  var decided: [Decided] = []
+  var deferredBuild: (view: View, parent: BlockReference, timestamp: Timestamp)?
+  var spareProposals: [Mempool.Proposal] = []
+  /// Last block of the epoch before the next height.
+  var boundary: Digest
+  var boundaryCertificate: Certificate?
+  private var restored: [BlockReference] = []
+
+  var inputs: [Input] = []
+  var isStepping = false
+  var records: [JournalRecord] = []
+  var recordsEnd: UInt64 = 0
+  var machineDeadline = Instant.distantFuture
+  private var armed = Instant.distantFuture
+
+  var peers: [Peer] = []
+  var arrivals: [Arrival] = []
+  var batch: SignatureBatch
+  var verification: VerificationQueue
+  var backlog: [GossipedRecords] = []
+  var backlogBytes = 0
+  /// Events of the current turn that came from validators and go no further.
+  var unrelayed: Set<EventHandle> = []
+  var fresh: [EventHandle] = []
+  var rebroadcastDue: Instant
+  var sync: BlockSync
+  var verifying: RangeVerification?
+  var cosignatures: CosignatureBook
+  public internal(set) var evidence: [Evidence] = []
 
   /// - Parameters:
-  ///   - chain: the state of the durable head, with its replay window restored.
-  ///   - key: the validator key; the set in force must consist of this key alone in this version.
-  ///   - view: the view of the head's finality certificate, 0 for genesis.
-  ///   - boundary: hash of the last block of the epoch before the next height.
-  public init(
-    chain: Chain, pool: EventPool, key: SigningKey, view: View, boundary: Digest, records: [JournalRecord], options: Machine.Options, now: Instant
-  ) {
-    precondition(chain.validators.count == 1 && chain.validators.index(of: key.publicKey) == 0, "the caller has checked that this key is the whole set")
-    self.chain = chain
+  ///   - key: the validator key; nil for a node that only follows.
+  ///   - pool: its limits name at least one reactor; admission of gossiped events goes through the lane of reactor 0, on the chain thread.
+  public init(_ state: RestoredState, pool: EventPool, key: SigningKey?, options: Options, now: Instant) {
+    chain = state.chain
     self.pool = pool
+    self.options = options
+    self.key = key
     durable = Head(header: chain.tip.header, hash: chain.tip.hash)
+    boundary = state.boundary
+    boundaryCertificate = state.boundaryCertificate
     let block = BlockReference(chain.tip.header, hash: chain.tip.hash)
-    let epoch = EpochFacts(
-      epoch: chain.parameters.epoch(of: block.height.next), set: chain.validators, parameters: chain.parameters, boundary: boundary)
-    machine = Machine(options: options, epoch: epoch, key: key, floor: Machine.Floor(block: block, view: view), journal: records, now: now)
+    let floor = Machine.Floor(block: block, view: state.certificate?.vote.view ?? View(0), certificate: state.certificate)
+    let facts = EpochFacts(
+      epoch: chain.parameters.epoch(of: block.height.next), set: chain.validators, parameters: chain.parameters, boundary: boundary,
+      boundaryCertificate: boundaryCertificate)
+    var (records, mustRecover): ([JournalRecord], Bool) = ([], false)
+    switch state.journal {
+    case .records(let found): records = found
+    case .lost: mustRecover = true
+    }
+    machine = Machine(options: options.machine, epoch: facts, key: key, floor: floor, journal: records, mustRecover: mustRecover, now: now)
+    batch = SignatureBatch(capacity: 256, seed: options.seed)
+    verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0))
+    rebroadcastDue = now.adding(milliseconds: options.rebroadcastMilliseconds)
+    sync = BlockSync(applied: block.height, now: now)
+    cosignatures = CosignatureBook(origin: options.origin)
+    restore(state.candidates, now)
   }
 
+  /// Puts stored candidates back into the tree. Their signatures were accepted before they were stored.
+  private func restore(_ candidates: [Block], _ now: Instant) {
+    for block in candidates {
+      guard let parent = tip(of: block.header.parentHash) else { continue }
+      guard let candidate = try? chain.validate(block, on: parent, batch: &batch, isVerified: { _, _ in true }) else { continue }
+      tree.insert(BlockTree.Node(candidate: candidate, held: Mempool.Proposal(), began: now, storage: .stored))
+      restored.append(BlockReference(block))
+    }
+  }
+
+  // MARK: Inputs
+
   /// Starts voting.
-  public func start(now: Times, _ effects: inout [ReplicaEffect]) { step(.start, now, &effects) }
+  public func start(now: Times, _ effects: inout [ReplicaEffect]) {
+    step(.start, now, &effects)
+    for block in restored {
+      step(.available(block), now, &effects)
+      step(.bodyDurable(block.hash), now, &effects)
+    }
+    restored.removeAll()
+    finish(now, &effects)
+  }
 
   /// The time asked for by `setTimer` has come.
-  public func timer(now: Times, _ effects: inout [ReplicaEffect]) { step(.timer, now, &effects) }
+  public func timer(now: Times, _ effects: inout [ReplicaEffect]) {
+    armed = .distantFuture
+    if now.monotonic >= machineDeadline {
+      machineDeadline = .distantFuture
+      step(.timer, now, &effects)
+    }
+    askAgain(now, &effects)
+    rebroadcast(now, &effects)
+    synchronise(now, &effects)
+    finish(now, &effects)
+  }
 
-  /// Looks at the pool: what was admitted since the last call may be proposed from now on.
+  /// Called at the end of a turn: verifies and admits gossiped events, takes admitted ones into the order and sends them on, and goes on with a sync.
   public func collect(now: Times, _ effects: inout [ReplicaEffect]) {
-    pool.collect(now: now.monotonic)
+    admitGossip(now, &effects)
+    fresh.removeAll(keepingCapacity: true)
+    pool.collect(now: now.monotonic, into: &fresh)
+    if !machine.isSole { settleFresh() }
+    relay(&effects)
+    unrelayed.removeAll(keepingCapacity: true)
+    verifyRange(now, &effects)
+    synchronise(now, &effects)
     reportPending(now, &effects)
+    finish(now, &effects)
+  }
+
+  /// Work is left that was put off to keep turns short: call `collect` again soon.
+  public var hasWork: Bool {
+    guard backlog.isEmpty else { return true }
+    guard let verifying else { return sync.isReady }
+    return verifying.position < verifying.range.blocks.count || decided.count < ReplicationLimit.blocksInFlight
+  }
+
+  /// The journal holds every record up to this sequence number.
+  public func journalSynced(_ sequence: UInt64, now: Times, _ effects: inout [ReplicaEffect]) {
+    step(.journalSynced(sequence), now, &effects)
+    finish(now, &effects)
+  }
+
+  /// The store holds the candidate.
+  public func stored(_ hash: Digest, now: Times, _ effects: inout [ReplicaEffect]) {
+    tree.setStorage(.stored, of: hash)
+    step(.bodyDurable(hash), now, &effects)
+    finish(now, &effects)
   }
 
   /// The driver has written everything up to this height.
   public func persisted(_ height: Height, now: Times, _ effects: inout [ReplicaEffect]) {
-    while let first = decided.first, first.commit.header.height <= height {
-      decided.removeFirst()
-      durable = Head(header: first.commit.header, hash: first.commit.hash)
-      pool.committed(first.proposal, now: now.monotonic)
-      effects.append(
-        .final(
-          FinalBlock(
-            header: first.commit.header, hash: first.commit.hash, ids: first.commit.ids, byteCount: first.byteCount,
-            productionNanoseconds: now.monotonic.nanoseconds(since: first.began))))
-      var spare = first.proposal
-      spare.removeAll()
-      spareProposals.append(spare)
+    var count = 0
+    while count < decided.count, decided[count].commit.header.height <= height {
+      report(decided[count], now, &effects)
+      count += 1
     }
+    decided.removeFirst(count)
+    if !machine.isSole { step(.applied(height), now, &effects) }
+    publish(&effects)
     if let build = deferredBuild, decided.count < ReplicationLimit.blocksInFlight {
       deferredBuild = nil
-      assemble(build.view, build.parent, build.timestamp, now, &effects)
+      step(.built(build.view, assemble(build.parent, max(build.timestamp, now.wall), now)), now, &effects)
     }
+    synchronise(now, &effects)
     reportPending(now, &effects)
+    finish(now, &effects)
   }
+
+  private func report(_ block: Decided, _ now: Times, _ effects: inout [ReplicaEffect]) {
+    durable = Head(header: block.commit.header, hash: block.commit.hash)
+    pool.committed(block.held, now: now.monotonic)
+    cosignatures.reached(durable.header, set: chain.validators)
+    effects.append(
+      .final(
+        FinalBlock(
+          header: block.commit.header, hash: block.commit.hash, ids: block.commit.ids, byteCount: block.commit.block.body.count,
+          productionNanoseconds: block.began.map { now.monotonic.nanoseconds(since: $0) })))
+    var spare = block.held
+    spare.removeAll()
+    if spareProposals.count < ReplicationLimit.blocksInFlight { spareProposals.append(spare) }
+  }
+
+  // MARK: Look-ups
 
   /// Blocks decided and not yet on disk.
   public var blocksInFlight: Int { decided.count }
@@ -124,90 +221,23 @@ public final class Replica {
   /// Whether an event is decided: in the replay window, durable or about to be.
   public func isDecided(_ id: EventID, timestamp: Timestamp) -> Bool { chain.window.leaf(of: id, timestamp: timestamp) != nil }
 
-  // MARK: The machine
+  /// The state after a block that is the final head or a candidate.
+  func tip(of hash: Digest) -> ChainTip? { hash == chain.tip.hash ? chain.tip : tree[hash]?.candidate.tip }
 
-  private func reportPending(_ now: Times, _ effects: inout [ReplicaEffect]) { step(pending, now, &effects) }
+  // MARK: The end of every input
 
-  /// What the pool holds, for the pacing.
-  private var pending: Input {
-    let statistics = pool.statistics
-    let fills =
-      statistics.proposable >= Int(chain.parameters.eventsPerBlockMax) || statistics.proposableBytes >= Int(chain.parameters.blockBytesMax) * 3 / 4
-    return .pendingChanged(hasEvents: statistics.proposable > 0, fillsBlock: fills)
-  }
-
-  private func step(_ input: Input, _ now: Times, _ effects: inout [ReplicaEffect]) {
-    var inputs = [input]
-    var timer: Instant?
-    var next = 0
-    while next < inputs.count {
-      machineEffects.removeAll(keepingCapacity: true)
-      machine.step(inputs[next], now: now, &machineEffects)
-      next += 1
-      for effect in machineEffects {
-        switch effect {
-        case .append(_, let sequence):
-          // Sole voter: the certificate in the store's batch is the durable form of its votes (see the header of this target).
-          inputs.append(.journalSynced(sequence))
-        case .build(let view, let parent, let timestamp):
-          guard decided.count < ReplicationLimit.blocksInFlight else {
-            deferredBuild = (view, parent, timestamp)
-            continue
-          }
-          if let block = build(parent, timestamp, now) { inputs += [.built(view, block), pending] }
-        case .validate(let block): inputs.append(.validated(block.hash, .valid))
-        case .storeBody(let block): inputs.append(.bodyDurable(block.hash))
-        case .setTimer(let instant): timer = instant
-        case .commit(let blocks, let certificate):
-          commit(blocks, certificate, &effects)
-          // The chain state has moved on; what waits for the disk is the answer to the clients, not the next view.
-          inputs.append(.applied(blocks[blocks.count - 1].height))
-        case .enterEpoch(let epoch, let boundary):
-          inputs.append(.epochOpened(EpochFacts(epoch: epoch, set: chain.validators, parameters: chain.parameters, boundary: boundary)))
-        // A sole validator has no peers to talk to or to ask, and believes nobody but itself.
-        case .send, .fetch, .requestSync, .evidence, .penalise, .halt: break
-        }
-      }
+  /// Hands out what the machine has appended, and asks for the next call.
+  func finish(_ now: Times, _ effects: inout [ReplicaEffect]) {
+    if !records.isEmpty {
+      effects.append(.journal(records, through: recordsEnd))
+      records.removeAll(keepingCapacity: true)
     }
-    if let timer { effects.append(.setTimer(timer)) }
-  }
-
-  private func assemble(_ view: View, _ parent: BlockReference, _ timestamp: Timestamp, _ now: Times, _ effects: inout [ReplicaEffect]) {
-    if let block = build(parent, max(timestamp, now.wall), now) { step(.built(view, block), now, &effects) }
-  }
-
-  private func build(_ parent: BlockReference, _ timestamp: Timestamp, _ now: Times) -> BlockReference? {
-    precondition(parent.hash == chain.tip.hash, "a sole validator builds on its own head")
-    let parameters = chain.parameters
-    var proposal = spareProposals.popLast() ?? Proposal()
-    let time = timestamp.rawValue
-    let earliest = time > parameters.pastWindow ? time - parameters.pastWindow : 0
-    pool.propose(
-      eventsMax: Int(parameters.eventsPerBlockMax), bytesMax: Int(parameters.blockBytesMax),
-      timestamps: Timestamp(milliseconds: earliest)...Timestamp(milliseconds: time + parameters.futureWindow), into: &proposal)
-    do {
-      let built = try chain.build(on: chain.tip, records: pool.body(of: proposal), timestamp: timestamp, proposer: chain.validators.validators[0].publicKey)
-      candidate = (built, proposal, now.monotonic)
-      return BlockReference(built.block.header, hash: built.block.hash)
-    } catch {
-      preconditionFailure("the pool holds records that were parsed at admission, and one cannot be read: \(error)")
+    var next = min(machineDeadline, sync.deadline)
+    for arrival in arrivals { next = min(next, arrival.deadline) }
+    if !peers.isEmpty { next = min(next, rebroadcastDue) }
+    if next != armed {
+      armed = next
+      effects.append(.setTimer(next))
     }
-  }
-
-  private func commit(_ blocks: [BlockReference], _ certificate: Certificate, _ effects: inout [ReplicaEffect]) {
-    precondition(blocks.count == 1, "a sole validator finalises every block by itself")
-    guard let built = candidate, built.candidate.block.hash == blocks[0].hash else { preconditionFailure("the final block is the one just built") }
-    candidate = nil
-    let commit = chain.apply(built.candidate, certificate: certificate.encoded)
-    decided.append(Decided(commit: commit, proposal: built.proposal, began: built.began, byteCount: built.candidate.block.body.count))
-    let floor = JournalRecord.floor(
-      epoch: certificate.vote.epoch, view: certificate.vote.view, height: commit.header.height, blockHash: commit.hash)
-    effects.append(.persist([commit], [floor], commit.header.height))
-  }
-}
-
-extension BlockReference {
-  public init(_ header: BlockHeader, hash: Digest) {
-    self.init(hash: hash, parentHash: header.parentHash, height: header.height, timestamp: header.timestamp, proposer: header.proposer)
   }
 }

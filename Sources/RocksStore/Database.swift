@@ -83,17 +83,44 @@ import Ledger
     return unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: length))
   }
 
-  /// One atomic write, synced as the options say.
+  /// All keys of a family, ascending.
+  func keys(_ family: Int) throws(StoreError) -> [[UInt8]] {
+    // The iterator lives until the end of this function, and the database longer.
+    let iterator = unsafe rocksdb_create_iterator_cf(database, reads, families[family])
+    defer { unsafe rocksdb_iter_destroy(iterator) }
+    var keys: [[UInt8]] = []
+    unsafe rocksdb_iter_seek_to_first(iterator)
+    while unsafe rocksdb_iter_valid(iterator) != 0 {
+      var length = 0
+      // The key is the iterator's memory, copied before it moves.
+      let key = unsafe rocksdb_iter_key(iterator, &length)
+      unsafe keys.append([UInt8](UnsafeRawBufferPointer(start: key, count: length)))
+      unsafe rocksdb_iter_next(iterator)
+    }
+    var message: UnsafeMutablePointer<CChar>? = nil
+    unsafe rocksdb_iter_get_error(iterator, &message)
+    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+    return keys
+  }
+
   func write(_ puts: [(family: Int, key: [UInt8], value: [UInt8])]) throws(StoreError) {
+    var batch = WriteBatch()
+    for put in puts { batch.put(put.family, put.key, put.value) }
+    try write(batch)
+  }
+
+  /// One atomic write, synced as the options say.
+  func write(_ changes: WriteBatch) throws(StoreError) {
     let batch = unsafe rocksdb_writebatch_create()
     defer { unsafe rocksdb_writebatch_destroy(batch) }
-    for put in puts {
+    for change in changes.changes {
       // Key and value are copied into the batch during the call.
-      unsafe put.key.withUnsafeBytes { key in
-        unsafe put.value.withUnsafeBytes { value in
+      unsafe change.key.withUnsafeBytes { key in
+        let start = unsafe key.baseAddress?.assumingMemoryBound(to: CChar.self)
+        guard let value = change.value else { return unsafe rocksdb_writebatch_delete_cf(batch, families[change.family], start, key.count) }
+        unsafe value.withUnsafeBytes { value in
           unsafe rocksdb_writebatch_put_cf(
-            batch, families[put.family], key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count,
-            value.baseAddress?.assumingMemoryBound(to: CChar.self), value.count)
+            batch, families[change.family], start, key.count, value.baseAddress?.assumingMemoryBound(to: CChar.self), value.count)
         }
       }
     }
@@ -109,4 +136,13 @@ import Ledger
     defer { unsafe rocksdb_free(message) }
     return unsafe String(cString: message)
   }
+}
+
+/// Changes that are written together or not at all.
+struct WriteBatch {
+  /// A change without a value deletes its key.
+  private(set) var changes: [(family: Int, key: [UInt8], value: [UInt8]?)] = []
+
+  mutating func put(_ family: Int, _ key: [UInt8], _ value: [UInt8]) { changes.append((family, key, value)) }
+  mutating func delete(_ family: Int, _ key: [UInt8]) { changes.append((family, key, nil)) }
 }

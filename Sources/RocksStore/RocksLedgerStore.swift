@@ -8,7 +8,7 @@ public import Merkle
 /// The store of a node on disk. One per data directory; see the header document for the layout.
 public final class RocksLedgerStore: LedgerStore {
   private static let format = "moloch-data 1"
-  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4 }
+  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, candidates = 5 }
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
@@ -18,6 +18,8 @@ public final class RocksLedgerStore: LedgerStore {
   private let history: TreeFiles
   private let index: Database
   public private(set) var indexedHeight: Height
+  /// The rows of the candidates, ascending by height.
+  private var held: [(height: Height, hash: Digest)] = []
 
   /// Opens or creates the store in `directory`, which is created when missing. Repairs the tree files, and starts the index again when it is not of this chain.
   /// - Throws: `.locked`, `.format`, `.foreignChain`, `.damaged`, `.failed`.
@@ -29,7 +31,9 @@ public final class RocksLedgerStore: LedgerStore {
     lock = try DirectoryLock(path: directory + "/LOCK")
     let found = try DirectoryLock.text(path: directory + "/FORMAT", orCreate: Self.format)
     guard found == Self.format else { throw .format(found: found) }
-    chain = try Database(path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes"], options: options, cacheBytes: options.cacheBytes / 4 * 3)
+    chain = try Database(
+      path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes", "candidates"], options: options,
+      cacheBytes: options.cacheBytes / 4 * 3)
     if let stored = try chain.value(Family.meta, Array("genesis".utf8)) {
       guard let bytes = Bytes32(stored) else { throw .damaged("genesis hash") }
       guard Digest(bytes) == genesisHash else { throw .foreignChain(found: Digest(bytes), expected: genesisHash) }
@@ -46,24 +50,73 @@ public final class RocksLedgerStore: LedgerStore {
     }
     self.head = head
     (index, indexedHeight) = try Self.openIndex(directory + "/index", options, chain, head)
+    try loadCandidates()
     try repair()
+  }
+
+  public func store(_ candidate: Block) throws(StoreError) {
+    let row = (height: candidate.header.height, hash: candidate.hash)
+    guard row.height > head.height, !held.contains(where: { $0 == row }) else { return }
+    let sections = candidate.sections
+    let key = Self.key(row.height, row.hash)
+    try chain.write([
+      (Family.candidates, key, candidate.header.encoded), (Family.entries, key, sections.entries), (Family.bodies, key, sections.bodies),
+    ])
+    held.insert(row, at: held.firstIndex { ($0.height, $0.hash) > (row.height, row.hash) } ?? held.count)
+  }
+
+  public func candidates() throws(StoreError) -> [Block] {
+    var blocks: [Block] = []
+    for row in held { if let block = try candidate(row.hash) { blocks.append(block) } }
+    return blocks
+  }
+
+  public func candidate(_ hash: Digest) throws(StoreError) -> Block? {
+    guard let row = held.first(where: { $0.hash == hash }) else { return nil }
+    let key = Self.key(row.height, row.hash)
+    guard let header = try chain.value(Family.candidates, key), let entries = try chain.value(Family.entries, key),
+      let bodies = try chain.value(Family.bodies, key), let decoded = try? BlockHeader(decoding: header.bytes),
+      let block = Block(header: decoded, entries: entries, bodies: bodies), block.hash == hash
+    else { throw .damaged("candidate \(hash) at height \(row.height.rawValue)") }
+    return block
+  }
+
+  /// Reads the rows of the candidates. Those at or below the head are what a crash left behind a commit that is durable: nothing needs them.
+  private func loadCandidates() throws(StoreError) {
+    for key in try chain.keys(Family.candidates) where key.count == 40 {
+      let row = (height: Height(key.bytes.uint64(at: 0)), hash: Digest(key.bytes, at: 8))
+      if row.height > head.height { held.append(row) }
+    }
   }
 
   public func commit(_ blocks: [BlockCommit]) throws(StoreError) {
     guard let last = blocks.last else { return }
-    var puts: [(family: Int, key: [UInt8], value: [UInt8])] = []
+    var batch = WriteBatch()
     var height = head.height
     for block in blocks {
       guard block.header.height == height.next else { throw .notNext(head: height, got: block.header.height) }
       height = block.header.height
-      puts.append((Family.blocks, Self.key(height), block.header.encoded + block.certificate))
-      puts.append((Family.entries, Self.key(height), block.entries))
-      puts.append((Family.bodies, Self.key(height), block.bodies))
-      puts.append((Family.hashes, block.hash.bytes.array, Self.key(height)))
+      batch.put(Family.blocks, Self.key(height), block.header.encoded + block.certificate)
+      if block.isStored {
+        guard held.contains(where: { $0.hash == block.hash }) else { throw .damaged("candidate \(block.hash) is missing") }
+      } else {
+        let sections = block.block.sections
+        batch.put(Family.entries, Self.key(height, block.hash), sections.entries)
+        batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies)
+      }
+      batch.put(Family.hashes, block.hash.bytes.array, Self.key(height))
     }
-    puts.append((Family.meta, Array("head".utf8), Self.key(height)))
-    try chain.write(puts)
+    for row in held where row.height <= height {
+      let key = Self.key(row.height, row.hash)
+      batch.delete(Family.candidates, key)
+      if blocks.contains(where: { $0.hash == row.hash }) { continue }
+      batch.delete(Family.entries, key)
+      batch.delete(Family.bodies, key)
+    }
+    batch.put(Family.meta, Array("head".utf8), Self.key(height))
+    try chain.write(batch)
     head = last.header
+    held.removeAll { $0.height <= height }
     for block in blocks {
       try tree.append(block.treeNodes)
       try history.append(block.historyNodes)
@@ -75,15 +128,22 @@ public final class RocksLedgerStore: LedgerStore {
   }
 
   private static func header(in chain: Database, at height: Height) throws(StoreError) -> BlockHeader? {
-    guard let value = try chain.value(Family.blocks, key(height)) else { return nil }
+    guard let value = try chain.value(Family.blocks, Self.key(height)) else { return nil }
     do { return try BlockHeader(decoding: value.bytes) } catch { throw .damaged("header \(height.rawValue): \(error)") }
   }
 
   public func certificate(at height: Height) throws(StoreError) -> [UInt8]? {
     try chain.value(Family.blocks, Self.key(height)).map { [UInt8]($0.dropFirst(BlockHeader.byteCount)) }
   }
-  public func entries(at height: Height) throws(StoreError) -> [UInt8]? { try chain.value(Family.entries, Self.key(height)) }
-  public func bodies(at height: Height) throws(StoreError) -> [UInt8]? { try chain.value(Family.bodies, Self.key(height)) }
+  public func entries(at height: Height) throws(StoreError) -> [UInt8]? { try section(Family.entries, height) }
+  public func bodies(at height: Height) throws(StoreError) -> [UInt8]? { try section(Family.bodies, height) }
+
+  private func section(_ family: Int, _ height: Height) throws(StoreError) -> [UInt8]? {
+    guard let header = try header(at: height) else { return nil }
+    if let value = try chain.value(family, Self.key(height, header.hash)) { return value }
+    // Directories of the first release name entries and bodies by height alone.
+    return try chain.value(family, Self.key(height))
+  }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
     switch tree {
@@ -153,6 +213,8 @@ public final class RocksLedgerStore: LedgerStore {
     bytes.append(bigEndian: height.rawValue)
     return bytes
   }
+
+  private static func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
 
   /// Cuts the tree files to the durable head and rebuilds them from the entries when nodes are missing or a root differs.
   private func repair() throws(StoreError) {

@@ -6,7 +6,9 @@
 //
 // Keys of `data/chain/` (integers big-endian, 8 bytes)
 // * `default`: `genesis` -> genesis hash (32); `head` -> height (8), written in the batch of its block.
-// * `blocks`: height -> header (320) || certificate. `entries`: height -> 192 bytes per event. `bodies`: height -> salts and bodies.
+// * `blocks`: height -> header (320) || certificate. `entries`: height || block hash -> 192 bytes per event. `bodies`: the same -> salts and bodies.
+// * `candidates`: height || block hash -> header, for blocks above the head whose entries and bodies are stored before it is known whether they become
+//   final. Finality writes no body again: the batch that moves the head deletes the rows at and below it, and the losers' entries and bodies.
 //
 // Keys of `data/index/`: event id -> leaf index (8); `head` -> height (8) || block hash (32).
 //

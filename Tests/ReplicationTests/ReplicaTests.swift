@@ -37,15 +37,12 @@ private final class Bench {
     var chain = Chain(
       tip: ChainTip(header: head, tree: tree, history: history), validators: set, parameters: parameters, signers: .empty, seed: 1)
     try self.store.restoreWindow(of: &chain)
-    var view = View(0)
-    let certificate = self.store.certificate(at: head.height) ?? []
-    if !certificate.isEmpty { view = try Certificate(decoding: certificate.bytes, chainTag: genesis.chainTag).vote.view }
     var limits = PoolLimits()
     limits.eventsMax = 5000
     limits.perSignerPercent = 100
     replica = Replica(
-      chain: chain, pool: EventPool(limits: limits, seed: 9), key: Self.key, view: view, boundary: genesis.hash, records: [],
-      options: .init(chainTag: genesis.chainTag), now: now)
+      try RestoredState(chain: chain, journal: .records([]), from: self.store), pool: EventPool(limits: limits, seed: 9), key: Self.key,
+      options: Replica.Options(machine: .init(chainTag: genesis.chainTag), origin: "test/chain", seed: Bytes32(repeating: 5)), now: now)
     perform { $0.start(now: $1, &$2) }
   }
 
@@ -59,6 +56,7 @@ private final class Bench {
       case .persist(let blocks, _, let height): waiting.append((blocks, height))
       case .final(let block): finals.append(block)
       case .setTimer: continue
+      default: Issue.record("a sole validator asks for nothing else: \(effect)")
       }
     }
   }

@@ -29,6 +29,7 @@ extension Rules {
   }
 
   private static func functionName(_ line: String) -> String? {
+    guard line.contains("func ") || line.contains("init") else { return nil }
     let words = line.split(separator: " ").map(String.init)
     guard let position = words.firstIndex(where: { $0 == "func" || $0.hasPrefix("init(") || $0.hasPrefix("init?(") || $0 == "deinit" }), position <= 5 else { return nil }
     // In front of the keyword stand attributes and modifiers, never an expression.
@@ -66,12 +67,15 @@ extension Rules {
   }
 
   private static func holdsUnsafe(_ line: String) -> Bool {
-    guard !line.hasPrefix("//") else { return false }
+    guard line.contains("unsafe"), !line.hasPrefix("//") else { return false }
     let code = line.components(separatedBy: "//")[0].replacing(/"[^"]*"/, with: "\"\"")
     return code.firstMatch(of: /\bunsafe\b/) != nil
   }
 
-  private static func holdsComment(_ line: String) -> Bool { line.replacing(/"[^"]*"/, with: "\"\"").contains(/\/\/|\/\*/) }
+  private static func holdsComment(_ line: String) -> Bool {
+    guard line.contains("//") || line.contains("/*") else { return false }
+    return line.replacing(/"[^"]*"/, with: "\"\"").contains(/\/\/|\/\*/)
+  }
 
   // MARK: Whole targets
 

@@ -1,0 +1,48 @@
+public import Ambient
+public import Audit
+public import Digests
+
+/// Where a machine stands in its current view.
+public struct ViewFacts: Hashable, Sendable {
+  /// Votes of one kind: which validators sent one, and the power behind them.
+  public struct Votes: Hashable, Sendable {
+    /// Ascending validator indexes.
+    public var signers: [Int]
+    public var power: UInt64
+  }
+
+  public var epoch: Epoch
+  public var view: View
+  /// Validator index.
+  public var leader: Int
+  /// The leader's proposal, when it is here.
+  public var proposal: BlockReference?
+  public var notarise: Votes
+  public var nullify: Votes
+  public var finalise: Votes
+  public var quorumPower: UInt64
+  /// When a silent leader, and an uncertified view, are given up.
+  public var leaderDeadline: Instant
+  public var advanceDeadline: Instant
+  /// Half steps of the back-off.
+  public var backOff: Int
+  /// When each validator was heard last, by index.
+  public var heard: [Instant]
+}
+
+extension Machine {
+  public var viewFacts: ViewFacts {
+    let round = rounds.first { $0.view == view }
+    func votes(_ kind: VoteKind) -> ViewFacts.Votes {
+      guard let ballot = round?.ballots[kind.slot] else { return ViewFacts.Votes(signers: [], power: 0) }
+      return ViewFacts.Votes(signers: ballot.votes.indices.filter { ballot.votes[$0] != nil }, power: ballot.power)
+    }
+    return ViewFacts(
+      epoch: epoch, view: view, leader: leader, proposal: round?.proposal?.proposal.block, notarise: votes(.notarise), nullify: votes(.nullify),
+      finalise: votes(.finalise), quorumPower: set.quorumPower, leaderDeadline: leaderDeadline, advanceDeadline: advanceDeadline, backOff: backOff,
+      heard: heard)
+  }
+
+  /// Whether the machine still has a use for a block above the floor; the driver keeps the bytes of such blocks.
+  public func knows(_ hash: Digest) -> Bool { block(hash) != nil || rounds.contains { $0.naming?.vote.blockHash == hash } }
+}

@@ -1,0 +1,103 @@
+import Ambient
+import Audit
+import Digests
+import Ed25519
+
+/// Witnesses heard so far by a validator without its journal.
+struct Recovery: Sendable {
+  /// By validator index, with the highest view that each has proved to be certified.
+  var witnesses: [(index: Int, certified: View)] = []
+}
+
+// After a restart (rule R13) and after the loss of the journal (rule R14).
+extension Machine {
+  /// R13: takes the journal's promises back. Own votes were synced when they were made, so they count at once.
+  mutating func restore(_ records: [JournalRecord]) {
+    for record in records {
+      switch record {
+      case .vote(let vote) where vote.publicKey == key?.publicKey && vote.vote.chainTag == options.chainTag:
+        if vote.vote.epoch > epoch { pledges.later.append(vote) } else { restore(vote) }
+      case .certificate(let certificate) where certificate.vote.epoch == epoch && certificate.vote.view > floor.view:
+        rounds[round(certificate.vote.view)].set(certificate)
+      case .floor(let epoch, let view, _, _):
+        let place = Bound(epoch: epoch, view: view)
+        pledges.floor = max(pledges.floor ?? place, place)
+      case .bound(let epoch, let view):
+        let place = Bound(epoch: epoch, view: view)
+        bound = max(bound ?? place, place)
+      case .voted(let kind, let epoch, let view):
+        let place = Bound(epoch: epoch, view: view)
+        pledges.voted[kind.slot] = max(pledges.voted[kind.slot] ?? place, place)
+      case .vote, .certificate, .cosignature: continue
+      }
+    }
+  }
+
+  private mutating func restore(_ vote: SignedVote) {
+    guard let ownIndex, vote.vote.epoch == epoch, vote.vote.view > floor.view else { return }
+    if vote.vote.kind == .notarise, isLeftOut(.notariseVotesForgotten) { return }
+    let index = round(vote.vote.view)
+    rounds[index].own[vote.vote.kind.slot] = vote
+    if !isLeftOut(.ownVotesNotRetallied) { rounds[index].ballots[vote.vote.kind.slot].record(vote, signer: ownIndex, in: set) }
+  }
+
+  /// The store was older than the journal: votes of the epoch that has now been reached bind again.
+  mutating func restoreLaterVotes() {
+    for vote in pledges.later where vote.vote.epoch == epoch { restore(vote) }
+    pledges.later.removeAll { $0.vote.epoch <= epoch }
+  }
+
+  // MARK: Lost journal
+
+  /// Answers a validator that has lost its journal, if this one is free to vote and can prove where it stands.
+  mutating func testify(_ nonce: Digest, _ peer: Int, _ now: Times, _ effects: inout [Effect]) {
+    guard let key, peers[peer].index != nil, mayVote(.nullify, in: view), peers[peer].mayAnswer(now.monotonic) else { return }
+    let entry = entryCertificate
+    guard entry != nil || view.rawValue == 1 else { return }
+    let witness = Witness(nonce: nonce, epoch: epoch, view: view, entry: entry, chainTag: options.chainTag, signing: key)
+    effects.append(.send(.witness(witness), to: .peer(peers[peer].link), after: 0))
+  }
+
+  mutating func receiveWitness(_ witness: Witness, _ peer: Int, _ now: Times, _ effects: inout [Effect]) {
+    guard recovery != nil, witness.nonce == options.nonce, witness.chainTag == options.chainTag, witness.epoch == epoch, witness.view.rawValue >= 1,
+      peers[peer].validator == witness.publicKey, let index = peers[peer].index, index != ownIndex
+    else { return }
+    guard witness.isAccepted else { return accuse(peer, .badSignature, &effects) }
+    var certified = View(0)
+    if witness.view.rawValue > 1 {
+      // In view 1 the end of the epoch before is what was certified, and this node knows it to be final.
+      guard let entry = witness.entry, entry.vote.epoch == epoch, entry.vote.chainTag == options.chainTag, entry.vote.view.next >= witness.view else {
+        return accuse(peer, .malformed, &effects)
+      }
+      receiveCertificate(entry, peer, now, &effects)
+      guard !peers[peer].isFaulty else { return }
+      certified = entry.vote.view
+    }
+    if let known = recovery?.witnesses.firstIndex(where: { $0.index == index }) {
+      recovery?.witnesses[known].certified = certified
+    } else {
+      recovery?.witnesses.append((index, certified))
+    }
+  }
+
+  /// R14: with witnesses of a quorum, this node excluded, nothing that it may have forgotten lies above the highest certified view by more than two.
+  ///
+  /// The newest forgotten vote, in view w, needed a certificate of w-1 by a quorum. That quorum and the witnesses share an honest validator, which voted
+  /// in w-1 and therefore holds a certificate of w-2 at least. A first vote in the next epoch needed the last block of this one to be final, for
+  /// which the same holds: so view 1 of the next epoch is barred too.
+  mutating func concludeRecovery(_ effects: inout [Effect]) -> Bool {
+    guard let recovery else { return false }
+    guard ownIndex != nil else { return false }
+    let power = recovery.witnesses.reduce(UInt64(0)) { $0 + set.validators[$1.index].power }
+    guard set.isQuorum(power) else { return false }
+    let certified = recovery.witnesses.reduce(View(view.rawValue - 1)) { max($0, $1.certified) }
+    let new = Bound(epoch: epoch, view: View(certified.rawValue + 2))
+    bound = max(bound ?? new, new)
+    self.recovery = nil
+    // Every later vote's record comes behind this one, and leaves only when both are synced.
+    guard !isLeftOut(.recoveryWithoutBound) else { return true }
+    appended += 1
+    effects.append(.append(.bound(epoch: new.epoch, view: new.view), sequence: appended))
+    return true
+  }
+}

@@ -1,0 +1,214 @@
+import Ambient
+import Audit
+import Consensus
+import Digests
+import Ledger
+
+/// Block sync: which ranges of final blocks to ask of whom. Peers' claims steer it; what it hands out proves itself by a certificate and hash links.
+///
+/// Ranges lie within an epoch, several are under way at a time, of different peers, and they are handed out in ascending order. A peer that is slow, has
+/// nothing or sends what does not hold together is passed over for a while, longer each time.
+struct BlockSync: Sendable {
+  /// A peer as a source of blocks.
+  struct Source: Sendable {
+    let link: PeerLink
+    /// The head that it claims.
+    var head: Height
+    var failures: UInt64 = 0
+    var pausedUntil = Instant.zero
+  }
+
+  /// A range that was asked for.
+  struct Request: Hashable, Sendable {
+    let from: Height
+    let to: Height
+    let peer: PeerLink
+    let deadline: Instant
+    var blocksMax: Int { Int(to.rawValue - from.rawValue) + 1 }
+  }
+
+  /// A range that came: consecutive blocks, linked by their hashes, and a certificate that names the last. Its signatures are not verified yet.
+  struct Range: Sendable {
+    let from: Height
+    let blocks: [Block]
+    let certificate: Certificate
+    let peer: PeerLink
+    var to: Height { Height(from.rawValue + UInt64(blocks.count) - 1) }
+  }
+
+  private(set) var sources: [Source] = []
+  private(set) var requests: [Request] = []
+  private(set) var ranges: [Range] = []
+  /// The height up to which blocks are applied, in memory.
+  private(set) var applied: Height
+  /// The highest height that a verified finality certificate has named; nil before the first.
+  private(set) var certified: Height?
+  private(set) var isSyncing = true
+  private var lastProgress: Instant
+  private var isActive = false
+  /// When `plan` has something to decide again.
+  private(set) var deadline = Instant.distantFuture
+
+  init(applied: Height, now: Instant) {
+    self.applied = applied
+    lastProgress = now
+  }
+
+  // MARK: What is known
+
+  mutating func peerUp(_ link: PeerLink, head: Height) { sources.append(Source(link: link, head: head)) }
+
+  mutating func peerDown(_ link: PeerLink) {
+    sources.removeAll { $0.link == link }
+    requests.removeAll { $0.peer == link }
+  }
+
+  mutating func peer(_ link: PeerLink, claims head: Height, now: Instant) {
+    guard let index = sources.firstIndex(where: { $0.link == link }) else { return }
+    sources[index].head = head
+  }
+
+  /// A verified certificate names this height as final.
+  mutating func certify(_ height: Height) {
+    certified = max(certified ?? height, height)
+    settleState()
+  }
+
+  /// The machine asks for blocks up to a height that a certificate has shown to be final.
+  mutating func aim(at height: Height, now: Instant) {
+    certify(height)
+    isActive = true
+  }
+
+  /// Blocks up to this height are applied.
+  mutating func applied(_ height: Height, now: Instant) {
+    guard height > applied else { return }
+    applied = height
+    lastProgress = now
+    ranges.removeAll { $0.to <= applied }
+    certify(height)
+  }
+
+  /// Blocks between the certified tip and the durable head; nil before a certificate has shown the tip.
+  func lag(durable: Height) -> UInt64? {
+    certified.map { $0 > durable ? $0.rawValue - durable.rawValue : 0 }
+  }
+
+  private mutating func settleState() {
+    guard let certified else { return }
+    let lag = certified > applied ? certified.rawValue - applied.rawValue : 0
+    if lag <= 2 { isSyncing = false } else if lag > 10 { isSyncing = true }
+  }
+
+  // MARK: Planning
+
+  /// The highest head that anybody claims or a certificate has shown.
+  private var goal: Height { sources.reduce(certified ?? Height(0)) { max($0, $1.head) } }
+
+  /// Decides what to ask for now.
+  mutating func plan(epochLength: UInt32, now: Instant) -> [Request] {
+    for request in requests where request.deadline <= now { strike(request.peer, now) }
+    requests.removeAll { $0.deadline <= now }
+    let goal = goal
+    deadline = .distantFuture
+    guard goal > applied else {
+      isActive = false
+      return []
+    }
+    let stall = lastProgress.adding(milliseconds: ReplicationLimit.syncStallMilliseconds)
+    if !isActive {
+      let isFar = goal.rawValue - applied.rawValue >= ReplicationLimit.syncLagMin
+      let isAnotherEpoch = (goal.rawValue - 1) / UInt64(epochLength) > applied.rawValue / UInt64(epochLength)
+      isActive = isFar || isAnotherEpoch || now >= stall
+    }
+    guard isActive else {
+      deadline = stall
+      return []
+    }
+    var planned: [Request] = []
+    while requests.count + ranges.count < ReplicationLimit.rangesInFlight {
+      let from = firstUncovered()
+      guard from <= goal, let peer = source(holding: from, now) else { break }
+      let epochEnd = ((from.rawValue - 1) / UInt64(epochLength) + 1) * UInt64(epochLength)
+      let to = Height(min(from.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1, epochEnd, max(goal.rawValue, from.rawValue)))
+      let request = Request(from: from, to: to, peer: peer, deadline: now.adding(milliseconds: ReplicationLimit.rangeMilliseconds))
+      requests.append(request)
+      planned.append(request)
+    }
+    for request in requests { deadline = min(deadline, request.deadline) }
+    for source in sources where source.pausedUntil > now { deadline = min(deadline, source.pausedUntil) }
+    return planned
+  }
+
+  /// The first height that is neither here nor under way.
+  private func firstUncovered() -> Height {
+    var next = applied.next
+    var hasMoved = true
+    while hasMoved {
+      hasMoved = false
+      for range in ranges where range.from <= next && next <= range.to { (next, hasMoved) = (range.to.next, true) }
+      for request in requests where request.from <= next && next <= request.to { (next, hasMoved) = (request.to.next, true) }
+    }
+    return next
+  }
+
+  /// The least busy of the peers that claim the height and are not passed over; among equals the one with the fewest failures, then the oldest connection.
+  private func source(holding height: Height, _ now: Instant) -> PeerLink? {
+    let able = sources.filter { source in
+      source.head >= height && source.pausedUntil <= now && requests.count { $0.peer == source.link } < ReplicationLimit.rangesPerPeer
+    }
+    return able.min { a, b in
+      let (busyA, busyB) = (requests.count { $0.peer == a.link }, requests.count { $0.peer == b.link })
+      return (busyA, a.failures, a.link.rawValue) < (busyB, b.failures, b.link.rawValue)
+    }?.link
+  }
+
+  // MARK: Answers
+
+  /// Takes an answer. False when it contradicts itself, which no peer in good faith sends.
+  mutating func received(from: Height, _ blocks: [Block], _ certificate: Certificate?, _ link: PeerLink, now: Instant) -> Bool {
+    guard let index = requests.firstIndex(where: { $0.peer == link && $0.from == from }) else { return true }
+    requests.remove(at: index)
+    guard let last = blocks.last, let certificate else {
+      strike(link, now)
+      if let source = sources.firstIndex(where: { $0.link == link }) {
+        sources[source].head = min(sources[source].head, Height(from.rawValue - 1))
+      }
+      return true
+    }
+    let isLinked = zip(blocks, blocks.dropFirst()).allSatisfy { $0.hash == $1.header.parentHash && $0.header.height.next == $1.header.height }
+    guard isLinked, blocks[0].header.height == from, certificate.vote.kind == .finalise, certificate.vote.blockHash == last.hash,
+      certificate.vote.height == last.header.height
+    else {
+      strike(link, now)
+      return false
+    }
+    let range = Range(from: from, blocks: blocks, certificate: certificate, peer: link)
+    if range.to > applied { ranges.insert(range, at: ranges.firstIndex { $0.from > from } ?? ranges.count) }
+    return true
+  }
+
+  /// Whether the range that continues the applied blocks is here.
+  var isReady: Bool { ranges.first.map { $0.from <= applied.next } ?? false }
+
+  /// The range that continues the applied blocks, if it is here.
+  mutating func take() -> Range? {
+    guard let first = ranges.first, first.from <= applied.next else { return nil }
+    return ranges.removeFirst()
+  }
+
+  /// The whole range was verified: its source has done well.
+  mutating func succeeded(_ range: Range) {
+    if let index = sources.firstIndex(where: { $0.link == range.peer }) { sources[index].failures = 0 }
+  }
+
+  /// The range does not prove what it says.
+  mutating func failed(_ range: Range, now: Instant) { strike(range.peer, now) }
+
+  private mutating func strike(_ link: PeerLink, _ now: Instant) {
+    guard let index = sources.firstIndex(where: { $0.link == link }) else { return }
+    let doublings = min(sources[index].failures, ReplicationLimit.syncPauseDoublingsMax)
+    sources[index].pausedUntil = now.adding(milliseconds: ReplicationLimit.syncPauseMilliseconds << doublings)
+    sources[index].failures += 1
+  }
+}

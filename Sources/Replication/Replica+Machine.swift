@@ -1,0 +1,147 @@
+import Ambient
+import Audit
+import Consensus
+import Digests
+import Ed25519
+import Ledger
+import Mempool
+
+extension Replica {
+  /// What the pool holds, for the pacing.
+  private var pending: Input {
+    let statistics = pool.statistics
+    let fills =
+      statistics.proposable >= Int(chain.parameters.eventsPerBlockMax) || statistics.proposableBytes >= Int(chain.parameters.blockBytesMax) * 3 / 4
+    return .pendingChanged(hasEvents: statistics.proposable > 0, fillsBlock: fills)
+  }
+
+  func reportPending(_ now: Times, _ effects: inout [ReplicaEffect]) { step(pending, now, &effects) }
+
+  /// Gives the machine an input, and does what it asks for until it asks for nothing more. Answers that arise meanwhile wait for their turn.
+  func step(_ input: Input, _ now: Times, _ effects: inout [ReplicaEffect]) {
+    inputs.append(input)
+    guard !isStepping else { return }
+    isStepping = true
+    var wanted: [Effect] = []
+    var next = 0
+    while next < inputs.count {
+      wanted.removeAll(keepingCapacity: true)
+      machine.step(inputs[next], now: now, &wanted)
+      next += 1
+      for effect in wanted { perform(effect, now, &effects) }
+    }
+    inputs.removeAll(keepingCapacity: true)
+    isStepping = false
+  }
+
+  private func perform(_ effect: Effect, _ now: Times, _ effects: inout [ReplicaEffect]) {
+    switch effect {
+    case .append(let record, let sequence):
+      // Sole voter: the certificate in the store's batch is the durable form of its votes (see the header of this target).
+      if machine.isSole { return step(.journalSynced(sequence), now, &effects) }
+      records.append(record)
+      recordsEnd = sequence
+    case .send(.proposal(let proposal), let destination, _): send(proposal, to: destination, now, &effects)
+    case .send(let message, let destination, _): if !peers.isEmpty { effects.append(.send(.consensus(message), to: destination)) }
+    case .build(let view, let parent, let timestamp):
+      if decided.count >= ReplicationLimit.blocksInFlight {
+        deferredBuild = (view, parent, timestamp)
+      } else {
+        step(.built(view, assemble(parent, timestamp, now)), now, &effects)
+        step(pending, now, &effects)
+      }
+    case .validate(let block): validate(block, now, &effects)
+    case .storeBody(let block): storeBody(block, now, &effects)
+    case .fetch(let hash, _, let sources): fetch(hash, from: sources, now, &effects)
+    case .requestSync(let height, _):
+      sync.aim(at: height, now: now.monotonic)
+      synchronise(now, &effects)
+    case .setTimer(let instant): machineDeadline = instant
+    case .commit(let blocks, let certificate): commit(blocks, certificate, now, &effects)
+    case .evidence(let found):
+      if evidence.count < ReplicationLimit.evidenceMax { evidence.append(found) }
+      effects.append(.evidence(found))
+    case .penalise(let peer, let fault): effects.append(.penalise(peer, fault))
+    case .enterEpoch: step(.epochOpened(epochFacts), now, &effects)
+    case .halt(let contradiction): effects.append(.halt("\(contradiction)"))
+    }
+  }
+
+  /// The facts of the epoch of the next height.
+  var epochFacts: EpochFacts {
+    EpochFacts(
+      epoch: chain.parameters.epoch(of: chain.tip.header.height.next), set: chain.validators, parameters: chain.parameters, boundary: boundary,
+      boundaryCertificate: boundaryCertificate)
+  }
+
+  // MARK: Blocks
+
+  func assemble(_ parent: BlockReference, _ timestamp: Timestamp, _ now: Times) -> BlockReference? {
+    guard let tip = tip(of: parent.hash), let key else { return nil }
+    let parameters = chain.parameters
+    var proposal = spareProposals.popLast() ?? Mempool.Proposal()
+    let time = timestamp.rawValue
+    let earliest = time > parameters.pastWindow ? time - parameters.pastWindow : 0
+    pool.propose(
+      eventsMax: Int(parameters.eventsPerBlockMax), bytesMax: Int(parameters.blockBytesMax),
+      timestamps: Timestamp(milliseconds: earliest)...Timestamp(milliseconds: time + parameters.futureWindow), into: &proposal)
+    do {
+      let built = try chain.build(on: tip, records: pool.body(of: proposal), timestamp: timestamp, proposer: key.publicKey)
+      insert(BlockTree.Node(candidate: built, held: proposal, began: now.monotonic, storage: .absent))
+      return BlockReference(built.block)
+    } catch {
+      preconditionFailure("the pool holds records that were parsed at admission, and one cannot be read: \(error)")
+    }
+  }
+
+  private func storeBody(_ block: BlockReference, _ now: Times, _ effects: inout [ReplicaEffect]) {
+    // A sole validator writes the body together with the certificate, one synced write per block.
+    if machine.isSole { return step(.bodyDurable(block.hash), now, &effects) }
+    guard let node = tree[block.hash] else { return }
+    switch node.storage {
+    case .stored: step(.bodyDurable(block.hash), now, &effects)
+    case .writing: break
+    case .absent:
+      tree.setStorage(.writing, of: block.hash)
+      effects.append(.store(node.candidate.block))
+    }
+  }
+
+  /// Applies blocks that a certificate has made final and hands them to the disk.
+  private func commit(_ blocks: [BlockReference], _ certificate: Certificate, _ now: Times, _ effects: inout [ReplicaEffect]) {
+    var nodes: [BlockTree.Node] = []
+    // A sync may have applied the first of them already.
+    for block in blocks where block.height > chain.tip.header.height {
+      guard let node = tree.take(block.hash) else { preconditionFailure("the machine commits blocks that were found valid here") }
+      nodes.append(node)
+    }
+    let height = apply(nodes.map { ($0.candidate, $0.held, $0.storage != .absent, $0.began) }, certificate, now, &effects)
+    // The chain state has moved on. A sole validator goes on at once: what waits for the disk is the answer to the clients.
+    if machine.isSole { step(.applied(height), now, &effects) }
+  }
+
+  /// Makes consecutive candidates on the head final. Returns the height of the last.
+  @discardableResult
+  func apply(
+    _ blocks: [(candidate: Candidate, held: Mempool.Proposal, isStored: Bool, began: Instant?)], _ certificate: Certificate,
+    _ now: Times, _ effects: inout [ReplicaEffect]
+  ) -> Height {
+    guard let last = blocks.last else { return chain.tip.header.height }
+    var commits: [BlockCommit] = []
+    for block in blocks {
+      let isLast = block.candidate.block.hash == last.candidate.block.hash
+      let commit = chain.apply(block.candidate, certificate: isLast ? certificate.encoded : [], isStored: block.isStored)
+      commits.append(commit)
+      decided.append(Decided(commit: commit, held: block.held, began: block.began))
+    }
+    // Losers are let go before the winners leave the pool: an event that both hold must not be put back.
+    for loser in tree.prune(head: chain.tip.hash) { pool.release(loser.held) }
+    arrivals.removeAll { $0.header.map { $0.height <= chain.tip.header.height } ?? false }
+    let header = chain.tip.header
+    if chain.parameters.isLastOfEpoch(header.height) { (boundary, boundaryCertificate) = (chain.tip.hash, certificate) }
+    sync.applied(header.height, now: now.monotonic)
+    let floor = JournalRecord.floor(epoch: certificate.vote.epoch, view: certificate.vote.view, height: header.height, blockHash: chain.tip.hash)
+    effects.append(.persist(commits, [floor], header.height))
+    return header.height
+  }
+}

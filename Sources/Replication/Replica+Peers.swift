@@ -1,0 +1,106 @@
+import Ambient
+public import Audit
+public import Consensus
+import Digests
+public import Ed25519
+import Ledger
+
+/// What the handshake has shown of a peer.
+public struct PeerFacts: Hashable, Sendable {
+  /// The validator key that the peer has proved to hold.
+  public var validator: PublicKey?
+  /// The head that it claims.
+  public var head: Height
+  public init(validator: PublicKey?, head: Height = Height(0)) {
+    self.validator = validator
+    self.head = head
+  }
+}
+
+/// A connected peer.
+struct Peer: Sendable {
+  let link: PeerLink
+  let validator: PublicKey?
+  /// What it claims: steers whom to ask, and is never believed.
+  var head: Height
+  /// Store look-ups that are made for it.
+  var loads = 0
+}
+
+extension Replica {
+  public func peerUp(_ link: PeerLink, _ facts: PeerFacts, now: Times, _ effects: inout [ReplicaEffect]) {
+    peers.append(Peer(link: link, validator: facts.validator, head: facts.head))
+    sync.peerUp(link, head: facts.head)
+    step(.peerUp(link, validator: facts.validator), now, &effects)
+    let own = cosignatures.own
+    if let own { effects.append(.send(.cosignature(own), to: .peer(link))) }
+    synchronise(now, &effects)
+    finish(now, &effects)
+  }
+
+  public func peerDown(_ link: PeerLink, now: Times, _ effects: inout [ReplicaEffect]) {
+    peers.removeAll { $0.link == link }
+    sync.peerDown(link)
+    // Whoever was asked is gone: somebody else is asked at once.
+    for index in arrivals.indices where arrivals[index].asked == link && arrivals[index].block == nil { arrivals[index].deadline = now.monotonic }
+    askAgain(now, &effects)
+    step(.peerDown(link), now, &effects)
+    synchronise(now, &effects)
+    finish(now, &effects)
+  }
+
+  /// A decoded message of a connected peer.
+  public func received(_ message: ReplicaMessage, from link: PeerLink, now: Times, _ effects: inout [ReplicaEffect]) {
+    guard let index = peers.firstIndex(where: { $0.link == link }) else { return }
+    switch message {
+    case .consensus(let inner):
+      if case .status(let status) = inner {
+        peers[index].head = status.finalHeight
+        sync.peer(link, claims: status.finalHeight, now: now.monotonic)
+      }
+      // Finality of the head that this node has needs no further proof.
+      if case .certificate(let certificate) = inner, certificate.vote.kind == .finalise, certificate.vote.blockHash == chain.tip.hash {
+        sync.certify(chain.tip.header.height)
+      }
+      if case .proposal = inner { return effects.append(.penalise(link, .malformed)) }
+      step(.received(inner, from: link), now, &effects)
+      synchronise(now, &effects)
+    case .propose(let proposal, let header, let contents): proposed(proposal, header, contents, link, now, &effects)
+    case .getBlock(let hash): answerBlock(hash, link, &effects)
+    case .block(let block): receivedBlock(block, link, now, &effects)
+    case .getEvents(let hash, let positions): answerEvents(hash, positions, link, &effects)
+    case .blockEvents(let hash, let records): receivedEvents(hash, records, link, now, &effects)
+    case .events(let records): gossiped(records, link)
+    case .syncRequest(let from, let blocks, let bytes): load(.range(from: from, blocksMax: blocks, bytesMax: bytes, link), &effects)
+    case .syncResponse(let from, let blocks, let certificate):
+      if !sync.received(from: from, blocks, certificate, link, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
+      synchronise(now, &effects)
+    case .getBoundaries(let epoch): load(.boundaries(from: epoch, countMax: ReplicationLimit.boundariesMax, link), &effects)
+    case .boundaries: break
+    case .cosignature(let cosignature):
+      if cosignatures.add(cosignature, head: durable.header.treeSize) == .refused { effects.append(.penalise(link, .badSignature)) }
+      publish(&effects)
+    }
+    finish(now, &effects)
+  }
+
+  /// Reads from the store for a peer, a few at a time.
+  func load(_ query: StoreQuery, _ effects: inout [ReplicaEffect]) {
+    guard let index = peers.firstIndex(where: { $0.link == query.peer }), peers[index].loads < ReplicationLimit.loadsPerPeer else { return }
+    peers[index].loads += 1
+    effects.append(.load(query))
+  }
+
+  /// The store's answer to `load`.
+  public func loaded(_ query: StoreQuery, _ answer: StoreAnswer, now: Times, _ effects: inout [ReplicaEffect]) {
+    guard let index = peers.firstIndex(where: { $0.link == query.peer }) else { return }
+    peers[index].loads -= 1
+    switch answer {
+    case .range(let from, let blocks, let certificate):
+      effects.append(.send(.syncResponse(from: from, blocks: blocks, certificate: certificate), to: .peer(query.peer)))
+    case .block(let block?): effects.append(.send(.block(block), to: .peer(query.peer)))
+    case .block(nil): break
+    case .boundaries(let boundaries): effects.append(.send(.boundaries(boundaries), to: .peer(query.peer)))
+    }
+  }
+}

@@ -1,0 +1,50 @@
+public import Ambient
+public import Audit
+public import Consensus
+public import Digests
+public import Ledger
+
+/// What the driver does for the replica. `store` and `persist` are performed in order, and so are `journal` effects; the two lines may overlap.
+public enum ReplicaEffect: Sendable {
+  /// Append the records to the vote journal and sync it; answer with `journalSynced(through)`.
+  case journal([JournalRecord], through: UInt64)
+  /// Write a candidate to the store, synced; answer with `stored(hash)`.
+  case store(Block)
+  /// Write the final blocks with one synced write, then the records to the vote journal, synced; answer with `persisted(height)`.
+  case persist([BlockCommit], [JournalRecord], Height)
+  /// Send to connected peers. Nothing in it waits for the disk any more.
+  case send(ReplicaMessage, to: Destination)
+  /// Read from the store; answer with `loaded`.
+  case load(StoreQuery)
+  /// Call `timer` at this time; replaces an earlier request.
+  case setTimer(Instant)
+  /// Tell whoever waits: the block is final and durable.
+  case final(FinalBlock)
+  /// Cosignatures of a quorum for the newest tree head that has one.
+  case checkpoint(CosignedHead)
+  /// Keep it and raise an alarm: a validator has signed what contradicts itself.
+  case evidence(Evidence)
+  case penalise(PeerLink, Fault)
+  /// End the process with this reason: what a quorum has signed is not what this node finds.
+  case halt(String)
+}
+
+/// The newest final and durable head.
+public struct Head: Sendable, Hashable {
+  public var header: BlockHeader
+  public var hash: Digest
+  public init(header: BlockHeader, hash: Digest) {
+    self.header = header
+    self.hash = hash
+  }
+}
+
+/// A block that has just become final and durable.
+public struct FinalBlock: Sendable {
+  public let header: BlockHeader
+  public let hash: Digest
+  public let ids: [EventID]
+  public let byteCount: Int
+  /// From the proposal, or its receipt, to the durable commit, nanoseconds; nil for blocks that a sync brought.
+  public let productionNanoseconds: UInt64?
+}

@@ -1,0 +1,42 @@
+public import Audit
+public import Consensus
+public import Ed25519
+import Ledger
+
+/// How far behind a node is, by what certificates have shown.
+public struct SyncFacts: Hashable, Sendable {
+  /// From the start until the head is known to be at most two blocks behind; again when it is more than ten behind.
+  public var isSyncing: Bool
+  /// The highest height that a verified finality certificate has named; nil before the first.
+  public var certified: Height?
+  /// Blocks between it and the durable head.
+  public var lag: UInt64?
+  /// Ranges of blocks that are asked for.
+  public var requests: Int
+}
+
+/// A peer as the replica sees it.
+public struct PeerHead: Hashable, Sendable {
+  public var link: PeerLink
+  public var validator: PublicKey?
+  /// What it claims.
+  public var head: Height
+}
+
+extension Replica {
+  public var syncFacts: SyncFacts {
+    let isAlone = machine.isSole
+    return SyncFacts(
+      isSyncing: !isAlone && sync.isSyncing, certified: isAlone ? durable.header.height : sync.certified,
+      lag: isAlone ? 0 : sync.lag(durable: durable.header.height), requests: sync.requests.count)
+  }
+
+  /// The connected peers, by age of the connection.
+  public var peerHeads: [PeerHead] { peers.map { PeerHead(link: $0.link, validator: $0.validator, head: $0.head) } }
+
+  /// Where the machine stands: view, leader, votes seen, timers.
+  public var viewFacts: ViewFacts { machine.viewFacts }
+
+  /// The key of the leader of the current view.
+  public var leader: PublicKey { chain.validators.validators[machine.leader].publicKey }
+}

@@ -1,0 +1,74 @@
+public import Audit
+public import Consensus
+public import Digests
+public import Ed25519
+public import Ledger
+
+/// The records of a proposed block, or their names.
+public enum BlockContents: Hashable, Sendable {
+  /// Ids in leaf order, and the records of those that may not have reached everybody, concatenated: the receiver takes the others from its pool and asks
+  /// for what it lacks.
+  case ids([EventID], records: [UInt8])
+  /// The body.
+  case body([UInt8])
+}
+
+/// A validator's cosignature of a final tree head (ledger formats, section 10).
+public struct Cosignature: Hashable, Sendable {
+  /// Length of the encoding, bytes.
+  public static let byteCount = 120
+  public var size: UInt64
+  public var root: Digest
+  /// Index in the set of the block that reached the size.
+  public var validator: Int
+  /// Unix seconds.
+  public var seconds: UInt64
+  public var signature: Signature
+
+  public init(size: UInt64, root: Digest, validator: Int, seconds: UInt64, signature: Signature) {
+    self.size = size
+    self.root = root
+    self.validator = validator
+    self.seconds = seconds
+    self.signature = signature
+  }
+}
+
+/// The last block of an epoch with its finality certificate and the set that follows: one step of trust from epoch to epoch.
+public struct Boundary: Hashable, Sendable {
+  public var header: BlockHeader
+  public var certificate: Certificate
+  /// The encoded set of the next epoch; empty when it does not change.
+  public var nextSet: [UInt8]
+
+  public init(header: BlockHeader, certificate: Certificate, nextSet: [UInt8]) {
+    self.header = header
+    self.certificate = certificate
+    self.nextSet = nextSet
+  }
+}
+
+/// What replicas say to each other. The encodings are in `ReplicaMessage+Codec.swift`.
+public enum ReplicaMessage: Sendable {
+  /// Everything that the voting machine says by itself: all but proposals.
+  case consensus(Message)
+  /// A leader's proposal with its block.
+  case propose(Proposal, BlockHeader, BlockContents)
+  /// Asks for a block, final or not.
+  case getBlock(Digest)
+  case block(Block)
+  /// Asks for the records at these positions of a block, ascending.
+  case getEvents(block: Digest, positions: [UInt16])
+  /// Records of a block, concatenated; fewer than asked for when the others would not fit.
+  case blockEvents(block: Digest, records: [UInt8])
+  /// Pending events that are new to the sender, concatenated records.
+  case events([UInt8])
+  /// Asks for final blocks from this height on, at most so many and so large.
+  case syncRequest(from: Height, blocksMax: Int, bytesMax: Int)
+  /// Consecutive final blocks and the finality certificate of the last. Without blocks: the sender has none there.
+  case syncResponse(from: Height, blocks: [Block], certificate: Certificate?)
+  /// Asks for the boundaries of this epoch and later ones.
+  case getBoundaries(from: Epoch)
+  case boundaries([Boundary])
+  case cosignature(Cosignature)
+}

@@ -1,0 +1,54 @@
+public import Audit
+public import Consensus
+public import Digests
+public import Ledger
+import Bytes
+
+/// What the vote journal of this validator says.
+public enum RestoredJournal: Sendable {
+  /// Its records, oldest first; none for a new key or an observer.
+  case records([JournalRecord])
+  /// Missing or damaged although the key was used: no vote before others have witnessed where they stand (consensus rule R14).
+  case lost
+}
+
+/// Where a replica begins: what the driver has read from the disk.
+public struct RestoredState: Sendable {
+  /// The state of the durable head, with its replay window restored.
+  public var chain: Chain
+  /// The finality certificate of the head; nil for genesis.
+  public var certificate: Certificate?
+  /// Hash of the last block of the epoch before the next height, and its finality certificate; nil for genesis.
+  public var boundary: Digest
+  public var boundaryCertificate: Certificate?
+  public var journal: RestoredJournal
+  /// Blocks above the head whose bodies are stored.
+  public var candidates: [Block]
+
+  public init(
+    chain: Chain, certificate: Certificate?, boundary: Digest, boundaryCertificate: Certificate?, journal: RestoredJournal, candidates: [Block]
+  ) {
+    self.chain = chain
+    self.certificate = certificate
+    self.boundary = boundary
+    self.boundaryCertificate = boundaryCertificate
+    self.journal = journal
+    self.candidates = candidates
+  }
+
+  /// Reads certificates, boundary and candidates of the head from a store; the chain state is that of its head.
+  public init(chain: Chain, journal: RestoredJournal, from store: some LedgerStore) throws(StoreError) {
+    let head = chain.tip.header
+    let length = UInt64(chain.parameters.epochLength)
+    let last = Height(head.height.rawValue / length * length)
+    guard let boundary = try store.header(at: last) else { throw .damaged("the block before the epoch is missing") }
+    self.init(
+      chain: chain, certificate: try Self.certificate(at: head.height, store, chain.chainTag), boundary: boundary.hash,
+      boundaryCertificate: try Self.certificate(at: last, store, chain.chainTag), journal: journal, candidates: try store.candidates())
+  }
+
+  private static func certificate(at height: Height, _ store: some LedgerStore, _ chainTag: ChainTag) throws(StoreError) -> Certificate? {
+    guard height.rawValue > 0, let bytes = try store.certificate(at: height), !bytes.isEmpty else { return nil }
+    do { return try Certificate(decoding: bytes.bytes, chainTag: chainTag) } catch { throw .damaged("certificate of height \(height.rawValue)") }
+  }
+}

@@ -1,0 +1,82 @@
+public import Audit
+import Bytes
+public import Consensus
+public import Digests
+public import Ledger
+
+/// A read of the store on behalf of a peer.
+public enum StoreQuery: Hashable, Sendable {
+  /// Final blocks from a height on, up to one that has a finality certificate.
+  case range(from: Height, blocksMax: Int, bytesMax: Int, PeerLink)
+  /// A block, final or candidate.
+  case block(Digest, PeerLink)
+  /// The boundaries of an epoch and of those after it.
+  case boundaries(from: Epoch, countMax: Int, PeerLink)
+
+  /// On whose behalf.
+  public var peer: PeerLink {
+    switch self {
+    case .range(_, _, _, let peer), .block(_, let peer), .boundaries(_, _, let peer): peer
+    }
+  }
+}
+
+/// What the store holds of it.
+public enum StoreAnswer: Sendable {
+  case range(from: Height, [Block], Certificate?)
+  case block(Block?)
+  case boundaries([Boundary])
+}
+
+extension LedgerStore {
+  /// Reads what a query asks for. Called on the thread that owns the store.
+  public func load(_ query: StoreQuery, epochLength: UInt32, chainTag: ChainTag) throws(StoreError) -> StoreAnswer {
+    switch query {
+    case .range(let from, let blocksMax, let bytesMax, _):
+      guard let (blocks, certificate) = try range(from: from, blocksMax: blocksMax, bytesMax: bytesMax, chainTag) else { return .range(from: from, [], nil) }
+      return .range(from: from, blocks, certificate)
+    case .block(let hash, _):
+      if let candidate = try candidate(hash) { return .block(candidate) }
+      guard let height = try height(ofBlock: hash) else { return .block(nil) }
+      return .block(try block(at: height))
+    case .boundaries(let epoch, let countMax, _): return .boundaries(try boundaries(from: epoch, countMax: countMax, epochLength, chainTag))
+    }
+  }
+
+  /// The blocks from `from` on, up to the last one within the limits that has a certificate of its own. Where several in a row have none, the range goes
+  /// on to the first that has one, as far as a message can carry it.
+  private func range(from: Height, blocksMax: Int, bytesMax: Int, _ chainTag: ChainTag) throws(StoreError) -> ([Block], Certificate)? {
+    var blocks: [Block] = []
+    var bytes = 0
+    var proven: (count: Int, certificate: Certificate)?
+    var height = from
+    while height.rawValue > 0, height <= head.height, blocks.count < ReplicationLimit.rangeBlocksMax {
+      let isBeyond = blocks.count >= blocksMax || bytes >= bytesMax
+      if isBeyond, proven != nil || bytes > ReplicationLimit.rangeBytesMax + ReplicationLimit.blockBytesMax { break }
+      guard let block = try block(at: height) else { break }
+      if bytes + block.body.count > bytesMax, proven != nil { break }
+      blocks.append(block)
+      bytes += BlockHeader.byteCount + block.body.count
+      if let certificate = try decodedCertificate(at: height, chainTag) { proven = (blocks.count, certificate) }
+      height = height.next
+    }
+    guard let proven else { return nil }
+    return (Array(blocks.prefix(proven.count)), proven.certificate)
+  }
+
+  private func boundaries(from: Epoch, countMax: Int, _ epochLength: UInt32, _ chainTag: ChainTag) throws(StoreError) -> [Boundary] {
+    var boundaries: [Boundary] = []
+    var height = Height((from.rawValue + 1) * UInt64(epochLength))
+    while boundaries.count < countMax, height <= head.height {
+      guard let header = try header(at: height), let certificate = try decodedCertificate(at: height, chainTag) else { break }
+      boundaries.append(Boundary(header: header, certificate: certificate, nextSet: []))
+      height = Height(height.rawValue + UInt64(epochLength))
+    }
+    return boundaries
+  }
+
+  private func decodedCertificate(at height: Height, _ chainTag: ChainTag) throws(StoreError) -> Certificate? {
+    guard let bytes = try certificate(at: height), !bytes.isEmpty else { return nil }
+    do { return try Certificate(decoding: bytes.bytes, chainTag: chainTag) } catch { throw .damaged("certificate of height \(height.rawValue)") }
+  }
+}

@@ -1,0 +1,132 @@
+import Ambient
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Ed25519
+import Ledger
+import Testing
+
+@testable import Replication
+
+/// The planner of block sync by itself: whom it asks for what.
+@Suite struct BlockSyncTests {
+  private static let begin = Instant(milliseconds: 1_000_000)
+  private static let key = SigningKey(seed: Bytes32(repeating: 3))
+
+  /// Empty blocks that are linked by their hashes, from a height on.
+  private func blocks(from: UInt64, count: UInt64) throws -> ([Block], Certificate) {
+    var parent = Digest.empty
+    var blocks: [Block] = []
+    for height in from..<from + count {
+      let header = BlockHeader(
+        eventCount: 0, chainTag: ChainTag(Bytes16(1, 2)), height: Height(height), timestamp: Timestamp(milliseconds: height), treeSize: 0, parentHash: parent,
+        eventsRoot: .empty, treeRoot: .empty, historyRoot: .empty, validatorsHash: .empty, nextValidatorsHash: .empty, parametersHash: .empty,
+        proposer: Self.key.publicKey)
+      blocks.append(try Block(header: header, body: []))
+      parent = header.hash
+    }
+    let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "v1")])
+    let last = try #require(blocks.last)
+    let vote = Vote(
+      kind: .finalise, chainTag: ChainTag(Bytes16(1, 2)), epoch: Epoch(0), view: View(9), parentView: View(8), height: last.header.height,
+      blockHash: last.hash)
+    return (blocks, Certificate(vote: vote, signatures: [(0, Signature(Bytes64()))], in: set))
+  }
+
+  private func sync(heads: [UInt64]) -> BlockSync {
+    var sync = BlockSync(applied: Height(0), now: Self.begin)
+    for (index, head) in heads.enumerated() { sync.peerUp(PeerLink(UInt64(index)), head: Height(head)) }
+    return sync
+  }
+
+  @Test func rangesOfAnEpochAreSpreadOverThePeers() {
+    var sync = sync(heads: [5000, 5000, 5000])
+    let requests = sync.plan(epochLength: 600, now: Self.begin)
+    #expect(requests.map(\.from.rawValue) == [1, 257, 513, 601])
+    #expect(requests.map(\.to.rawValue) == [256, 512, 600, 856])
+    #expect(requests.map(\.peer.rawValue) == [0, 1, 2, 0])
+    let repeated = sync.plan(epochLength: 600, now: Self.begin)
+    #expect(repeated.isEmpty)
+  }
+
+  @Test func rangesAreHandedOutInOrderAndAShortOneIsFilled() throws {
+    var sync = sync(heads: [512, 512])
+    _ = sync.plan(epochLength: 1000, now: Self.begin)
+    let (second, secondCertificate) = try blocks(from: 257, count: 256)
+    let isSecondSound = sync.received(from: Height(257), second, secondCertificate, PeerLink(1), now: Self.begin)
+    #expect(isSecondSound)
+    #expect(!sync.isReady)
+    let (first, firstCertificate) = try blocks(from: 1, count: 200)
+    let isFirstSound = sync.received(from: Height(1), first, firstCertificate, PeerLink(0), now: Self.begin)
+    #expect(isFirstSound)
+    let firstRange = sync.take()
+    #expect(firstRange?.to == Height(200))
+    sync.applied(Height(200), now: Self.begin)
+    let filling = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(filling.map(\.from.rawValue) == [201])
+    let (gap, gapCertificate) = try blocks(from: 201, count: 60)
+    let filler = try #require(filling.first).peer
+    let isGapSound = sync.received(from: Height(201), gap, gapCertificate, filler, now: Self.begin)
+    #expect(isGapSound)
+    let gapRange = sync.take()
+    #expect(gapRange?.to == Height(260))
+    sync.applied(Height(260), now: Self.begin)
+    let lastRange = sync.take()
+    #expect(lastRange?.to == Height(512))
+  }
+
+  @Test func aStallingPeerIsPassedOverLongerEachTime() throws {
+    var sync = sync(heads: [100, 100])
+    let begun = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(begun.map(\.peer) == [PeerLink(0)])
+    var now = Self.begin
+    var asked: [UInt64] = []
+    for _ in 0..<6 {
+      now = now.adding(milliseconds: ReplicationLimit.rangeMilliseconds)
+      asked += sync.plan(epochLength: 1000, now: now).map(\.peer.rawValue)
+    }
+    #expect(asked == [1, 0, 1, 0, 1, 0])
+    #expect(sync.deadline > now && sync.deadline < .distantFuture)
+  }
+
+  @Test func whatDoesNotHoldTogetherIsRefusedAndAskedOfAnother() throws {
+    let (good, certificate) = try blocks(from: 1, count: 100)
+    let damages: [([Block], Certificate)] = [
+      (Array(good.dropLast()), certificate), (Array(good[..<50]) + Array(good[51...]), certificate), (Array(good.reversed()), certificate),
+    ]
+    for (blocks, certificate) in damages {
+      var sync = sync(heads: [100, 100])
+      _ = sync.plan(epochLength: 1000, now: Self.begin)
+      let isSound = sync.received(from: Height(1), blocks, certificate, PeerLink(0), now: Self.begin)
+      #expect(!isSound)
+      let again = sync.plan(epochLength: 1000, now: Self.begin)
+      #expect(again.map(\.peer) == [PeerLink(1)])
+    }
+  }
+
+  @Test func aClaimThatNobodyBacksIsNoTarget() {
+    var sync = sync(heads: [10_000])
+    let begun = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(begun.count == ReplicationLimit.rangesPerPeer)
+    #expect(sync.certified == nil && sync.lag(durable: Height(0)) == nil)
+    for from in [1, 257] as [UInt64] {
+      let isSound = sync.received(from: Height(from), [], nil, PeerLink(0), now: Self.begin)
+      #expect(isSound)
+    }
+    let again = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(again.isEmpty)
+    sync.certify(Height(30))
+    #expect(sync.lag(durable: Height(10)) == 20 && sync.isSyncing)
+    sync.applied(Height(29), now: Self.begin)
+    #expect(!sync.isSyncing)
+  }
+
+  @Test func aPeerThatLeavesIsReplacedAtOnce() {
+    var sync = sync(heads: [100, 100])
+    _ = sync.plan(epochLength: 1000, now: Self.begin)
+    sync.peerDown(PeerLink(0))
+    let replaced = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(replaced.map(\.peer) == [PeerLink(1)])
+  }
+}

@@ -1,0 +1,333 @@
+import Ambient
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Ed25519
+import Ledger
+import Mempool
+import Merkle
+import Replication
+import Testing
+
+/// A network of real replicas in one process: messages are encoded and decoded, travel with seeded delays and losses, and the disk answers late. Everything
+/// that happens is drawn from one seed.
+final class Cluster {
+  enum Event {
+    case message(from: Int, to: Int, life: Int, type: UInt8, bytes: [UInt8])
+    case synced(node: Int, life: Int, DiskWrite)
+    case answer(node: Int, life: Int, StoreQuery)
+    case link(Int, Int)
+  }
+  enum DiskWrite { case journal([JournalRecord], UInt64), store(Block), persist([BlockCommit], [JournalRecord], Height) }
+
+  final class Node {
+    let index: Int
+    let key: SigningKey?
+    var store: MemoryStore
+    var journal: [JournalRecord] = []
+    /// Nil while it is down.
+    var replica: Replica?
+    /// Grows with every start, so that what was meant for an earlier life is dropped.
+    var life = 0
+    var timer = Instant.distantFuture
+    var finals: [FinalBlock] = []
+    var heads: [CosignedHead] = []
+    var halted: String?
+    /// When the disk is done with what it has been given.
+    var diskFree = Instant.zero
+    init(_ index: Int, _ key: SigningKey?, _ store: MemoryStore) { (self.index, self.key, self.store) = (index, key, store) }
+  }
+
+  static let tag = ChainTag(Bytes16(1, 2))
+  let set: ValidatorSet
+  let genesis: BlockHeader
+  let parameters: ChainParameters
+  var nodes: [Node] = []
+  var now = Instant(milliseconds: 1_700_000_000_000)
+  var chance: SeededGenerator
+  /// Messages lost, in percent.
+  var loss: UInt64 = 0
+  var delayMilliseconds: ClosedRange<UInt64> = 1...10
+  var bytesSent: [UInt8: Int] = [:]
+  /// Messages of these kinds are altered or dropped on their way from a node; nil drops.
+  var tamper: ((_ from: Int, _ message: ReplicaMessage) -> ReplicaMessage?)?
+  private var queue: [(at: Instant, serial: UInt64, event: Event)] = []
+  private var serial: UInt64 = 0
+  private var sequence: UInt64 = 0
+  var admitted: [EventID] = []
+  private var linked: Set<[Int]> = []
+
+  init(validators count: Int, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200) throws {
+    chance = SeededGenerator(seed: seed)
+    let keys = (0..<count).map { SigningKey(seed: Bytes32(repeating: UInt8($0 + 1))) }
+    set = try ValidatorSet(keys.enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0)") })
+    var parameters = ChainParameters()
+    parameters.blockTime = blockTime
+    parameters.emptyBlockInterval = 5000
+    parameters.epochLength = epochLength
+    self.parameters = parameters
+    genesis = BlockHeader(
+      eventCount: 0, chainTag: Self.tag, height: Height(0), timestamp: Timestamp(milliseconds: 5), treeSize: 0, parentHash: .zero, eventsRoot: .empty,
+      treeRoot: .empty, historyRoot: .empty, validatorsHash: set.hash, nextValidatorsHash: set.hash, parametersHash: parameters.hash,
+      proposer: PublicKey(Bytes32()))
+    for index in 0..<count + observers { nodes.append(Node(index, index < count ? keys[index] : nil, MemoryStore(genesis: genesis))) }
+  }
+
+  var times: Times { Times(monotonic: now, wall: Timestamp(milliseconds: now.milliseconds)) }
+
+  // MARK: Life
+
+  func startAll() throws { for index in nodes.indices { try start(index) } }
+
+  func start(_ index: Int) throws {
+    let node = nodes[index]
+    let head = node.store.head
+    let tree = try MountainRange(size: head.treeSize, from: node.store.reader(of: .entries))
+    let history = try MountainRange(size: head.height.rawValue, from: node.store.reader(of: .history))
+    var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history), validators: set, parameters: parameters, signers: .empty, seed: 1)
+    try node.store.restoreWindow(of: &chain)
+    var limits = PoolLimits()
+    limits.eventsMax = 4000
+    limits.perSignerPercent = 100
+    let state = try RestoredState(chain: chain, journal: .records(node.journal), from: node.store)
+    let options = Replica.Options(machine: .init(chainTag: Self.tag), origin: "test/chain", seed: Bytes32(repeating: UInt8(index + 1)))
+    node.life += 1
+    node.timer = .distantFuture
+    let replica = Replica(state, pool: EventPool(limits: limits, seed: UInt64(index)), key: node.key, options: options, now: now)
+    node.replica = replica
+    perform(index) { $0.start(now: $1, &$2) }
+    for other in nodes where other.index != index && other.replica != nil { schedule(.link(index, other.index)) }
+  }
+
+  /// The power goes: what is not synced is lost, and links break.
+  func crash(_ index: Int) {
+    nodes[index].replica = nil
+    nodes[index].life += 1
+    nodes[index].store.crash()
+    nodes[index].diskFree = now
+    for other in nodes where other.index != index && other.replica != nil {
+      perform(other.index) { $0.peerDown(PeerLink(Self.link(index, self.nodes[index].life - 1)), now: $1, &$2) }
+    }
+  }
+
+  /// The disk is replaced by an empty one; the journal stays, as it lies elsewhere.
+  func wipe(_ index: Int) { nodes[index].store = MemoryStore(genesis: genesis) }
+
+  private static func link(_ index: Int, _ life: Int) -> UInt64 { UInt64(life) << 16 | UInt64(index) }
+  private static func index(of link: PeerLink) -> Int { Int(link.rawValue & 0xFFFF) }
+
+  // MARK: The world
+
+  private func schedule(_ event: Event, after milliseconds: UInt64? = nil) {
+    serial += 1
+    let delay = milliseconds ?? UInt64.random(in: delayMilliseconds, using: &chance)
+    queue.append((now.adding(milliseconds: delay), serial, event))
+  }
+
+  private func perform(_ index: Int, _ action: (Replica, Times, inout [ReplicaEffect]) -> Void) {
+    let node = nodes[index]
+    guard let replica = node.replica, node.halted == nil else { return }
+    var effects: [ReplicaEffect] = []
+    action(replica, times, &effects)
+    for effect in effects { perform(effect, node, replica) }
+  }
+
+  private func perform(_ effect: ReplicaEffect, _ node: Node, _ replica: Replica) {
+    switch effect {
+    case .journal(let records, let through): write(.journal(records, through), node)
+    case .store(let block): write(.store(block), node)
+    case .persist(let blocks, let records, let height): write(.persist(blocks, records, height), node)
+    case .send(let message, let destination): send(message, destination, node)
+    case .load(let query): schedule(.answer(node: node.index, life: node.life, query), after: 1)
+    case .setTimer(let instant): node.timer = instant
+    case .final(let block):
+      node.finals.append(block)
+      cosign(block, node)
+    case .checkpoint(let head): node.heads.append(head)
+    case .evidence(let evidence): Issue.record("evidence against \(evidence.signer)")
+    case .penalise(let peer, let fault):
+      if tamper == nil { Issue.record("node \(node.index) penalises \(Self.index(of: peer)): \(fault)") }
+    case .halt(let reason): node.halted = reason
+    }
+  }
+
+  private func cosign(_ block: FinalBlock, _ node: Node) {
+    guard let key = node.key, let index = set.index(of: key.publicKey), block.header.eventCount > 0 else { return }
+    let seconds = now.milliseconds / 1000
+    let text = Checkpoint(origin: "test/chain", size: block.header.treeSize, root: block.header.treeRoot).text
+    let signature = key.sign(Array("cosignature/v1\ntime \(seconds)\n\(text)".utf8).bytes)
+    perform(node.index) {
+      $0.cosigned(
+        Cosignature(size: block.header.treeSize, root: block.header.treeRoot, validator: index, seconds: seconds, signature: signature), now: $1, &$2)
+    }
+  }
+
+  /// The disk works on one write after the other.
+  private func write(_ write: DiskWrite, _ node: Node) {
+    node.diskFree = max(node.diskFree, now).adding(nanoseconds: UInt64.random(in: 200_000...3_000_000, using: &chance))
+    serial += 1
+    queue.append((node.diskFree, serial, .synced(node: node.index, life: node.life, write)))
+  }
+
+  private func send(_ message: ReplicaMessage, _ destination: Destination, _ node: Node) {
+    guard let message = tamper.map({ $0(node.index, message) }) ?? message else { return }
+    let (type, bytes) = message.encoded()
+    let targets: [Int] =
+      switch destination {
+      case .all: nodes.indices.filter { $0 != node.index && nodes[$0].replica != nil }
+      case .peer(let peer): [Self.index(of: peer)]
+      case .peers(let peers): peers.map { Self.index(of: $0) }
+      }
+    for target in targets {
+      bytesSent[type, default: 0] += bytes.count
+      if UInt64.random(in: 0..<100, using: &chance) < loss { continue }
+      schedule(.message(from: node.index, to: target, life: node.life, type: type, bytes: bytes))
+    }
+  }
+
+  /// Admits a fresh event at a node.
+  @discardableResult func admit(at index: Int) -> EventID {
+    sequence += 1
+    let signer = SigningKey(seed: Bytes32(repeating: UInt8(100 + sequence % 5)))
+    let blob = [UInt8](repeating: 1, count: 16) + Array("body \(sequence)".utf8)
+    let statement = Statement(
+      flags: [], contentType: .opaque, bodyLength: UInt32(blob.count - 16), timestamp: Timestamp(milliseconds: now.milliseconds), stream: 1,
+      sequence: sequence, chainTag: Self.tag, signer: signer.publicKey, bodyDigest: SHA256.hash(blob))
+    let record = Entry(statement: statement, signature: signer.sign(statement.encoded.bytes)).encoded + blob
+    let id = EventID(SHA256.hash(statement.encoded))
+    if let pool = nodes[index].replica?.pool, case .accepted = pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: now) {
+      admitted.append(id)
+    }
+    return id
+  }
+
+  /// Lets time pass.
+  func run(milliseconds: UInt64) {
+    let end = now.adding(milliseconds: milliseconds)
+    endTurns()
+    while true {
+      var next = end
+      for entry in queue { next = min(next, entry.at) }
+      for node in nodes where node.replica != nil && node.halted == nil { next = min(next, node.timer) }
+      now = max(now, next)
+      if next >= end { return }
+      let due = queue.filter { $0.at <= now }.sorted { ($0.at, $0.serial) < ($1.at, $1.serial) }
+      queue.removeAll { $0.at <= now }
+      for entry in due { deliver(entry.event) }
+      for node in nodes where node.replica != nil && node.timer <= now {
+        node.timer = .distantFuture
+        perform(node.index) { $0.timer(now: $1, &$2) }
+      }
+      endTurns()
+    }
+  }
+
+  private func endTurns() {
+    for node in nodes where node.replica != nil {
+      repeat { perform(node.index) { $0.collect(now: $1, &$2) } } while node.halted == nil && node.replica?.hasWork == true
+      node.replica?.pool.quiesce(reactor: 0)
+    }
+  }
+
+  /// Lets time pass until every node is up to date and has nothing pending, or until it is clear that this does not happen.
+  func settle(withinMilliseconds limit: UInt64) {
+    let end = now.adding(milliseconds: limit)
+    while now < end {
+      run(milliseconds: 100)
+      let heads = Set(nodes.map { $0.store.head.height.rawValue })
+      let isIdle = nodes.allSatisfy { $0.replica?.pool.load.events == 0 }
+      if isIdle, let low = heads.min(), let high = heads.max(), high - low <= 1, nodes.allSatisfy({ $0.store.head.treeSize == nodes[0].store.head.treeSize }) {
+        return
+      }
+    }
+  }
+
+  private func deliver(_ event: Event) {
+    switch event {
+    case .message(let from, let to, let life, let type, let bytes):
+      guard nodes[to].replica != nil, nodes[from].life == life else { return }
+      do {
+        let message = try ReplicaMessage(type: type, decoding: bytes.bytes, chainTag: Self.tag)
+        perform(to) { $0.received(message, from: PeerLink(Self.link(from, life)), now: $1, &$2) }
+      } catch {
+        Issue.record("a message of type \(type) does not decode: \(error)")
+      }
+    case .synced(let index, let life, let write):
+      let node = nodes[index]
+      guard node.life == life else { return }
+      switch write {
+      case .journal(let records, let through):
+        node.journal += records
+        perform(index) { $0.journalSynced(through, now: $1, &$2) }
+      case .store(let block):
+        node.store.storeUnsynced(block)
+        node.store.sync()
+        perform(index) { $0.stored(block.hash, now: $1, &$2) }
+      case .persist(let blocks, let records, let height):
+        do { try node.store.commit(blocks) } catch { Issue.record("node \(index): \(error)") }
+        node.journal += records
+        perform(index) { $0.persisted(height, now: $1, &$2) }
+      }
+    case .answer(let index, let life, let query):
+      guard nodes[index].life == life else { return }
+      do {
+        let answer = try nodes[index].store.load(query, epochLength: parameters.epochLength, chainTag: Self.tag)
+        perform(index) { $0.loaded(query, answer, now: $1, &$2) }
+      } catch {
+        Issue.record("\(error)")
+      }
+    case .link(let a, let b):
+      let pair = a < b ? [a, nodes[a].life, b, nodes[b].life] : [b, nodes[b].life, a, nodes[a].life]
+      guard nodes[a].replica != nil, nodes[b].replica != nil, linked.insert(pair).inserted else { return }
+      for (node, other) in [(a, b), (b, a)] {
+        let facts = PeerFacts(validator: nodes[other].key?.publicKey, head: nodes[other].store.head.height)
+        perform(node) { $0.peerUp(PeerLink(Self.link(other, self.nodes[other].life)), facts, now: $1, &$2) }
+      }
+    }
+  }
+
+  // MARK: Checks
+
+  /// Every node has the same hash at every height that both have, and the least of their heads is at least this high.
+  func expectAgreement(heightMin: UInt64, sourceLocation: SourceLocation = #_sourceLocation) {
+    for node in nodes { #expect(node.halted == nil, "node \(node.index)", sourceLocation: sourceLocation) }
+    let least = nodes.map { $0.store.head.height.rawValue }.min() ?? 0
+    #expect(least >= heightMin, "heads: \(nodes.map { $0.store.head.height.rawValue })", sourceLocation: sourceLocation)
+    for height in stride(from: UInt64(1), through: least, by: 1) {
+      let hashes = Set(nodes.compactMap { $0.store.header(at: Height(height))?.hash })
+      #expect(hashes.count == 1, "height \(height)", sourceLocation: sourceLocation)
+    }
+    for node in nodes {
+      let head = node.store.head
+      let root = try? node.store.reader(of: .entries).root(ofSize: head.treeSize)
+      #expect(root == head.treeRoot, "node \(node.index)", sourceLocation: sourceLocation)
+      guard head.height.rawValue > 0, let bytes = node.store.certificate(at: head.height) else { continue }
+      let certificate = try? Certificate(decoding: bytes.bytes, chainTag: Self.tag)
+      #expect(throws: Never.self, sourceLocation: sourceLocation) { try #require(certificate).verifyFinality(of: head, in: self.set, epochLength: self.parameters.epochLength) }
+    }
+  }
+
+  /// Ids in the chain of a node, in order.
+  func chainIDs(_ index: Int) -> [EventID] {
+    var ids: [EventID] = []
+    let store = nodes[index].store
+    for height in stride(from: UInt64(1), through: store.head.height.rawValue, by: 1) {
+      guard let entries = store.entries(at: Height(height)) else { continue }
+      for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) {
+        ids.append(EventID(SHA256.hash(entries.bytes.extracting(offset..<offset + Statement.byteCount))))
+      }
+    }
+    return ids
+  }
+
+  /// Every admitted event is in every chain exactly once.
+  func expectEveryEventOnce(sourceLocation: SourceLocation = #_sourceLocation) {
+    for node in nodes {
+      let ids = chainIDs(node.index)
+      #expect(ids.count == Set(ids).count, "node \(node.index) has an event twice", sourceLocation: sourceLocation)
+      let missing = Set(admitted).subtracting(ids)
+      #expect(missing.isEmpty, "node \(node.index) lacks \(missing.count) of \(admitted.count)", sourceLocation: sourceLocation)
+    }
+  }
+}
