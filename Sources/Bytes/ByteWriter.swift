@@ -12,6 +12,7 @@
     unsafe base = .allocate(byteCount: self.capacity, alignment: 16)
   }
 
+  // The only owner is gone.
   deinit { unsafe base.deallocate() }
 
   /// Forgets what was written.
