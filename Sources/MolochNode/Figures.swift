@@ -61,14 +61,6 @@ final class Figures {
     storage.indexLag.set(height - min(height, pulse.indexedHeight))
   }
 
-  /// About once a second, where the node stands among its peers.
-  func take(_ facts: SyncFacts, peers: Int, isVoting: Bool) {
-    metrics.network.peerCount.set(peers)
-    if let lag = facts.lag { metrics.sync.lag.set(lag) }
-    metrics.sync.isSyncing.set(facts.isSyncing)
-    metrics.consensus.isActive.set(isVoting)
-  }
-
   func reloaded(accepted: Bool) {
     metrics.process.lastReloadSuccess.set(accepted)
     metrics.process.lastReloadTime.set(Double(WallClock.now().milliseconds) / 1000)
@@ -88,6 +80,7 @@ final class Figures {
     metrics.api.connections[0].set(statistics.connections)
     metrics.api.connections[1].set(0)
     metrics.api.rateLimited.set(statistics.rateLimited)
+    metrics.network.peerCount.set(gate.surroundings.peerCount)
     metrics.api.isReady.set(gate.readiness.isReady)
     metrics.chain.checkpointSize.set(gate.surroundings.publication?.size ?? 0)
     if let replica = gate.replica {
@@ -96,6 +89,10 @@ final class Figures {
       metrics.chain.treeSize.set(replica.durable.header.treeSize)
       mempool.size.set(replica.pool.load.events)
       mempool.bytes.set(replica.pool.load.bytes)
+      let sync = replica.syncFacts
+      if let lag = sync.lag { metrics.sync.lag.set(lag) }
+      metrics.sync.isSyncing.set(sync.isSyncing)
+      metrics.consensus.isActive.set(replica.machine.isMember)
     }
     readProcess()
     return Exposition(metrics.registry, format).bytes

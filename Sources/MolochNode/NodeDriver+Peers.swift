@@ -74,7 +74,6 @@ extension NodeDriver {
   func note(_ facts: SyncFacts, _ loop: Loop) {
     gate.surroundings.peerCount = network.count
     gate.surroundings.sync = facts
-    figures.take(facts, peers: network.count, isVoting: replica?.machine.isMember ?? false)
     gate.readiness.set(.syncing, facts.isSyncing, now: loop.now)
     if let lag = facts.lag { gate.readiness.set(.lag, gate.readiness.reasons.contains(.lag) ? lag > 2 : lag > options.readyLagMax, now: loop.now) }
   }

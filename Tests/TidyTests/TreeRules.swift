@@ -88,7 +88,7 @@ extension Rules {
   }
 
   /// Targets whose sizes are those of their types or come from their callers.
-  static let withoutLimits: Set<String> = ["Bytes", "Lanes", "Ambient", "Digests", "MolochNode", "moloch", "moloch-load"]
+  static let withoutLimits: Set<String> = ["Bytes", "Lanes", "Ambient", "Digests", "MolochNode", "moloch", "moloch-load", "moloch-sim"]
 
   static func limits(_ target: String, _ files: [String: String]) -> [Finding] {
     let path = "Sources/\(target)/Limits.swift"

@@ -26,9 +26,11 @@ final class ChildProcess {
       unsafe posix_spawn_file_actions_destroy(&actions)
       unsafe posix_spawnattr_destroy(&attributes)
     }
+    // The actions and attributes initialised above are changed in place; the mask is a value that is copied.
     unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
     unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO)
     var mask = sigset_t()
+    // An empty mask: the child does not inherit the signals that this program waits for.
     unsafe sigemptyset(&mask)
     unsafe posix_spawnattr_setsigmask(&attributes, &mask)
     unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
