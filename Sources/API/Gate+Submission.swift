@@ -190,16 +190,15 @@ extension Gate {
   private func refusal(_ statement: Statement, hasBody: Bool) -> (ErrorCode, StaticString)? {
     guard statement.chainTag == chain.genesis.chainTag else { return (.invalidEvent, "wrong_chain") }
     if hasBody && statement.bodyLength > chain.parameters.bodyBytesMax { return (.eventTooLarge, "bad_length") }
-    if statement.contentType.isGovernance { return (.invalidEvent, "bad_governance") }
     guard statement.contentType.isAssigned else { return (.invalidEvent, "bad_content_type") }
     if statement.flags.contains(.gatewayAttested) { return (.invalidEvent, "gateway_flag") }
     let now = wallMilliseconds, time = statement.timestamp.rawValue
     guard time + chain.parameters.pastWindow >= now, time <= now + chain.parameters.futureWindow else { return (.invalidEvent, "timestamp_window") }
     guard let replica else { return (.notReady, "starting") }
     let height = replica.durable.header.height.next
-    guard chain.genesis.signers.allows(statement.signer, at: height, mode: chain.parameters.signerMode),
-      chain.genesis.validators.index(of: statement.signer) == nil
-    else { return (.signerNotAllowed, "signer") }
+    let isValidator = replica.chain.validators.index(of: statement.signer) != nil
+    if statement.contentType.isGovernance { return isValidator && statement.flags.isEmpty ? nil : (.invalidEvent, "bad_governance") }
+    guard !isValidator, replica.chain.signers.allows(statement.signer, at: height, mode: chain.parameters.signerMode) else { return (.signerNotAllowed, "signer") }
     return nil
   }
 
@@ -231,9 +230,17 @@ extension Gate {
     let body = sessions[slot].body
     let span = body.bytes.extracting(sessions[slot].results[index].range)
     guard let statement = try? Statement(decoding: span) else { return .refused(.invalidEvent, "bad_tag") }
+    guard isLawful(statement, span, replica) else { return .refused(.invalidEvent, "bad_governance") }
     let admission = replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now)
     if case .accepted = admission { counters[0].accepted += 1 }
     return outcome(of: admission)
+  }
+
+  /// Acts of governance are checked against the state of the head; other events are always lawful.
+  private func isLawful(_ statement: Statement, _ span: RawSpan, _ replica: Replica) -> Bool {
+    guard statement.contentType.isGovernance else { return true }
+    guard let record = try? Record(parsing: span) else { return false }
+    return replica.chain.violation(of: record, in: span) == nil
   }
 
   private func outcome(of admission: Admission) -> SubmissionResult.Outcome {
@@ -248,7 +255,8 @@ extension Gate {
 
   /// Admits all records of an atomic batch, or none: events enter the pool one by one and are passed on together, or withdrawn.
   private func admitTogether(_ slot: Int, _ loop: Loop) {
-    guard let pool = replica?.pool else { return }
+    guard let replica else { return }
+    let pool = replica.pool
     let body = sessions[slot].body
     var entered: [EventHandle] = []
     var isRefused = sessions[slot].results.contains { $0.isRefused }
@@ -256,6 +264,11 @@ extension Gate {
       guard case .verified = sessions[slot].results[index].outcome, let id = sessions[slot].results[index].id else { continue }
       let span = body.bytes.extracting(sessions[slot].results[index].range)
       guard let statement = try? Statement(decoding: span) else { continue }
+      guard isLawful(statement, span, replica) else {
+        sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_governance")
+        isRefused = true
+        continue
+      }
       let admission = pool.enter(span, id: id, statement: statement, reactor: 0, now: loop.now)
       sessions[slot].results[index].outcome = outcome(of: admission)
       if case .accepted(let handle) = admission { entered.append(handle) }

@@ -1,6 +1,7 @@
 import API
 import Ambient
 import Audit
+import Consensus
 import Glibc
 import Ledger
 import Mempool
