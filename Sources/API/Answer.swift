@@ -1,5 +1,6 @@
 import Audit
 import Bytes
+import Digests
 
 /// A complete answer before it is framed as HTTP.
 public struct Answer: Sendable {
@@ -32,9 +33,14 @@ public struct Answer: Sendable {
     /// Changes with the chain.
     case never
     /// Fixed for ever; the strong entity tag names the content.
-    case immutable(tag: String?)
+    case immutable(tag: String)
     /// Valid for this many seconds.
     case seconds(Int)
+  }
+
+  /// A resource of final blocks: its strong tag is the hash of its bytes, so that representations of one resource have tags of their own.
+  static func final(_ mediaType: MediaType, _ body: [UInt8], fields: [UInt8] = []) -> Answer {
+    Answer(mediaType, body, caching: .immutable(tag: String(SHA256.hash(body).hex.prefix(32))), fields: fields)
   }
 
   public init(status: Int = 200, _ mediaType: MediaType = .json, _ body: [UInt8], caching: Caching = .never, fields: [UInt8] = []) {

@@ -13,17 +13,19 @@ import Replication
 extension Gate {
   // MARK: Health and readiness
 
-  /// Rendered when the surroundings change, at most once a second; every probe in between gets the same bytes.
-  func healthAnswer() -> Answer {
-    if let healthCache { return healthCache }
-    let answer = renderHealth()
-    healthCache = answer
-    return answer
+  /// Writes the body of a prepared answer and returns its status.
+  func render(_ kind: PreparedAnswer.Kind, _ json: inout JSONWriter) -> Int {
+    switch kind {
+    case .health: return renderHealth(&json)
+    case .ready: return renderReady(&json)
+    case .status:
+      if let replica { renderStatus(replica, &json) }
+      return 200
+    }
   }
 
-  private func renderHealth() -> Answer {
+  private func renderHealth(_ json: inout JSONWriter) -> Int {
     let state = surroundings
-    var json = JSONWriter()
     let isStalled = state.storageSilenceMilliseconds > 5000
     let isFailing = state.readOnlyReason != nil || state.integrityDetail != nil || isStalled
     let isFull = replica?.pool.isFull ?? false
@@ -32,7 +34,7 @@ extension Gate {
     json.string(isFailing ? "failing" : state.isDiskLow || isFull ? "degraded" : "ok" as StaticString)
     json.key("checks")
     json.beginArray()
-    func check(_ name: StaticString, _ status: StaticString, _ detail: String) {
+    func check(_ name: StaticString, _ status: StaticString, _ detail: String, _ json: inout JSONWriter) {
       json.beginObject()
       json.key("name")
       json.string(name)
@@ -42,17 +44,16 @@ extension Gate {
       json.string(detail)
       json.endObject()
     }
-    check("storage", state.readOnlyReason != nil ? "failing" : state.isDiskLow ? "degraded" : "ok", state.readOnlyReason ?? (state.isDiskLow ? "disk space is low" : ""))
-    check("integrity", state.integrityDetail != nil ? "failing" : "ok", state.integrityDetail ?? "")
-    check("loops", isStalled ? "failing" : "ok", "oldest tick \(state.storageSilenceMilliseconds) ms")
-    if isFull { check("mempool", "degraded", "the mempool is full") }
+    check("storage", state.readOnlyReason != nil ? "failing" : state.isDiskLow ? "degraded" : "ok", state.readOnlyReason ?? (state.isDiskLow ? "disk space is low" : ""), &json)
+    check("integrity", state.integrityDetail != nil ? "failing" : "ok", state.integrityDetail ?? "", &json)
+    check("loops", isStalled ? "failing" : "ok", "oldest tick \(state.storageSilenceMilliseconds) ms", &json)
+    if isFull { check("mempool", "degraded", "the mempool is full", &json) }
     json.endArray()
     json.endObject()
-    return Answer(status: isFailing ? 503 : 200, .json, json.bytes)
+    return isFailing ? 503 : 200
   }
 
-  func readyAnswer() -> Answer {
-    var json = JSONWriter()
+  private func renderReady(_ json: inout JSONWriter) -> Int {
     json.beginObject()
     json.key("ready")
     json.bool(readiness.isReady)
@@ -63,17 +64,15 @@ extension Gate {
     json.key("head_height")
     if let replica { json.number(replica.durable.header.height.rawValue) } else { json.null() }
     json.key("sync_lag")
-    if replica != nil { json.number(0) } else { json.null() }
+    if let lag = replica?.syncFacts.lag { json.number(lag) } else { json.null() }
     json.endObject()
-    let status = readiness.isReady ? 200 : readiness.reasons.contains(.draining) ? options.drainStatus : 503
-    return Answer(status: status, .json, json.bytes)
+    return readiness.isReady ? 200 : readiness.reasons.contains(.draining) ? options.drainStatus : 503
   }
 
   // MARK: Status
 
-  func statusBody(_ replica: Replica) -> [UInt8] {
+  private func renderStatus(_ replica: Replica, _ json: inout JSONWriter) {
     let head = replica.durable
-    var json = JSONWriter()
     json.beginObject()
     json.key("chain_id")
     json.string(chain.genesis.chainID)
@@ -82,15 +81,15 @@ extension Gate {
     json.key("head_hash")
     json.hex(head.hash.bytes)
     json.key("peer_count")
-    json.number(0)
+    json.number(surroundings.peerCount)
     json.key("syncing")
-    json.bool(false)
+    json.bool(replica.syncFacts.isSyncing)
     json.key("version")
     json.string(chain.version)
     json.key("mempool_size")
     json.number(replica.pool.load.events)
     json.key("state")
-    json.string(isDraining ? "draining" : surroundings.readOnlyReason != nil ? "read_only" : "live" as StaticString)
+    json.string(isDraining ? "draining" : surroundings.readOnlyReason != nil ? "read_only" : replica.syncFacts.isSyncing ? "syncing" : "live" as StaticString)
     json.key("role")
     json.string(chain.validatorKey != nil ? "validator" : "api" as StaticString)
     json.key("validator")
@@ -105,10 +104,11 @@ extension Gate {
     json.number(surroundings.publication?.size ?? 0)
     json.key("head_timestamp_ms")
     json.number(head.header.timestamp.rawValue)
+    let sync = replica.syncFacts
     json.key("sync_lag")
-    json.number(0)
+    if let lag = sync.lag { json.number(lag) } else { json.null() }
     json.key("sync_target_height")
-    json.number(head.header.height.rawValue)
+    if let target = sync.certified { json.number(max(target.rawValue, head.header.height.rawValue)) } else { json.null() }
     json.key("indexed_height")
     json.number(surroundings.indexedHeight)
     json.key("earliest_body_height")
@@ -127,7 +127,6 @@ extension Gate {
     json.number(options.maxBodyBytes)
     json.endObject()
     json.endObject()
-    return json.bytes
   }
 
   // MARK: Validators

@@ -14,33 +14,18 @@ import Replication
 extension Gate {
   /// Reads the query parameters that a route knows; any other is an error that names it.
   func readQuery(_ slot: Int, _ route: Route) throws(Refusal) {
-    let known: [String] =
-      switch route {
-      case .events: ["wait", "timeout_ms"]
-      case .eventBatch: ["wait", "timeout_ms", "atomic"]
-      case .event: ["wait", "timeout_ms", "include"]
-      case .eventRaw: ["part"]
-      case .block: ["include"]
-      case .inclusionProof: ["event_id", "tree_size", "format", "since_size"]
-      case .consistencyProof: ["from_size", "to_size", "from_height", "to_height"]
-      case .checkpoint: ["min_size", "timeout_ms"]
-      case .ready: ["max_lag"]
-      case .validators: ["height"]
-      case .validatorHistory: ["from_epoch", "limit"]
-      default: []
-      }
     var seen: [String] = []
-    for (name, value) in sessions[slot]!.request.query {
-      guard known.contains(name) else { throw .parameter(name, "is unknown here") }
+    for (name, value) in sessions[slot].request.query {
+      guard route.knows(parameter: name) else { throw .parameter(name, "is unknown here") }
       guard !seen.contains(name) else { throw .parameter(name, "is repeated") }
       seen.append(name)
       switch name {
       case "wait":
         guard value == "finalized" else { throw .parameter(name, "must be 'finalized'") }
-        if sessions[slot]!.request.waitMilliseconds == nil { sessions[slot]!.request.waitMilliseconds = APILimit.waitMillisecondsDefault }
+        if sessions[slot].request.waitMilliseconds == nil { sessions[slot].request.waitMilliseconds = APILimit.waitMillisecondsDefault }
       case "atomic":
         guard let isAtomic = Query.boolean(value) else { throw .parameter(name, "must be true or false") }
-        if isAtomic { throw Refusal(.notImplemented, "atomic batches are not supported by this version", [("field", .text("atomic"))]) }
+        sessions[slot].request.isAtomic = isAtomic
       case "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "from_epoch", "limit", "timeout_ms":
         guard Query.integer(value) != nil else { throw .parameter(name, "must be an integer") }
       default: continue
@@ -48,34 +33,61 @@ extension Gate {
     }
     if let text = parameter(slot, "timeout_ms"), let milliseconds = Query.integer(text) {
       guard milliseconds <= APILimit.waitMillisecondsMax else { throw .parameter("timeout_ms", "is at most \(APILimit.waitMillisecondsMax)") }
-      sessions[slot]!.request.waitMilliseconds = milliseconds
+      sessions[slot].request.waitMilliseconds = milliseconds
     }
   }
 
-  func parameter(_ slot: Int, _ name: String) -> String? { sessions[slot]!.request.query.first { $0.name == name }?.value }
+  func parameter(_ slot: Int, _ name: String) -> String? { sessions[slot].request.query.first { $0.name == name }?.value }
 
   /// Answers a GET, from memory or through the storage thread.
   func dispatch(_ slot: Int, _ route: Route, _ loop: Loop) {
     do throws(Refusal) {
       switch route {
-      case .health: respond(slot, healthAnswer(), loop)
-      case .ready: respond(slot, readyAnswer(), loop)
-      case .metrics: respond(slot, Answer(.metrics, metricsText()), loop)
+      case .health: respond(slot, .health, loop)
+      case .ready: respond(slot, .ready, loop)
+      case .metrics:
+        let wantsOpenMetrics = sessions[slot].request.acceptsOpenMetrics
+        respond(slot, Answer(wantsOpenMetrics ? .openMetrics : .metrics, metricsText(wantsOpenMetrics)), loop)
       case .genesis: respond(slot, Answer(.json, chain.genesis.json, caching: .immutable(tag: chain.genesis.hash.hex)), loop)
       case .index: respond(slot, Answer(.text, Array(Self.indexText.utf8)), loop)
+      case .peers: respond(slot, try administer(.list(includesKnown: false), loop), loop)
+      case .adminPeers: respond(slot, try administer(try peerCommand(slot), loop), loop)
       default: try dispatchChain(slot, route, loop)
       }
     } catch {
-      sessions[slot]!.request.refusal = error
+      sessions[slot].request.refusal = error
       respondRefusal(slot, loop)
+    }
+  }
+
+  /// What a request to `/v1/admin/peers` asks: GET lists, POST adds or lifts a ban, DELETE removes.
+  private func peerCommand(_ slot: Int) throws(Refusal) -> PeerCommand {
+    switch sessions[slot].request.method {
+    case .post:
+      if let id = parameter(slot, "unban") { return .unban(id) }
+      guard let address = parameter(slot, "multiaddr") else { throw .parameter("multiaddr", "is missing") }
+      guard let isTemporary = Query.boolean(parameter(slot, "temporary") ?? "false") else { throw .parameter("temporary", "must be true or false") }
+      return .add(address, isTemporary: isTemporary)
+    case .delete:
+      guard let id = parameter(slot, "peer_id") else { throw .parameter("peer_id", "is missing") }
+      return .remove(id)
+    default: return .list(includesKnown: true)
+    }
+  }
+
+  private func administer(_ command: PeerCommand, _ loop: Loop) throws(Refusal) -> Answer {
+    switch peers(command, loop) {
+    case .done(let json): return Answer(.json, json)
+    case .malformed(let sentence): throw Refusal(.invalidRequest, sentence)
+    case .unknown(let sentence): throw Refusal(.notFound, sentence)
+    case .refused(let sentence): throw Refusal(.conflict, sentence)
     }
   }
 
   private func dispatchChain(_ slot: Int, _ route: Route, _ loop: Loop) throws(Refusal) {
     guard let replica else { throw Refusal(.notReady, "the node is starting") }
     switch route {
-    case .status: respond(slot, Answer(.json, statusBody(replica)), loop)
-    case .peers: respond(slot, Answer(.json, Array("{\"peers\":[],\"rejected\":[],\"count\":0}".utf8)), loop)
+    case .status: respond(slot, .status, loop)
     case .validators:
       if let height = parameter(slot, "height").flatMap({ Query.integer($0) }) { return read(slot, .validators(Height(height)), loop) }
       respond(slot, Answer(.json, validatorsBody(replica, loop.now)), loop)
@@ -93,7 +105,7 @@ extension Gate {
     case .event(let id):
       let includes = try list(slot, "include", ["proof", "bundle", "body_raw"])
       if let handle = replica.pool.lookup(id) {
-        if sessions[slot]!.request.waitMilliseconds != nil { return waitForFinality(ofEvent: id, slot, loop) }
+        if sessions[slot].request.waitMilliseconds != nil { return waitForFinality(ofEvent: id, slot, loop) }
         guard let answer = replica.pool.withRecord(handle, { pendingAnswer(id, $0, includes) }) else { throw Refusal(.notFound, "no such event") }
         return respond(slot, answer, loop)
       }
@@ -105,7 +117,7 @@ extension Gate {
       read(slot, .event(id, raw: true, bodyOnly: part != nil, includes: []), loop)
     case .block(let name):
       let includes = try list(slot, "include", ["ids", "events", "certificate"])
-      read(slot, .block(name, includes: includes, octets: sessions[slot]!.request.acceptsOctets), loop)
+      read(slot, .block(name, includes: includes, octets: sessions[slot].request.acceptsOctets), loop)
     case .inclusionProof: try inclusion(slot, replica, loop)
     case .consistencyProof: try consistency(slot, loop)
     case .tile(let path): read(slot, .tile(path), loop)
@@ -151,14 +163,14 @@ extension Gate {
 
   private func checkpoint(_ slot: Int, _ route: Route, _ loop: Loop) throws(Refusal) {
     if let text = parameter(slot, "min_size"), let size = Query.integer(text), (surroundings.publication?.size ?? 0) < size {
-      checkpointWaiters.append((slot, sessions[slot]!.serial, size))
-      sessions[slot]!.phase = .waitingForCheckpoint
-      let wait = sessions[slot]!.request.waitMilliseconds ?? APILimit.waitMillisecondsDefault
-      sessions[slot]!.deadline = loop.now.adding(milliseconds: wait)
+      checkpointWaiters.append((slot, sessions[slot].serial, size))
+      sessions[slot].phase = .waitingForCheckpoint
+      let wait = sessions[slot].request.waitMilliseconds ?? APILimit.waitMillisecondsDefault
+      sessions[slot].deadline = loop.now.adding(milliseconds: wait)
       return
     }
     guard let publication = surroundings.publication else { throw Refusal(.notFound, "no checkpoint is published before the first event") }
-    if route == .checkpoint && sessions[slot]!.request.acceptsJSON {
+    if route == .checkpoint && sessions[slot].request.acceptsJSON {
       return respond(slot, Answer(.json, checkpointBody(publication)), loop)
     }
     let caching: Answer.Caching = route == .tlogCheckpoint ? .seconds(1) : .never
@@ -172,9 +184,9 @@ extension Gate {
     let waiting = checkpointWaiters
     checkpointWaiters.removeAll()
     for (slot, serial, size) in waiting {
-      guard sessions[slot]?.phase == .waitingForCheckpoint, sessions[slot]!.serial == serial else { continue }
+      guard sessions[slot].phase == .waitingForCheckpoint, sessions[slot].serial == serial else { continue }
       if size <= publication.size {
-        dispatch(slot, sessions[slot]!.request.route ?? .checkpoint, loop)
+        dispatch(slot, sessions[slot].request.route ?? .checkpoint, loop)
       } else {
         checkpointWaiters.append((slot, serial, size))
       }
@@ -183,7 +195,7 @@ extension Gate {
 
   func checkpointTimedOut(_ slot: Int, _ loop: Loop) {
     checkpointWaiters.removeAll { $0.slot == slot }
-    sessions[slot]!.request.refusal = Refusal(
+    sessions[slot].request.refusal = Refusal(
       .notReady, "the published checkpoint is smaller", [("checkpoint_size", .number(surroundings.publication?.size ?? 0))])
     respondRefusal(slot, loop)
   }

@@ -14,60 +14,60 @@ import Verification
 extension Gate {
   /// The body of a submission is complete: finds the records, then queues them for verification.
   func submit(_ slot: Int, _ loop: Loop) {
-    sessions[slot]!.results.removeAll(keepingCapacity: true)
-    sessions[slot]!.cursor = 0
-    sessions[slot]!.unverified = 0
-    sessions[slot]!.unfinalised = 0
+    spareResults[0].lend(to: &sessions[slot].results)
+    sessions[slot].cursor = 0
+    sessions[slot].unverified = 0
+    sessions[slot].unfinalised = 0
     do throws(Refusal) {
       guard replica != nil else { throw Refusal(.notReady, "the node is starting") }
       if surroundings.readOnlyReason != nil { throw Refusal(.storageFull, "the store accepts no writes") }
-      switch sessions[slot]!.request.contentType {
+      switch sessions[slot].request.contentType {
       case .event, .events: break
       case .json, .ndjson: try convertJSON(slot)
       default: throw Refusal(.unsupportedMediaType, "unsupported media type")
       }
       try frame(slot)
-      try charge(slot, cost: sessions[slot]!.results.count, loop)
+      try charge(slot, cost: sessions[slot].results.count, loop)
     } catch {
-      sessions[slot]!.request.refusal = error
+      sessions[slot].request.refusal = error
       return respondRefusal(slot, loop)
     }
-    sessions[slot]!.phase = .verifying
+    sessions[slot].phase = .verifying
     submissions.append(slot)
   }
 
   /// Cuts the body into records. A framing error rejects the record where it occurs and all behind it.
   private func frame(_ slot: Int) throws(Refusal) {
-    let isSingle = sessions[slot]!.request.route == .events
-    let body = sessions[slot]!.body
+    let isSingle = sessions[slot].request.route == .events
+    let body = sessions[slot].body
     let count = body.count
     guard count > 0 else { throw Refusal(.invalidEvent, "the body is empty", [("field", .text("record")), ("reason", .text("truncated_record"))]) }
     var offset = 0
     while offset < count {
-      guard sessions[slot]!.results.count < APILimit.batchEvents else {
+      guard sessions[slot].results.count < APILimit.batchEvents else {
         throw Refusal(.batchTooLarge, "a batch has at most \(APILimit.batchEvents) events", [("limit", .number(UInt64(APILimit.batchEvents)))])
       }
       guard let length = Record.length(peeking: body.bytes, at: offset), length <= count - offset else {
         let isRecord = count - offset < 16 || Bytes16(body.bytes, at: offset) == Statement.tag
-        sessions[slot]!.results.append(
+        sessions[slot].results.append(
           SubmissionResult(range: offset..<count, outcome: .refused(.invalidEvent, isRecord ? "truncated_record" : "bad_tag")))
         break
       }
-      sessions[slot]!.results.append(SubmissionResult(range: offset..<offset + length, outcome: .undecided))
+      sessions[slot].results.append(SubmissionResult(range: offset..<offset + length, outcome: .undecided))
       offset += length
     }
-    guard !isSingle || sessions[slot]!.results.count == 1 else {
+    guard !isSingle || sessions[slot].results.count == 1 else {
       throw Refusal(.invalidEvent, "bytes follow the record", [("field", .text("record")), ("reason", .text("bad_length"))])
     }
   }
 
   /// Turns signed JSON (statement, signature, salt, body in base64) into record bytes in place of the body.
   private func convertJSON(_ slot: Int) throws(Refusal) {
-    let body = sessions[slot]!.body
+    let body = sessions[slot].body
     var records: [UInt8] = []
     let values: [StrictJSON]
     do {
-      if sessions[slot]!.request.contentType == .ndjson {
+      if sessions[slot].request.contentType == .ndjson {
         var lines: [StrictJSON] = []
         for line in body.split(separator: 0x0A) { lines.append(try StrictJSON(parsing: Array(line), byteCountMax: line.count)) }
         values = lines
@@ -80,7 +80,7 @@ extension Gate {
     }
     for (index, value) in values.enumerated() { records += try record(value, index) }
     bodyBytesInFlight += records.count - body.count
-    sessions[slot]!.body = records
+    sessions[slot].body = records
   }
 
   private func record(_ value: StrictJSON, _ index: Int) throws(Refusal) -> [UInt8] {
@@ -121,21 +121,21 @@ extension Gate {
     var finished = 0
     while finished < submissions.count {
       let slot = submissions[finished]
-      guard sessions[slot]?.phase == .verifying else {
+      guard sessions[slot].phase == .verifying else {
         finished += 1
         continue
       }
-      while sessions[slot]!.cursor < sessions[slot]!.results.count {
+      while sessions[slot].cursor < sessions[slot].results.count {
         guard budget > 0, !verification.isFull else {
           submissions.removeFirst(finished)
           return
         }
-        let index = sessions[slot]!.cursor
-        sessions[slot]!.cursor += 1
-        guard case .undecided = sessions[slot]!.results[index].outcome else { continue }
+        let index = sessions[slot].cursor
+        sessions[slot].cursor += 1
+        guard case .undecided = sessions[slot].results[index].outcome else { continue }
         if check(slot, index, loop) { budget -= 1 }
       }
-      if sessions[slot]!.unverified == 0 { finishSubmission(slot, loop) }
+      if sessions[slot].unverified == 0 { finishSubmission(slot, loop) }
       finished += 1
     }
     submissions.removeFirst(finished)
@@ -143,39 +143,39 @@ extension Gate {
 
   /// Everything about a record but its signature. Returns true when the signature was queued.
   private func check(_ slot: Int, _ index: Int, _ loop: Loop) -> Bool {
-    let range = sessions[slot]!.results[index].range
-    let body = sessions[slot]!.body
+    let range = sessions[slot].results[index].range
+    let body = sessions[slot].body
     let span = body.bytes.extracting(range)
     let record: Record
     do throws(FormatError) { record = try Record(parsing: span) } catch {
-      sessions[slot]!.results[index].outcome = .refused(.invalidEvent, error.reasonLiteral)
+      sessions[slot].results[index].outcome = .refused(.invalidEvent, error.reasonLiteral)
       return false
     }
     let statement = record.entry.statement
-    sessions[slot]!.results[index].id = record.id
-    sessions[slot]!.results[index].timestamp = statement.timestamp
-    sessions[slot]!.results[index].isGatewayAttested = statement.flags.contains(.gatewayAttested)
+    sessions[slot].results[index].id = record.id
+    sessions[slot].results[index].timestamp = statement.timestamp
+    sessions[slot].results[index].isGatewayAttested = statement.flags.contains(.gatewayAttested)
     if let outcome = known(record.id, statement.timestamp) {
-      sessions[slot]!.results[index].outcome = outcome
+      sessions[slot].results[index].outcome = outcome
       return false
     }
     if let (code, reason) = refusal(statement, hasBody: record.hasBody) {
-      sessions[slot]!.results[index].outcome = .refused(code, reason)
+      sessions[slot].results[index].outcome = .refused(code, reason)
       return false
     }
     if statement.contentType == .json, record.hasBody, !statement.flags.contains(.encrypted),
       let fault = profile.fault(in: span.extracting(Entry.byteCount + Record.saltByteCount..<record.byteCount))
     {
-      sessions[slot]!.results[index].fault = fault
-      sessions[slot]!.results[index].outcome = .refused(.invalidEvent, "bad_body")
+      sessions[slot].results[index].fault = fault
+      sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_body")
       return false
     }
     let isQueued = verification.enqueue(
       record.entry.signature, over: span.extracting(0..<Statement.byteCount), by: statement.signer, token: UInt64(inVerification.count),
-      source: sessions[slot]!.addressKey.0 ^ sessions[slot]!.addressKey.1, now: loop.now.nanoseconds)
+      source: sessions[slot].addressKey.0 ^ sessions[slot].addressKey.1, now: loop.now.nanoseconds)
     precondition(isQueued, "gather has seen room in the queue")
     inVerification.append((slot, index))
-    sessions[slot]!.unverified += 1
+    sessions[slot].unverified += 1
     return true
   }
 
@@ -206,46 +206,94 @@ extension Gate {
   private func settleVerification(_ loop: Loop) {
     guard !inVerification.isEmpty else { return }
     verdicts.removeAll(keepingCapacity: true)
-    statistics.signatures += UInt64(inVerification.count)
-    statistics.batches += 1
+    counters[0].signatures += UInt64(inVerification.count)
+    counters[0].batches += 1
     verification.verify(now: loop.now.nanoseconds, into: &verdicts)
     (statistics.signerHits, statistics.signerMisses) = (verification.signerHits, verification.signerMisses)
     for verdict in verdicts {
       let (slot, index) = inVerification[Int(verdict.token)]
-      guard sessions[slot]?.phase == .verifying else { continue }
-      sessions[slot]!.unverified -= 1
-      sessions[slot]!.results[index].outcome = verdict.isValid ? admit(slot, index, loop) : .refused(.invalidEvent, "bad_signature")
+      guard sessions[slot].phase == .verifying else { continue }
+      sessions[slot].unverified -= 1
+      if !verdict.isValid {
+        sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_signature")
+      } else {
+        sessions[slot].results[index].outcome = sessions[slot].request.isAtomic ? .verified : admit(slot, index, loop)
+      }
     }
     for (slot, _) in inVerification {
-      guard let session = sessions[slot], session.phase == .verifying, session.unverified == 0, session.cursor == session.results.count else { continue }
+      guard sessions[slot].phase == .verifying, sessions[slot].unverified == 0, sessions[slot].cursor == sessions[slot].results.count else { continue }
       finishSubmission(slot, loop)
     }
   }
 
   private func admit(_ slot: Int, _ index: Int, _ loop: Loop) -> SubmissionResult.Outcome {
-    guard let replica, let id = sessions[slot]!.results[index].id else { return .refused(.notReady, "starting") }
-    let body = sessions[slot]!.body
-    let span = body.bytes.extracting(sessions[slot]!.results[index].range)
+    guard let replica, let id = sessions[slot].results[index].id else { return .refused(.notReady, "starting") }
+    let body = sessions[slot].body
+    let span = body.bytes.extracting(sessions[slot].results[index].range)
     guard let statement = try? Statement(decoding: span) else { return .refused(.invalidEvent, "bad_tag") }
-    if statement.contentType.isGovernance {
-      guard let record = try? Record(parsing: span), replica.chain.violation(of: record, in: span) == nil else { return .refused(.invalidEvent, "bad_governance") }
+    guard isLawful(statement, span, replica) else { return .refused(.invalidEvent, "bad_governance") }
+    let admission = replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now)
+    if case .accepted = admission { counters[0].accepted += 1 }
+    return outcome(of: admission)
+  }
+
+  /// Acts of governance are checked against the state of the head; other events are always lawful.
+  private func isLawful(_ statement: Statement, _ span: RawSpan, _ replica: Replica) -> Bool {
+    guard statement.contentType.isGovernance else { return true }
+    guard let record = try? Record(parsing: span) else { return false }
+    return replica.chain.violation(of: record, in: span) == nil
+  }
+
+  private func outcome(of admission: Admission) -> SubmissionResult.Outcome {
+    switch admission {
+    case .accepted: .pending
+    case .duplicate: .duplicatePending
+    case .full: .refused(.mempoolFull, "mempool_full")
+    case .signerQuota: .refused(.mempoolFull, "signer_quota")
+    case .sequenceConflict: .refused(.sequenceConflict, "seq")
     }
-    switch replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now) {
-    case .accepted:
-      statistics.accepted += 1
-      return .pending
-    case .duplicate: return .duplicatePending
-    case .full: return .refused(.mempoolFull, "mempool_full")
-    case .signerQuota: return .refused(.mempoolFull, "signer_quota")
-    case .sequenceConflict: return .refused(.sequenceConflict, "seq")
+  }
+
+  /// Admits all records of an atomic batch, or none: events enter the pool one by one and are passed on together, or withdrawn.
+  private func admitTogether(_ slot: Int, _ loop: Loop) {
+    guard let replica else { return }
+    let pool = replica.pool
+    let body = sessions[slot].body
+    var entered: [EventHandle] = []
+    var isRefused = sessions[slot].results.contains { $0.isRefused }
+    for index in sessions[slot].results.indices where !isRefused {
+      guard case .verified = sessions[slot].results[index].outcome, let id = sessions[slot].results[index].id else { continue }
+      let span = body.bytes.extracting(sessions[slot].results[index].range)
+      guard let statement = try? Statement(decoding: span) else { continue }
+      guard isLawful(statement, span, replica) else {
+        sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_governance")
+        isRefused = true
+        continue
+      }
+      let admission = pool.enter(span, id: id, statement: statement, reactor: 0, now: loop.now)
+      sessions[slot].results[index].outcome = outcome(of: admission)
+      if case .accepted(let handle) = admission { entered.append(handle) }
+      isRefused = sessions[slot].results[index].isRefused
+    }
+    guard isRefused else {
+      for handle in entered { pool.pass(handle, reactor: 0) }
+      counters[0].accepted += UInt64(entered.count)
+      return
+    }
+    for handle in entered { pool.withdraw(handle, reactor: 0) }
+    // The only reactor is the chain's thread: what was withdrawn is gone before anybody asks.
+    if !entered.isEmpty { pool.collect(now: loop.now) }
+    for index in sessions[slot].results.indices where !sessions[slot].results[index].isRefused {
+      sessions[slot].results[index].outcome = .refused(.conflict, "atomic")
     }
   }
 
   private func finishSubmission(_ slot: Int, _ loop: Loop) {
-    for result in sessions[slot]!.results {
-      if case .refused(let code, _) = result.outcome { statistics.refused(code) }
+    if sessions[slot].request.isAtomic { admitTogether(slot, loop) }
+    for index in 0..<sessions[slot].results.count {
+      if case .refused(let code, _) = sessions[slot].results[index].outcome { counters[0].refused(code) }
     }
-    if let wait = sessions[slot]!.request.waitMilliseconds { return waitForFinality(slot, milliseconds: wait, loop) }
+    if let wait = sessions[slot].request.waitMilliseconds { return waitForFinality(slot, milliseconds: wait, loop) }
     respondSubmission(slot, loop)
   }
 }

@@ -1,5 +1,6 @@
 import Ambient
 import Audit
+import Bytes
 import Ledger
 import Mempool
 public import Reactor
@@ -9,26 +10,26 @@ extension Gate {
   /// Keeps the request until its accepted events are final, or its time is up.
   func waitForFinality(_ slot: Int, milliseconds: UInt64, _ loop: Loop) {
     var waiting = 0
-    for index in sessions[slot]!.results.indices {
-      switch sessions[slot]!.results[index].outcome {
+    for index in sessions[slot].results.indices {
+      switch sessions[slot].results[index].outcome {
       case .pending, .duplicatePending:
-        guard let id = sessions[slot]!.results[index].id else { continue }
+        guard let id = sessions[slot].results[index].id else { continue }
         waiters[id, default: []].append(slot)
         waiting += 1
       default: continue
       }
     }
-    sessions[slot]!.unfinalised = waiting
+    sessions[slot].unfinalised = waiting
     guard waiting > 0 else { return respondSubmission(slot, loop) }
-    sessions[slot]!.phase = .waitingForFinality
-    sessions[slot]!.deadline = loop.now.adding(milliseconds: milliseconds)
+    sessions[slot].phase = .waitingForFinality
+    sessions[slot].deadline = loop.now.adding(milliseconds: milliseconds)
   }
 
   /// A read of an event that is pending and shall be waited for.
   func waitForFinality(ofEvent id: EventID, _ slot: Int, _ loop: Loop) {
-    sessions[slot]!.results.removeAll(keepingCapacity: true)
-    sessions[slot]!.results.append(SubmissionResult(id: id, range: 0..<0, outcome: .pending))
-    waitForFinality(slot, milliseconds: sessions[slot]!.request.waitMilliseconds ?? APILimit.waitMillisecondsDefault, loop)
+    sessions[slot].results.removeAll(keepingCapacity: true)
+    sessions[slot].results.append(SubmissionResult(id: id, range: 0..<0, outcome: .pending))
+    waitForFinality(slot, milliseconds: sessions[slot].request.waitMilliseconds ?? APILimit.waitMillisecondsDefault, loop)
   }
 
   /// A block is final and durable: answers whoever waited for its events.
@@ -36,24 +37,24 @@ extension Gate {
     guard !waiters.isEmpty else { return }
     for id in block.ids {
       guard let slots = waiters.removeValue(forKey: id) else { continue }
-      for slot in slots where sessions[slot]?.phase == .waitingForFinality {
-        for index in sessions[slot]!.results.indices where sessions[slot]!.results[index].id == id {
-          switch sessions[slot]!.results[index].outcome {
+      for slot in slots where sessions[slot].phase == .waitingForFinality {
+        for index in sessions[slot].results.indices where sessions[slot].results[index].id == id {
+          switch sessions[slot].results[index].outcome {
           case .pending, .duplicatePending:
-            sessions[slot]!.results[index].outcome = .final
-            sessions[slot]!.unfinalised -= 1
+            sessions[slot].results[index].outcome = .final
+            sessions[slot].unfinalised -= 1
           default: continue
           }
         }
-        if sessions[slot]!.unfinalised == 0 { finalityReached(slot, loop) }
+        if sessions[slot].unfinalised == 0 { finalityReached(slot, loop) }
       }
     }
   }
 
   private func finalityReached(_ slot: Int, _ loop: Loop) {
-    guard let route = sessions[slot]!.request.route else { return }
+    guard let route = sessions[slot].request.route else { return }
     if route.isSubmission { return respondSubmission(slot, loop) }
-    sessions[slot]!.request.waitMilliseconds = nil
+    sessions[slot].request.waitMilliseconds = nil
     dispatch(slot, route, loop)
   }
 
@@ -64,10 +65,9 @@ extension Gate {
 
   /// Takes a session out of everybody's lists.
   func forget(_ slot: Int) {
-    guard let session = sessions[slot] else { return }
-    guard session.phase == .waitingForFinality else { return }
-    for result in session.results {
-      guard let id = result.id, var slots = waiters[id] else { continue }
+    guard sessions[slot].phase == .waitingForFinality else { return }
+    for index in sessions[slot].results.indices {
+      guard let id = sessions[slot].results[index].id, var slots = waiters[id] else { continue }
       slots.removeAll { $0 == slot }
       waiters[id] = slots.isEmpty ? nil : slots
     }

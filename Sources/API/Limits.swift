@@ -7,6 +7,10 @@ public enum APILimit {
   public static let signaturesPerBatch = 128
   /// Bytes of request bodies held at one time over all connections.
   public static let bodyBytesInFlight = 256 << 20
+  /// Storage of bodies and of results that is kept for later requests: pieces of each, and bytes of all.
+  public static let spareStorage = 1024
+  public static let spareBodyBytes = 64 << 20
+  public static let spareResultBytes = 32 << 20
   /// Longest wait for finality, milliseconds, and the wait when none is given.
   public static let waitMillisecondsMax: UInt64 = 30_000
   public static let waitMillisecondsDefault: UInt64 = 10_000

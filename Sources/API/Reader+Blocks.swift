@@ -20,16 +20,20 @@ extension Reader {
     }
     let header = try header(height)
     let certificate = try certificate(height)
-    var caching = Answer.Caching.immutable(tag: header.hash.hex)
-    if case .latest = name { caching = .never }
+    let body: [UInt8]
     if octets {
       var bytes = header.encoded
       bytes.append(bigEndian: UInt32(certificate.count))
-      return Answer(.octets, bytes + certificate, caching: caching)
+      body = bytes + certificate
+    } else {
+      var json = JSONWriter()
+      try write(header, certificate, includes, &json)
+      body = json.bytes
     }
-    var json = JSONWriter()
-    try write(header, certificate, includes, &json)
-    return Answer(.json, json.bytes, caching: caching)
+    // One address, two representations.
+    let fields = Array("Vary: Accept\r\n".utf8)
+    if case .latest = name { return Answer(octets ? .octets : .json, body, fields: fields) }
+    return .final(octets ? .octets : .json, body, fields: fields)
   }
 
   private func write(_ header: BlockHeader, _ certificate: [UInt8], _ includes: [String], _ json: inout JSONWriter) throws {

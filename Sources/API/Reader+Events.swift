@@ -24,14 +24,15 @@ extension Reader {
       json.raw(bundle.bytes)
     }
     json.endObject()
-    return Answer(.json, json.bytes)
+    // A proof is under the head or the checkpoint of the moment.
+    return includes.contains("proof") || includes.contains("bundle") ? Answer(.json, json.bytes) : .final(.json, json.bytes)
   }
 
   func rawEvent(_ id: EventID, bodyOnly: Bool, _ job: ReadJob) throws -> Answer {
     let found = try find(id)
-    guard bodyOnly else { return Answer(.event, found.record, caching: .immutable(tag: id.digest.hex)) }
+    guard bodyOnly else { return .final(.event, found.record) }
     guard found.record.count >= Entry.byteCount + Record.saltByteCount else { throw Refusal(.notFound, "the event is detached: its body is not on the chain") }
-    return Answer(.octets, Array(found.record[(Entry.byteCount + Record.saltByteCount)...]), caching: .immutable(tag: id.digest.hex))
+    return .final(.octets, Array(found.record[(Entry.byteCount + Record.saltByteCount)...]))
   }
 
   func finalised(_ id: EventID, _ attestation: StaticString, isMinimal: Bool, _ job: ReadJob) throws -> Answer {

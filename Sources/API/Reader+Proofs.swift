@@ -218,7 +218,7 @@ extension Reader {
     json.key("hashes")
     write(proof.hashes, &json)
     json.endObject()
-    return Answer(.json, json.bytes)
+    return .final(.json, json.bytes)
   }
 
   /// Tiles and entry bundles of the durable tree; the same bytes for ever.
@@ -227,14 +227,14 @@ extension Reader {
     switch path {
     case .tile:
       guard let level = path.nodeLevel else { throw Refusal(.notFound, "no such level") }
-      return Answer(.octets, try store.nodes(level: level, range: path.nodeRange), caching: .immutable(tag: nil))
+      return .final(.octets, try store.nodes(level: level, range: path.nodeRange))
     case .entries:
       var bytes: [UInt8] = []
       for leaf in path.nodeRange {
         bytes.append(bigEndian: UInt16(Entry.byteCount))
         bytes += try found(LeafIndex(leaf)).record[0..<Entry.byteCount]
       }
-      return Answer(.octets, bytes, caching: .immutable(tag: nil))
+      return .final(.octets, bytes)
     }
   }
 }

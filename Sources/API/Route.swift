@@ -18,6 +18,7 @@ public enum Route: Sendable, Equatable {
   case tile(TilePath)
   case metrics
   case maintenance(String)
+  case adminPeers
 
   /// `latest`, a height or a hash.
   public enum BlockName: Sendable, Equatable {
@@ -60,6 +61,7 @@ public enum Route: Sendable, Equatable {
     case "/v1/checkpoint": return .found(.checkpoint)
     case "/v1/genesis": return .found(.genesis)
     case "/v1/validators": return .found(.validators)
+    case "/v1/admin/peers": return .found(.adminPeers)
     case "/v1/validators/history": return .found(.validatorHistory)
     case "/tlog/checkpoint": return .found(.tlogCheckpoint)
     default: break
@@ -101,7 +103,27 @@ public enum Route: Sendable, Equatable {
   public var allowedMethods: String {
     switch self {
     case .events, .eventBatch: "POST, OPTIONS"
+    case .adminPeers: "GET, HEAD, POST, DELETE, OPTIONS"
     default: "GET, HEAD, OPTIONS"
+    }
+  }
+
+  /// The query parameters of the resource.
+  func knows(parameter name: String) -> Bool {
+    switch self {
+    case .events: name == "wait" || name == "timeout_ms"
+    case .eventBatch: name == "wait" || name == "timeout_ms" || name == "atomic"
+    case .event: name == "wait" || name == "timeout_ms" || name == "include"
+    case .eventRaw: name == "part"
+    case .block: name == "include"
+    case .inclusionProof: ["event_id", "tree_size", "format", "since_size"].contains(name)
+    case .consistencyProof: ["from_size", "to_size", "from_height", "to_height"].contains(name)
+    case .checkpoint: name == "min_size" || name == "timeout_ms"
+    case .ready: name == "max_lag"
+    case .validators: name == "height"
+    case .validatorHistory: name == "from_epoch" || name == "limit"
+    case .adminPeers: ["multiaddr", "temporary", "peer_id", "unban"].contains(name)
+    default: false
     }
   }
 
@@ -116,14 +138,19 @@ public enum Route: Sendable, Equatable {
   }
 
   /// Served on the admin socket only.
-  public var isAdmin: Bool { if case .maintenance = self { true } else { false } }
+  public var isAdmin: Bool {
+    switch self {
+    case .maintenance, .adminPeers: true
+    default: false
+    }
+  }
 
   public var role: Role {
     switch self {
     case .index, .health, .ready, .status, .peers, .genesis, .metrics: .open
     case .tlogCheckpoint, .tile: .tlog
     case .events, .eventBatch: .write
-    case .maintenance: .admin
+    case .maintenance, .adminPeers: .admin
     default: .read
     }
   }

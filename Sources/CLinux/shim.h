@@ -82,6 +82,16 @@ static inline int socket_credentials(int fd, struct ucred *credentials) {
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, &length) < 0 ? -errno : 0;
 }
 
+// 1 when the peer of a Unix-domain socket has the group among its supplementary ones, 0 when not or when they are too many to tell.
+static inline int socket_peer_has_group(int fd, gid_t group) {
+  gid_t groups[1024];
+  socklen_t length = sizeof groups;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length) < 0) return 0;
+  for (unsigned i = 0; i < length / sizeof groups[0]; i++)
+    if (groups[i] == group) return 1;
+  return 0;
+}
+
 static inline int socket_option(int fd, int level, int option) {
   int value = 0;
   socklen_t length = sizeof value;

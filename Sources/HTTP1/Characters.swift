@@ -5,12 +5,9 @@ enum Characters {
     byte < 128 && (byte < 64 ? tokenLow >> UInt64(byte) & 1 != 0 : tokenHigh >> UInt64(byte - 64) & 1 != 0)
   }
 
-  private static let tokenLow = mask("!#$%&'*+-.0123456789", from: 0)
-  private static let tokenHigh = mask("ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~", from: 64)
-
-  private static func mask(_ text: String, from base: UInt8) -> UInt64 {
-    text.utf8.reduce(0) { $0 | 1 << UInt64($1 - base) }
-  }
+  // Bit n is character n, or 64 + n: constants, because a computed global is looked at through a lock of the run-time.
+  private static var tokenLow: UInt64 { 0x03FF_6CFA_0000_0000 }
+  private static var tokenHigh: UInt64 { 0x57FF_FFFF_C7FF_FFFE }
 
   /// Visible ASCII, blanks, tabs and bytes above 127: what a field value may hold.
   @inline(__always) static func isFieldValue(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == 0x09 }

@@ -25,13 +25,13 @@ enum FieldLines {
   }
 
   /// Parses the field lines of `span[start ..< end]`, where `end` is behind the empty line.
-  static func parse(_ span: RawSpan, _ start: Int, _ end: Int) throws(Violation) -> FieldTable {
-    var table = FieldTable()
+  static func parse(_ span: RawSpan, _ start: Int, _ end: Int, into table: inout FieldTable) throws(Violation) {
+    table.removeAll()
     var offset = start
     while true {
       if span.uint8(at: offset) == 0x0D {
         guard offset + 2 == end, span.uint8(at: offset + 1) == 0x0A else { throw Violation(400, "a carriage return stands inside the head") }
-        return table
+        return
       }
       guard table.count < HTTPLimit.fields else { throw Violation(431, "more than 64 header fields") }
       let nameStart = offset
@@ -100,15 +100,9 @@ enum FieldLines {
 
   /// Whether a comma-separated list holds a token, ignoring case.
   static func list(_ span: RawSpan, _ range: Range<Int>, contains literal: StaticString) -> Bool {
-    var start = range.lowerBound
-    while start < range.upperBound {
-      var end = start
-      while end < range.upperBound, span.uint8(at: end) != 0x2C { end += 1 }
-      var first = start, last = end
-      while first < last, Characters.isBlank(span.uint8(at: first)) { first += 1 }
-      while last > first, Characters.isBlank(span.uint8(at: last - 1)) { last -= 1 }
-      if matches(span, first, last, literal) { return true }
-      start = end + 1
+    var elements = ListElements(range)
+    while let element = elements.next(span) {
+      if matches(span, element.lowerBound, element.upperBound, literal) { return true }
     }
     return false
   }

@@ -14,6 +14,8 @@ public struct FieldTable: Sendable {
 
   init() {}
 
+  mutating func removeAll() { count = 0 }
+
   mutating func append(_ name: FieldName, _ value: Range<Int>) {
     fields[count] = Field(name: name, valueStart: UInt16(value.lowerBound), valueLength: UInt16(value.count))
     count += 1
@@ -51,21 +53,23 @@ public struct FieldTable: Sendable {
   case untilClose
 }
 
-/// The head of a request. Ranges are relative to the start of the head.
+/// The head of a request. Ranges are relative to the start of the head. About 500 bytes: a server keeps one and has it filled.
 public struct RequestHead: Sendable {
-  public var method: Method
+  public var method = Method.other
   /// The path of the target, before any `?`.
-  public var path: Range<Int>
+  public var path = 0..<0
   /// The query behind the `?`, empty when there is none.
-  public var query: Range<Int>
-  public var fields: FieldTable
-  public var framing: Framing
+  public var query = 0..<0
+  public var fields = FieldTable()
+  public var framing = Framing.none
   /// Whether the connection may carry another request after this one.
-  public var keepsAlive: Bool
+  public var keepsAlive = false
   /// The client waits for `100 Continue` before it sends the body.
-  public var expectsContinue: Bool
+  public var expectsContinue = false
   /// Length of the head in bytes, the empty line included.
-  public var byteCount: Int
+  public var byteCount = 0
+
+  public init() {}
 }
 
 /// The head of an answer. Ranges are relative to the start of the head.

@@ -2,7 +2,7 @@ import Bytes
 
 /// The server's side of one connection: finds requests in what the client sends.
 ///
-/// Feed it the unread bytes with `advance`; it returns one event and how many bytes to drop. After `.end` it is ready for the next request.
+/// Feed it the unread bytes with `step`; it returns one event and how many bytes to drop. After `.end` it is ready for the next request.
 public struct RequestParser: Sendable {
   public enum Event: Sendable {
     /// More bytes are needed; none is to be dropped.
@@ -14,6 +14,16 @@ public struct RequestParser: Sendable {
     /// The message is complete; drop `consumed` bytes.
     case end(consumed: Int)
     /// Answer with the status, then close.
+    case violation(Violation)
+  }
+
+  /// The same without the head, which the caller keeps.
+  public enum Step: Sendable {
+    case needMore
+    /// The head is filled; drop its bytes when you are done with them.
+    case head
+    case body(Range<Int>, consumed: Int)
+    case end(consumed: Int)
     case violation(Violation)
   }
 
@@ -34,9 +44,21 @@ public struct RequestParser: Sendable {
 
   /// Looks at the unread bytes of the connection. The caller drops exactly what the event says before it asks again.
   public mutating func advance(_ span: RawSpan) -> Event {
+    var head = RequestHead()
+    switch step(span, &head) {
+    case .needMore: return .needMore
+    case .head: return .head(head)
+    case .body(let range, let consumed): return .body(range, consumed: consumed)
+    case .end(let consumed): return .end(consumed: consumed)
+    case .violation(let violation): return .violation(violation)
+    }
+  }
+
+  /// As `advance`, with a head that is used again.
+  public mutating func step(_ span: RawSpan, _ head: inout RequestHead) -> Step {
     switch state {
     case .failed(let violation): return .violation(violation)
-    case .head(let scanned): return advanceHead(span, scanned)
+    case .head(let scanned): return stepHead(span, scanned, &head)
     case .body(var body):
       let event = body.advance(span)
       state = .body(body)
@@ -51,7 +73,7 @@ public struct RequestParser: Sendable {
     }
   }
 
-  private mutating func advanceHead(_ span: RawSpan, _ scanned: Int) -> Event {
+  private mutating func stepHead(_ span: RawSpan, _ scanned: Int, _ head: inout RequestHead) -> Step {
     do throws(Violation) {
       guard let end = FieldLines.end(span, from: scanned) else {
         if span.byteCount > 0 { try checkPartial(span) }
@@ -63,9 +85,9 @@ public struct RequestParser: Sendable {
         try checkPartial(span)
         throw Violation(431, "the head is larger than 8192 bytes")
       }
-      let head = try RequestHead(parsing: span, end: end)
+      try head.parse(span, end: end)
       state = .body(BodyState(head.framing))
-      return .head(head)
+      return .head
     } catch {
       return fail(error)
     }
@@ -88,7 +110,7 @@ public struct RequestParser: Sendable {
     }
   }
 
-  private mutating func fail(_ violation: Violation) -> Event {
+  private mutating func fail(_ violation: Violation) -> Step {
     state = .failed(violation)
     return .violation(violation)
   }
@@ -96,7 +118,7 @@ public struct RequestParser: Sendable {
 
 extension RequestHead {
   /// Parses a complete head, `span[0 ..< end]`.
-  init(parsing span: RawSpan, end: Int) throws(Violation) {
+  mutating func parse(_ span: RawSpan, end: Int) throws(Violation) {
     var offset = 0
     while Characters.isToken(span.uint8(at: offset)) { offset += 1 }
     guard offset > 0, offset <= HTTPLimit.methodBytes, span.uint8(at: offset) == 0x20 else {
@@ -117,7 +139,7 @@ extension RequestHead {
     path = pathStart..<max(pathStart, question < 0 ? offset : question)
     query = question < 0 ? offset..<offset : question + 1..<offset
     let minor = try Self.version(span, offset + 1)
-    fields = try FieldLines.parse(span, offset + 11, end)
+    try FieldLines.parse(span, offset + 11, end, into: &fields)
     byteCount = end
     let isTargetValid = span.uint8(at: pathStart) == 0x2F || (method == .options && span.uint8(at: targetStart) == 0x2A && path.count == 1)
     guard isTargetValid else { throw Violation(400, "the request target is not a path") }

@@ -95,7 +95,8 @@ extension ResponseHead {
     while Characters.isFieldValue(span.uint8(at: offset)) { offset += 1 }
     guard span.uint8(at: offset) == 0x0D, span.uint8(at: offset + 1) == 0x0A else { throw Violation(400, "the status line is malformed") }
     status = code
-    fields = try FieldLines.parse(span, offset + 2, end)
+    fields = FieldTable()
+    try FieldLines.parse(span, offset + 2, end, into: &fields)
     byteCount = end
     keepsAlive = minor == 0x31
     if fields.list(.connection, contains: "close", in: span) { keepsAlive = false }

@@ -1,9 +1,9 @@
-import Bytes
+public import Bytes
 
-/// Writes the head of an answer into a reused buffer: status line first, then fields in the order of the calls, then `finish`.
+/// Writes the head of an answer into a buffer that is kept: status line first, then fields in the order of the calls, then `finish`.
 public enum ResponseWriter {
   /// Appends `HTTP/1.1 <status> <reason> CR LF`.
-  public static func begin(_ status: Int, into bytes: inout [UInt8]) {
+  public static func begin(_ status: Int, into bytes: inout ByteWriter) {
     bytes.append("HTTP/1.1 ")
     bytes.append(decimal: UInt64(status))
     bytes.append(0x20)
@@ -11,14 +11,14 @@ public enum ResponseWriter {
     bytes.append("\r\n")
   }
 
-  public static func field(_ name: StaticString, _ value: StaticString, into bytes: inout [UInt8]) {
+  public static func field(_ name: StaticString, _ value: StaticString, into bytes: inout ByteWriter) {
     bytes.append(name)
     bytes.append(": ")
     bytes.append(value)
     bytes.append("\r\n")
   }
 
-  public static func field(_ name: StaticString, _ value: UInt64, into bytes: inout [UInt8]) {
+  public static func field(_ name: StaticString, _ value: UInt64, into bytes: inout ByteWriter) {
     bytes.append(name)
     bytes.append(": ")
     bytes.append(decimal: value)
@@ -26,7 +26,7 @@ public enum ResponseWriter {
   }
 
   /// The value is written as it is: it must hold no CR or LF.
-  public static func field(_ name: StaticString, _ value: RawSpan, into bytes: inout [UInt8]) {
+  public static func field(_ name: StaticString, _ value: RawSpan, into bytes: inout ByteWriter) {
     bytes.append(name)
     bytes.append(": ")
     bytes.append(value)
@@ -34,7 +34,7 @@ public enum ResponseWriter {
   }
 
   /// Ends the head. The body, if any, follows.
-  public static func finish(into bytes: inout [UInt8]) { bytes.append("\r\n") }
+  public static func finish(into bytes: inout ByteWriter) { bytes.append("\r\n") }
 
   /// The reason phrase of a status.
   public static func reason(_ status: Int) -> StaticString {

@@ -90,7 +90,10 @@ public struct JSONWriter: Sendable {
     self.value()
     bytes.append(0x22)
     bytes.append(prefix)
-    for word in [value.w0, value.w1, value.w2, value.w3] { digits(word) }
+    digits(value.w0)
+    digits(value.w1)
+    digits(value.w2)
+    digits(value.w3)
     bytes.append(0x22)
   }
 

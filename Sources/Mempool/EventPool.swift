@@ -4,6 +4,7 @@ import Bytes
 import Digests
 import Ed25519
 import Lanes
+public import Metrics
 
 /// Names a pending event: a slot and the generation of its use.
 @frozen public struct EventHandle: Hashable, Sendable, BitwiseCopyable {
@@ -62,11 +63,17 @@ public final class EventPool: @unchecked Sendable {
   private var fateOrder: [EventID] = []
   private var fateBegin = 0
 
+  /// How long an event may wait, milliseconds. Chain thread only.
+  public var timeToLiveMilliseconds: UInt64
+  /// Where the time from acceptance to finality is counted. Chain thread only.
+  public var finality: Histogram?
+
   private static let countCell = 0, bytesCell = 1
 
   /// - Parameter seed: unpredictable, so that nobody can aim at one probe sequence.
   public init(limits: PoolLimits, seed: UInt64) {
     self.limits = limits
+    timeToLiveMilliseconds = limits.timeToLiveMilliseconds
     self.seed = seed
     slab = EventSlab(recordBytesMax: limits.recordBytesMax, bytesMax: limits.bytesMax, eventsMax: limits.eventsMax)
     slots = SlotArray(count: limits.slots, filledWith: Slot())
@@ -90,6 +97,14 @@ public final class EventPool: @unchecked Sendable {
   ///   - record: the whole record; copied once.
   ///   - reactor: index of the calling thread, below `limits.reactors`.
   public func admit(_ record: RawSpan, id: EventID, statement: Statement, reactor: Int, now: Instant) -> Admission {
+    let admission = enter(record, id: id, statement: statement, reactor: reactor, now: now)
+    if case .accepted(let handle) = admission { pass(handle, reactor: reactor) }
+    return admission
+  }
+
+  /// As `admit`, but an accepted event stays out of the chain's sight until `pass`, which is due in the same tick; or `withdraw`. For batches that are
+  /// admitted whole or not at all.
+  public func enter(_ record: RawSpan, id: EventID, statement: Statement, reactor: Int, now: Instant) -> Admission {
     if let known = lookup(id) { return .duplicate(known) }
     if statement.sequence != 0, let other = sequenceHolder(statement) { return .sequenceConflict(slots[other].id) }
     let signerCell = Int(truncatingIfNeeded: mix(statement.signer.bytes.w1) & UInt64(PoolLimits.signerCounters - 1))
@@ -123,9 +138,14 @@ public final class EventPool: @unchecked Sendable {
       return undo(record.byteCount, signerCell, .full)
     }
     if statement.sequence != 0 { _ = sequences.claim(sequenceKey(slots[slot]), slot: slot) { _ in false } }
-    hand(slot, to: reactor, mark: 0)
     return .accepted(EventHandle(slot: UInt32(slot), generation: use))
   }
+
+  /// Hands an entered event to the chain thread.
+  public func pass(_ handle: EventHandle, reactor: Int) { hand(Int(handle.slot), to: reactor, mark: 0) }
+
+  /// Takes an entered event back. Others may have been told that it is pending; it is gone when the chain thread has collected.
+  public func withdraw(_ handle: EventHandle, reactor: Int) { hand(Int(handle.slot), to: reactor, mark: Self.withdrawn) }
 
   /// Set in a lane's element for a slot that was withdrawn after others may have seen it: it is retired, not queued. Slots are below 2^31.
   private static let withdrawn: UInt32 = 1 << 31
@@ -254,7 +274,7 @@ public final class EventPool: @unchecked Sendable {
   /// Drops events outside of proposals that have waited longer than the time to live; their fate is remembered.
   @discardableResult public func expire(now: Instant) -> Int {
     var count = 0
-    while let slot = queues.oldestWaiting, now.milliseconds(since: slots[slot].admitted) >= limits.timeToLiveMilliseconds {
+    while let slot = queues.oldestWaiting, now.milliseconds(since: slots[slot].admitted) >= timeToLiveMilliseconds {
       drop(slot, .expired)
       count += 1
     }

@@ -9,9 +9,9 @@ extension Loop {
     markDirty(slot)
   }
 
-  /// Presents input again, beginning with what was left.
+  /// Presents input again, beginning with what was left, whether it was paused or not.
   public func resumeInput(_ connection: ConnectionID) {
-    guard let slot = slot(of: connection), slots[slot].flags.contains(.paused) else { return }
+    guard let slot = slot(of: connection) else { return }
     slots[slot].flags.remove(.paused)
     slots[slot].flags.insert(.presentAgain)
     markDirty(slot)

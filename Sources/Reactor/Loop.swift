@@ -224,6 +224,12 @@ import CLinux
     return PeerCredentials(processID: credentials.pid, userID: credentials.uid, groupID: credentials.gid)
   }
 
+  /// Whether the peer of a Unix-domain connection is root, the user of this process, or a member of its group.
+  public func isPeerTrusted(_ connection: ConnectionID) -> Bool {
+    guard let slot = slot(of: connection), let peer = credentials(of: connection) else { return false }
+    return peer.userID == 0 || peer.userID == geteuid() || peer.groupID == getegid() || socket_peer_has_group(slots[slot].handle, getegid()) == 1
+  }
+
   /// Free slots, receive buffers and output segments: equal to the limits when nothing is open.
   public var free: (slots: Int, receiveBuffers: Int, outputSegments: Int) {
     (limits.connections - connectionCount, limits.receiveBuffers - heldTotal, freeSegmentCount)

@@ -39,6 +39,9 @@ final class HTTPClient {
     return try answer(headOnly: method == "HEAD")
   }
 
+  /// Sends bytes as they are; `answer` reads what comes back.
+  func send(_ bytes: [UInt8]) throws { try socket.send(bytes) }
+
   /// Reads one answer from the connection.
   func answer(headOnly: Bool = false) throws -> Answer {
     let separator = Array("\r\n\r\n".utf8)

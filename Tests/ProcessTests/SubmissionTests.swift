@@ -90,6 +90,46 @@ import Testing
     #expect(none.status == 400, "\(none.text)")
   }
 
+  @Test func submissionsThatAreSentAheadAreAllAnsweredInOrder() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    let sent = (0..<20).map { _ in records.next() }
+    var bytes: [UInt8] = []
+    for (record, _) in sent {
+      bytes += "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: \(Self.event)\r\nContent-Length: \(record.count)\r\n\r\n".utf8 + record
+    }
+    try client.send(bytes)
+    for (_, id) in sent {
+      let answer = try client.answer()
+      #expect(answer.status == 202 && answer.json["id"] as? String == id.description, "\(answer.text)")
+      #expect(answer.fields["location"] == "/v1/events/\(id)")
+    }
+  }
+
+  @Test func anAtomicBatchIsAdmittedWholeOrNotAtAll() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    let good = (0..<3).map { _ in records.next() }
+    let bad = flipped(records.next().bytes, 150)
+    let mixed = try client.post("/v1/events/batch?atomic=true", type: Self.events, body: good[0].bytes + bad + good[1].bytes)
+    #expect(mixed.status == 400 && mixed.json["accepted"] as? Int == 0 && mixed.json["rejected"] as? Int == 3, "\(mixed.text)")
+    let reasons = (mixed.json["results"] as? [[String: Any]] ?? []).map { (($0["error"] as? [String: Any])?["details"] as? [String: Any])?["reason"] as? String }
+    #expect(reasons == ["atomic", "bad_signature", "atomic"], "\(mixed.text)")
+    #expect(try client.get("/v1/events/\(good[0].id)").status == 404, "nothing was admitted")
+    // The last record uses the sequence number of the first: found when the first is in the pool already.
+    let rival = records.next { $0.sequence = 1 }.bytes
+    let conflicting = try client.post("/v1/events/batch?atomic=true", type: Self.events, body: good[0].bytes + good[1].bytes + rival)
+    #expect(conflicting.status == 400 && conflicting.json["accepted"] as? Int == 0, "\(conflicting.text)")
+    let whole = try client.post("/v1/events/batch?atomic=true&wait=finalized", type: Self.events, body: good.flatMap(\.bytes))
+    #expect(whole.status == 201 && whole.json["accepted"] as? Int == 3, "\(whole.text)")
+    let partly = try client.post("/v1/events/batch?atomic=false", type: Self.events, body: bad + records.next().bytes)
+    #expect(partly.status == 202 && partly.json["accepted"] as? Int == 1, "\(partly.text)")
+  }
+
   @Test func bodiesOfTheProfileAreCheckedAndOthersAreNot() throws {
     let scratch = try ScratchDirectory()
     let node = try NodeProcess(home: scratch.url)

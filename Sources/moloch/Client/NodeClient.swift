@@ -27,6 +27,10 @@ final class NodeClient {
     try exchange("POST", target, fields: [("Accept", "application/json"), ("Content-Type", type)], body: body, extraMilliseconds: extraMilliseconds)
   }
 
+  func delete(_ target: String) throws(CommandFailure) -> Answer {
+    try exchange("DELETE", target, fields: [("Accept", "application/json")], body: nil, extraMilliseconds: 0)
+  }
+
   /// Repeats `request` while the node answers 429 or 503, after the time it names. Gives up after `patienceMilliseconds`.
   func patiently(_ waiting: (UInt64) -> Void = { _ in }, _ request: () throws(CommandFailure) -> Answer) throws(CommandFailure) -> Answer {
     var waited: UInt64 = 0

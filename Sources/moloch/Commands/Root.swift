@@ -10,8 +10,8 @@ import Glibc
     discussion: "Start with 'moloch dev': it makes a chain of its own, runs a node for it and prints what to try next.",
     version: Release.line,
     subcommands: [
-      DevCommand.self, RunCommand.self, InitCommand.self, ValidateConfigCommand.self, ConfigCommand.self, KeygenCommand.self, EventCommand.self, VerifyCommand.self, StatusCommand.self, StorageCommand.self,
-      GenesisCommand.self, MaintenanceCommand.self,
+      DevCommand.self, RunCommand.self, InitCommand.self, ValidateConfigCommand.self, ConfigCommand.self, KeygenCommand.self, EventCommand.self, VerifyCommand.self, StatusCommand.self, StorageCommand.self, PeersCommand.self,
+      GenesisCommand.self, MaintenanceCommand.self, LocalnetCommand.self,
     ])
 
   static func main() {
