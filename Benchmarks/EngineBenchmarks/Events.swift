@@ -34,6 +34,7 @@ enum Events {
     let genesis = BlockHeader(
       eventCount: 0, chainTag: tag, height: Height(0), timestamp: time, treeSize: 0, parentHash: .zero, eventsRoot: .empty, treeRoot: .empty,
       historyRoot: .empty, validatorsHash: set.hash, nextValidatorsHash: set.hash, parametersHash: parameters.hash, proposer: PublicKey(Bytes32()))
-    return Chain(tip: ChainTip(header: genesis, tree: MountainRange(), history: MountainRange()), validators: set, parameters: parameters, signers: .empty, seed: 1)
+    let state = GovernanceState(chainID: "test", chainTag: tag, validators: set, parameters: parameters, signers: .empty)
+    return Chain(tip: ChainTip(genesis: genesis, governance: state), seed: 1)
   }
 }

@@ -26,7 +26,7 @@ extension Gate {
       case "atomic":
         guard let isAtomic = Query.boolean(value) else { throw .parameter(name, "must be true or false") }
         sessions[slot].request.isAtomic = isAtomic
-      case "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "timeout_ms":
+      case "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "from_epoch", "limit", "timeout_ms":
         guard Query.integer(value) != nil else { throw .parameter(name, "must be an integer") }
       default: continue
       }
@@ -86,7 +86,14 @@ extension Gate {
     guard let replica else { throw Refusal(.notReady, "the node is starting") }
     switch route {
     case .status: respond(slot, .status, loop)
-    case .validators: respond(slot, Answer(.json, validatorsBody(replica, loop.now)), loop)
+    case .validators:
+      if let height = parameter(slot, "height").flatMap({ Query.integer($0) }) { return read(slot, .validators(Height(height)), loop) }
+      respond(slot, Answer(.json, validatorsBody(replica, loop.now)), loop)
+    case .validatorHistory:
+      let epoch = parameter(slot, "from_epoch").flatMap { Query.integer($0) } ?? 0
+      let count = parameter(slot, "limit").flatMap { Query.integer($0) } ?? UInt64(APILimit.handoffs)
+      guard (1...UInt64(APILimit.handoffs)).contains(count) else { throw .parameter("limit", "is from 1 to \(APILimit.handoffs)") }
+      read(slot, .validatorHistory(from: Epoch(epoch), countMax: Int(count)), loop)
     case .validator(let text):
       guard let key = PublicKey(text: text), let index = replica.chain.validators.index(of: key) else { throw Refusal(.notFound, "no such validator") }
       var json = JSONWriter()

@@ -16,6 +16,8 @@ public enum APILimit {
   public static let waitMillisecondsDefault: UInt64 = 10_000
   /// Reads handed to the storage thread and not yet answered, over all connections.
   public static let readsInFlight = 1024
+  /// Handoffs of one answer, and of one read of the store; 18 KB for the largest set, certificate and header.
+  public static let handoffs = 256
   /// A client's request id, bytes.
   public static let requestIDBytes = 64
   /// How often sessions are looked at for time-outs, milliseconds.

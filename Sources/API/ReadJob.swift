@@ -12,6 +12,10 @@ public enum ReadRequest: Sendable {
   /// The answer to a submission that has become final: its ids, and whether bundles are wanted.
   case finalised(EventID, attestation: StaticString, isMinimal: Bool)
   case maintenance(String)
+  /// The set of a height.
+  case validators(Height)
+  /// Handoffs from an epoch on.
+  case validatorHistory(from: Epoch, countMax: Int)
 }
 
 public enum ProofFormat: Sendable { case json, bundle, tlogProof }

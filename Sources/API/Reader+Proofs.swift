@@ -130,11 +130,11 @@ extension Reader {
     json.key("certificate")
     json.base64(certificate.bytes)
     json.key("validators")
-    json.base64(setEncoding.bytes)
+    json.base64(try set(of: header).encoded.bytes)
     json.endObject()
-    // Sets do not change in this version: nothing was handed over since genesis.
     json.key("handoffs")
     json.beginArray()
+    for handoff in try handoffs(below: header.height) { write(handoff, &json) }
     json.endArray()
     json.key("block")
     try writeBlock(found.header, under: header, &json)

@@ -10,12 +10,10 @@ import Merkle
 public struct Reader<Store: LedgerStore> {
   let store: Store
   let genesis: Genesis
-  let setEncoding: [UInt8]
 
   public init(store: Store, genesis: Genesis) {
     self.store = store
     self.genesis = genesis
-    setEncoding = genesis.validators.encoded
   }
 
   /// Performs one read. Damaged data is an integrity error of this item, never "not found".
@@ -31,6 +29,8 @@ public struct Reader<Store: LedgerStore> {
       case .consistency(let from, let to, let byHeight): return .success(try consistency(from, to, byHeight: byHeight))
       case .tile(let path): return .success(try tile(path, job))
       case .finalised(let id, let attestation, let isMinimal): return .success(try finalised(id, attestation, isMinimal: isMinimal, job))
+      case .validators(let height): return .success(try validators(height))
+      case .validatorHistory(let epoch, let countMax): return .success(try validatorHistory(epoch, countMax))
       case .maintenance: throw Refusal(.notFound, "no such maintenance verb")
       }
     } catch {

@@ -12,7 +12,7 @@ public enum Route: Sendable, Equatable {
   case block(BlockName)
   case inclusionProof, consistencyProof
   case checkpoint, genesis
-  case validators
+  case validators, validatorHistory
   case validator(PublicKeyText)
   case tlogCheckpoint
   case tile(TilePath)
@@ -62,6 +62,7 @@ public enum Route: Sendable, Equatable {
     case "/v1/genesis": return .found(.genesis)
     case "/v1/validators": return .found(.validators)
     case "/v1/admin/peers": return .found(.adminPeers)
+    case "/v1/validators/history": return .found(.validatorHistory)
     case "/tlog/checkpoint": return .found(.tlogCheckpoint)
     default: break
     }
@@ -120,6 +121,7 @@ public enum Route: Sendable, Equatable {
     case .checkpoint: name == "min_size" || name == "timeout_ms"
     case .ready: name == "max_lag"
     case .validators: name == "height"
+    case .validatorHistory: name == "from_epoch" || name == "limit"
     case .adminPeers: ["multiaddr", "temporary", "peer_id", "unban"].contains(name)
     default: false
     }

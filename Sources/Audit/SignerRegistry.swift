@@ -103,6 +103,22 @@ public struct SignerRegistry: Hashable, Sendable {
     self.init(sorted: records)
   }
 
+  /// The registry after an approved proposal, in force from `height` on: a put replaces or adds its record, a revocation ends the key's record at
+  /// `height`. A put that would overfill the registry and a revocation of an unknown key do nothing.
+  public func applying(_ changes: [SignerChange], from height: Height) -> SignerRegistry {
+    var records = records
+    for change in changes {
+      let place = records.firstIndex { $0.key >= change.record.key } ?? records.endIndex
+      let isThere = place < records.endIndex && records[place].key == change.record.key
+      switch change.operation {
+      case .put where isThere: records[place] = change.record
+      case .put: if records.count < LedgerLimit.registeredSigners { records.insert(change.record, at: place) }
+      case .revoke: if isThere { records[place].validTo = height }
+      }
+    }
+    return SignerRegistry(sorted: records)
+  }
+
   /// Rule E5 for application events: mode `any` allows every key, `registered` a key whose record holds at `height`.
   public func allows(_ key: PublicKey, at height: Height, mode: SignerMode) -> Bool {
     if mode == .any { return true }

@@ -9,8 +9,18 @@
 /// 4. `R` decodes canonically (it may have small order);
 /// 5. `[8]([S]B - R - [k]A)` is the identity, `k = SHA-512(R || A || M) mod L` over the bytes as received.
 ///
-/// No verdict comes from libcrypto's own verify call, which is cofactorless: it refuses signatures that rule 5 accepts, and two nodes that differ fork the chain.
+/// No verdict comes from libcrypto's own verify call, which is cofactorless: it refuses signatures that rule 5 accepts, and two nodes that differ fork the
+/// chain.
 ///
-/// Invariants: verification is pure and in variable time (its inputs are public); signing is libcrypto's, in constant time. Malformed input is `false`, never a trap.
+/// ```
+/// Verifier: one signature.   SignatureBatch: many, z from CoefficientDrawing, keys from SignerCache
+///                                 |
+///                            Combination: terms -> sum of points; DigitRows and tables for few terms, ByteDigits and buckets for many
+///                              /      \
+///                   PortableTerms    VectorTerms (CEd25519)          chosen by Path: what the processor can run
+/// ```
 ///
-/// Sources: RFC 8032; Hisil, Wong, Carter, Dawson 2008 (coordinates); Straus 1964; ZIP 215 (cofactored equation).
+/// Invariants: verification is pure and in variable time (its inputs are public); signing is libcrypto's, in constant time. Malformed input is `false`, never
+/// a trap. Every path gives the same verdicts: the kernels only add points and hash, portable Swift is their oracle in the tests.
+///
+/// Sources: RFC 8032; Hisil, Wong, Carter, Dawson 2008 (coordinates); Straus 1964; Pippenger 1976; ZIP 215 (cofactored equation).

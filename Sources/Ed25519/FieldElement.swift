@@ -77,77 +77,54 @@ struct FieldElement: Sendable, BitwiseCopyable {
   @inline(__always) var negated: Self { (Self.zero &- self).carried }
 }
 
-/// A sum of 64 x 64 bit products, below 2^128.
-private struct ProductSum {
-  var low, high: UInt64
-
-  @inline(__always) init(_ a: UInt64, _ b: UInt64) { (high, low) = a.multipliedFullWidth(by: b) }
-
-  @inline(__always) mutating func add(_ a: UInt64, _ b: UInt64) {
-    let product = a.multipliedFullWidth(by: b)
-    let (sum, carry) = low.addingReportingOverflow(product.low)
-    low = sum
-    high = high &+ product.high &+ (carry ? 1 : 0)
-  }
-
-  @inline(__always) mutating func add(_ value: UInt64) {
-    let (sum, carry) = low.addingReportingOverflow(value)
-    low = sum
-    high = high &+ (carry ? 1 : 0)
-  }
-
-  /// The sum divided by 2^51; below 2^64 for factors below 2^54.
-  @inline(__always) var carry: UInt64 { low &>> 51 | high &<< 13 }
-}
+/// A product of two words, in full.
+@inline(__always) private func product(_ a: UInt64, _ b: UInt64) -> UInt128 { UInt128(truncatingIfNeeded: a) &* UInt128(truncatingIfNeeded: b) }
+/// A sum of products divided by 2^51; below 2^64 for factors below 2^54.
+@inline(__always) private func carry(_ sum: UInt128) -> UInt64 { UInt64(truncatingIfNeeded: sum &>> 51) }
 
 extension FieldElement {
-  @inline(__always) private init(_ c0: ProductSum, _ s1: ProductSum, _ s2: ProductSum, _ s3: ProductSum, _ s4: ProductSum) {
-    var (c1, c2, c3, c4) = (s1, s2, s3, s4)
-    c1.add(c0.carry)
-    c2.add(c1.carry)
-    c3.add(c2.carry)
-    c4.add(c3.carry)
+  @inline(__always) private init(carrying c0: UInt128, _ s1: UInt128, _ s2: UInt128, _ s3: UInt128, _ s4: UInt128) {
+    let c1 = s1 &+ UInt128(truncatingIfNeeded: carry(c0))
+    let c2 = s2 &+ UInt128(truncatingIfNeeded: carry(c1))
+    let c3 = s3 &+ UInt128(truncatingIfNeeded: carry(c2))
+    let c4 = s4 &+ UInt128(truncatingIfNeeded: carry(c3))
     let mask = Self.mask
-    let r0 = (c0.low & mask) &+ 19 &* c4.carry
-    self.init(r0 & mask, (c1.low & mask) &+ r0 &>> 51, c2.low & mask, c3.low & mask, c4.low & mask)
+    let r0 = (UInt64(truncatingIfNeeded: c0) & mask) &+ 19 &* carry(c4)
+    self.init(
+      r0 & mask, (UInt64(truncatingIfNeeded: c1) & mask) &+ r0 &>> 51, UInt64(truncatingIfNeeded: c2) & mask, UInt64(truncatingIfNeeded: c3) & mask,
+      UInt64(truncatingIfNeeded: c4) & mask)
   }
 
   /// The product, weak; factors below 2^54 in each limb.
   @inline(__always) static func &* (a: Self, b: Self) -> Self {
     let (b1, b2, b3, b4) = (19 &* b.l1, 19 &* b.l2, 19 &* b.l3, 19 &* b.l4)
-    var c0 = ProductSum(a.l0, b.l0)
-    c0.add(a.l1, b4); c0.add(a.l2, b3); c0.add(a.l3, b2); c0.add(a.l4, b1)
-    var c1 = ProductSum(a.l0, b.l1)
-    c1.add(a.l1, b.l0); c1.add(a.l2, b4); c1.add(a.l3, b3); c1.add(a.l4, b2)
-    var c2 = ProductSum(a.l0, b.l2)
-    c2.add(a.l1, b.l1); c2.add(a.l2, b.l0); c2.add(a.l3, b4); c2.add(a.l4, b3)
-    var c3 = ProductSum(a.l0, b.l3)
-    c3.add(a.l1, b.l2); c3.add(a.l2, b.l1); c3.add(a.l3, b.l0); c3.add(a.l4, b4)
-    var c4 = ProductSum(a.l0, b.l4)
-    c4.add(a.l1, b.l3); c4.add(a.l2, b.l2); c4.add(a.l3, b.l1); c4.add(a.l4, b.l0)
-    return Self(c0, c1, c2, c3, c4)
+    let c0 = product(a.l0, b.l0) &+ product(a.l1, b4) &+ product(a.l2, b3) &+ product(a.l3, b2) &+ product(a.l4, b1)
+    let c1 = product(a.l0, b.l1) &+ product(a.l1, b.l0) &+ product(a.l2, b4) &+ product(a.l3, b3) &+ product(a.l4, b2)
+    let c2 = product(a.l0, b.l2) &+ product(a.l1, b.l1) &+ product(a.l2, b.l0) &+ product(a.l3, b4) &+ product(a.l4, b3)
+    let c3 = product(a.l0, b.l3) &+ product(a.l1, b.l2) &+ product(a.l2, b.l1) &+ product(a.l3, b.l0) &+ product(a.l4, b4)
+    let c4 = product(a.l0, b.l4) &+ product(a.l1, b.l3) &+ product(a.l2, b.l2) &+ product(a.l3, b.l1) &+ product(a.l4, b.l0)
+    return Self(carrying: c0, c1, c2, c3, c4)
   }
 
   /// The square, weak; limbs below 2^54.
   @inline(__always) var squared: Self {
     let (d0, d1, d2) = (2 &* l0, 2 &* l1, 2 &* l2)
     let (n3, n4) = (19 &* l3, 19 &* l4)
-    var c0 = ProductSum(l0, l0)
-    c0.add(d1, n4); c0.add(d2, n3)
-    var c1 = ProductSum(d0, l1)
-    c1.add(d2, n4); c1.add(l3, n3)
-    var c2 = ProductSum(d0, l2)
-    c2.add(l1, l1); c2.add(2 &* l3, n4)
-    var c3 = ProductSum(d0, l3)
-    c3.add(d1, l2); c3.add(l4, n4)
-    var c4 = ProductSum(d0, l4)
-    c4.add(d1, l3); c4.add(l2, l2)
-    return Self(c0, c1, c2, c3, c4)
+    let c0 = product(l0, l0) &+ product(d1, n4) &+ product(d2, n3)
+    let c1 = product(d0, l1) &+ product(d2, n4) &+ product(l3, n3)
+    let c2 = product(d0, l2) &+ product(l1, l1) &+ product(2 &* l3, n4)
+    let c3 = product(d0, l3) &+ product(d1, l2) &+ product(l4, n4)
+    let c4 = product(d0, l4) &+ product(d1, l3) &+ product(l2, l2)
+    return Self(carrying: c0, c1, c2, c3, c4)
   }
 
   func squared(times count: Int) -> Self {
     var value = self
-    for _ in 0..<count { value = value.squared }
+    var index = 0
+    while index < count {
+      value = value.squared
+      index &+= 1
+    }
     return value
   }
 

@@ -50,8 +50,27 @@ struct Point: Sendable, BitwiseCopyable {
   }
 
   var isIdentity: Bool { x.isZero && (y &- z).isZero }
+  /// True when the order divides 8: the encodings of the points whose order does are compared, whatever the sign of x.
+  static func isSmallOrder(encoding: Bytes32) -> Bool {
+    var y = encoding
+    y.w3 &= ~0x80
+    for small in smallOrderOrdinates where y == small { return true }
+    return false
+  }
+
+  /// y of the points of order 4; 1; 2; 8 and 8.
+  private static let smallOrderOrdinates: [Bytes32] = [
+    Bytes32(), Bytes32(0x0100_0000_0000_0000, 0, 0, 0), Bytes32(0xecff_ffff_ffff_ffff, ~0, ~0, 0xffff_ffff_ffff_ff7f),
+    Bytes32(0x26e8_958f_c2b2_27b0, 0x45c3_f489_f2ef_98f0, 0xd5df_ac05_d3c6_3339, 0xb138_0288_6d53_fc05),
+    Bytes32(0xc717_6a70_3d4d_d84f, 0xba3c_0b76_0d10_670f, 0x2a20_53fa_2c39_ccc6, 0x4ec7_fd77_92ac_037a),
+  ]
+
   /// True when the order divides 8.
   var isSmallOrder: Bool { doubled().doubled().doubled().isIdentity }
+
+  // Out of line, so that the loops over tables stay small; the eight products inside are inlined.
+  @inline(never) mutating func add(_ cached: borrowing CachedPoint) { self = self &+ cached }
+  @inline(never) mutating func subtract(_ cached: borrowing CachedPoint) { self = self &- cached }
 
   @inline(__always) var negated: Self { Self(x: x.negated, y: y, z: z, t: t.negated) }
 

@@ -40,7 +40,8 @@ struct Scalar: Sendable, BitwiseCopyable, Equatable {
     case 0: w0
     case 1: w1
     case 2: w2
-    default: word == 3 ? w3 : 0
+    case 3: w3
+    default: 0
     }
   }
 
@@ -73,6 +74,8 @@ struct Scalar: Sendable, BitwiseCopyable, Equatable {
     return total.isBelowOrder ? total : difference(total, order)
   }
 
+  static func &- (a: Self, b: Self) -> Self { a &+ b.negated }
+
   var negated: Self { isZero ? self : Self.difference(Self.order, self) }
 
   /// The product modulo L.
@@ -95,34 +98,74 @@ struct Scalar: Sendable, BitwiseCopyable, Equatable {
     return s
   }
 
-  /// Barrett reduction of 512 bits: q = floor(floor(x / 2^192) * mu / 2^320) is at most 2 below x / L, so two subtractions end it.
-  private init(reducing x: InlineArray<8, UInt64>) {
-    // mu = floor(2^512 / L)
-    let mu: InlineArray<5, UInt64> = [0xed9ce5a30a2c131b, 0x2106215d086329a7, 0xffffffffffffffeb, 0xffffffffffffffff, 0xf]
-    var wide: InlineArray<10, UInt64> = .init(repeating: 0)
-    for i in 0..<5 {
-      var carry: UInt64 = 0
-      for j in 0..<5 { wide[i &+ j] = Self.multiplyAdd(x[i &+ 3], mu[j], wide[i &+ j], &carry) }
-      wide[i &+ 5] = carry
-    }
-    // The remainder is below 3L < 2^254, so 256 bits of the difference suffice.
-    var low: InlineArray<4, UInt64> = .init(repeating: 0)
-    for i in 0..<4 {
-      var carry: UInt64 = 0
-      for j in 0..<(4 &- i) { low[i &+ j] = Self.multiplyAdd(wide[i &+ 5], Self.order[j], low[i &+ j], &carry) }
-    }
-    self = Self.difference(Scalar(x[0], x[1], x[2], x[3]), Scalar(low[0], low[1], low[2], low[3]))
-    while !isBelowOrder { self = Self.difference(self, Self.order) }
+  /// Bits 192 to 251 of a number in four words. L = 2^252 + delta, delta of two words.
+  private static var top: UInt64 { 1 << 60 - 1 }
+  private static var delta: (UInt64, UInt64) { (0x5812_631a_5cf5_d3ed, 0x14de_f9de_a2f7_9cd6) }
+
+  /// The product with `low + 2^64 high`, below 2^127, modulo L.
+  func times(_ low: UInt64, _ high: UInt64) -> Self {
+    var carry: UInt64 = 0
+    let p0 = Self.multiplyAdd(w0, low, 0, &carry), q1 = Self.multiplyAdd(w1, low, 0, &carry)
+    let q2 = Self.multiplyAdd(w2, low, 0, &carry), q3 = Self.multiplyAdd(w3, low, 0, &carry)
+    let q4 = carry
+    carry = 0
+    let p1 = Self.multiplyAdd(w0, high, q1, &carry), p2 = Self.multiplyAdd(w1, high, q2, &carry)
+    let p3 = Self.multiplyAdd(w2, high, q3, &carry), p4 = Self.multiplyAdd(w3, high, q4, &carry)
+    // Below 2^127 L < 2^380: what lies above bit 252 fits two words.
+    return Self.folded(Scalar(p0, p1, p2, p3 & Self.top), p3 &>> 60 | p4 &<< 4, p4 &>> 60 | carry &<< 4)
   }
 
-  /// The lower and the upper 128 bits.
-  @inline(__always) var halves: (low: Self, high: Self) { (Scalar(w0, w1), Scalar(w2, w3)) }
+  /// `rest + 2^252 (low + 2^64 high)` modulo L, for `rest` below 2^252: 2^252 is -delta, and the product with delta is below 2^253 < 2 L.
+  @inline(__always) private static func folded(_ rest: Self, _ low: UInt64, _ high: UInt64) -> Self {
+    var carry: UInt64 = 0
+    let p0 = multiplyAdd(low, delta.0, 0, &carry), q1 = multiplyAdd(low, delta.1, 0, &carry)
+    let q2 = carry
+    carry = 0
+    let p1 = multiplyAdd(high, delta.0, q1, &carry), p2 = multiplyAdd(high, delta.1, q2, &carry)
+    // rest + 2 L - product is above 0 and below 4 L < 2^255.
+    let (s0, c0) = rest.w0.addingReportingOverflow(0xb024_c634_b9eb_a7da)
+    let (s1, c1) = sum(rest.w1, 0x29bd_f3bd_45ef_39ac, c0)
+    let (s2, c2) = sum(rest.w2, 0, c1)
+    var result = difference(Scalar(s0, s1, s2, rest.w3 &+ 0x2000_0000_0000_0000 &+ (c2 ? 1 : 0)), Scalar(p0, p1, p2, carry))
+    while !result.isBelowOrder { result = difference(result, order) }
+    return result
+  }
 
-  /// Bits `position ..< position + count`, count at most 16; zero beyond bit 255.
-  @inline(__always) func bits(at position: Int, count: Int) -> Int {
+  /// 512 bits: the top first, then 128 bits more at a time; a reduced number times 2^128 leaves 129 bits above bit 252 at most, and 128 when it is below L.
+  private init(reducing x: InlineArray<8, UInt64>) {
+    let upper = Self.folded(Scalar(x[4], x[5], x[6], x[7] & Self.top), x[7] &>> 60, 0)
+    let middle = Self.raised(upper, x[2], x[3])
+    self = Self.raised(middle, x[0], x[1])
+  }
+
+  /// `2^128 a + low + 2^64 high` modulo L, for `a` below L.
+  @inline(__always) private static func raised(_ a: Self, _ low: UInt64, _ high: UInt64) -> Self {
+    // Bits 252 and up of 2^128 a are bits 124 and up of a, two words unless a is 2^252 or more.
+    let (l, h) = (a.w1 &>> 60 | a.w2 &<< 4, a.w2 &>> 60 | a.w3 &<< 4)
+    let rest = Scalar(low, high, a.w0, a.w1 & top)
+    guard a.w3 &>> 60 == 0 else {
+      // a is 2^252 and less than delta more: h has lost that bit, and 2^128 2^252 is -2^128 delta.
+      return folded(rest, l, h) &- Scalar(0, 0, delta.0, delta.1).reducedOnce
+    }
+    return folded(rest, l, h)
+  }
+
+  /// A number below 2^255 modulo L.
+  private var reducedOnce: Self { Self.folded(Scalar(w0, w1, w2, w3 & Self.top), w3 &>> 60, 0) }
+
+  /// The scalar as `low + 2^128 high` with a signed low half of at most 2^127 in magnitude, for scalars below L.
+  @inline(__always) var halves: (low: Self, isLowNegative: Bool, high: Self) {
+    if w1 &>> 63 == 0 { return (Scalar(w0, w1), false, Scalar(w2, w3)) }
+    // 2^128 less the low half is subtracted, 2^128 more is added above it; the high half is below 2^125, so the carry stays inside.
+    let (low, borrow) = UInt64(0).subtractingReportingOverflow(w0)
+    let (above, carry) = w2.addingReportingOverflow(1)
+    return (Scalar(low, 0 &- w1 &- (borrow ? 1 : 0)), true, Scalar(above, w3 &+ (carry ? 1 : 0)))
+  }
+
+  /// The 64 bits from `position` on, 0 to 255; zero beyond bit 255.
+  @inline(__always) func bits(from position: Int) -> UInt64 {
     let (word, shift) = (position &>> 6, UInt64(truncatingIfNeeded: position & 63))
-    var value = self[word] &>> shift
-    if shift > 48 { value |= self[word &+ 1] &<< (64 &- shift) }
-    return Int(truncatingIfNeeded: value & (1 &<< UInt64(truncatingIfNeeded: count) &- 1))
+    let low = self[word] &>> shift
+    return shift == 0 ? low : low | self[word &+ 1] &<< (64 &- shift)
   }
 }

@@ -3,21 +3,25 @@ import Digests
 
 /// Up to `capacity` signatures verified together by one random combination, with the verdicts of `Verifier` for each.
 ///
-/// Checked is `[8](sum z_i S_i B - sum z_i R_i - sum_A (sum z_i k_i) A) = 0` over distinct signers A, with 128-bit z_i that are hashed from the seed, a batch
-/// counter and all inputs, so that nobody can predict them. A failed combination is bisected down to single signatures, where the check is exact: z_i is
-/// not zero, and the multiplication by 8 leaves the group of prime order L. Storage is kept between batches.
+/// Checked is `[8](sum z_i S_i B - sum z_i R_i - sum_A (sum z_i k_i) A) = 0` over distinct signers A, with z_i of 128 random bits that are hashed from the
+/// seed, a batch counter and all inputs, so that nobody can predict them. A failed combination is bisected down to single signatures, where the check is
+/// exact: z_i is not zero, and the multiplication by 8 leaves the group of prime order L. Storage is kept between batches.
 public struct SignatureBatch: ~Copyable {
   struct Item {
     var signature: Signature
     var key: PublicKey
-    var s, k, z: Scalar
+    var s, k: Scalar
+    var z = Coefficient.one
     /// Index into `signers`, or -1 when rules 2 to 4 refuse the item.
     var signer: Int
+    var source: UInt64
   }
 
   struct Signer {
     var key: PublicKey
     var isValid: Bool
+    /// The table of 2^128 A is there too.
+    var isKnown: Bool
     /// The sum of z k of its signatures in the range under check.
     var scalar = Scalar()
     var isUsed = false
@@ -25,23 +29,40 @@ public struct SignatureBatch: ~Copyable {
 
   public let capacity: Int
   private let seed: Bytes32
+  private let cache: SignerCache?
   private var batches: UInt64 = 0
   private var items: [Item] = []
   private var live: [Int] = []
   private var signers: [Signer] = []
   private var signerIndex: [PublicKey: Int] = [:]
-  private var straus: StrausTerms
-  /// Multi-scalar checks since init: the cost of bisection. A batch without offenders takes one.
+  private var combination: Combination
+  private var drawing: CoefficientDrawing
+  /// Challenges of statements wait here, those of other messages are hashed when they arrive.
+  private var challenges: Hash192
+  private var challenged: [Int] = []
+  private let isVector: Bool
+  /// Combinations computed since init: the cost of bisection. A batch without offenders takes one, one of n at most n.
   public private(set) var checks = 0
 
   /// - Parameters:
   ///   - capacity: 1 to `Limits.batchCountMax` signatures.
   ///   - seed: unpredictable to senders, different in each process.
-  public init(capacity: Int, seed: Bytes32) {
+  ///   - cache: keys seen before; may be shared between threads. Without one every key is decoded in every batch.
+  public init(capacity: Int, seed: Bytes32, cache: SignerCache? = nil) { self.init(capacity: capacity, seed: seed, cache: cache, path: cache?.path ?? .best) }
+
+  /// As above, by a path that this processor can run; traps for another.
+  public init(capacity: Int, seed: Bytes32, cache: SignerCache? = nil, path: Path) {
+    precondition(path.isAvailable, "this processor cannot run \(path)")
     precondition(capacity > 0 && capacity <= Limits.batchCountMax, "batch capacity is 1 to \(Limits.batchCountMax)")
+    precondition(cache == nil || cache?.path == path, "a cache serves batches of its own path")
     self.capacity = capacity
     self.seed = seed
-    straus = StrausTerms(capacity: capacity)
+    self.cache = cache
+    isVector = path == .ifma
+    combination = Combination(slots: 3 * capacity, path: path)
+    drawing = CoefficientDrawing(path: path)
+    challenges = Hash192(path: path)
+    challenged.reserveCapacity(capacity)
     items.reserveCapacity(capacity)
     live.reserveCapacity(capacity)
     signers.reserveCapacity(capacity)
@@ -51,109 +72,143 @@ public struct SignatureBatch: ~Copyable {
   /// Signatures added since the last verification.
   public var count: Int { items.count }
 
-  /// Adds a signature; hashes the message at once and keeps no reference to it. Traps when the batch is full.
-  public mutating func add(_ signature: Signature, over message: RawSpan, by key: PublicKey) {
+  // Each signer has two slots, for A and 2^128 A; each item has one, for R.
+  private func slot(signer: Int) -> Int { 2 * signer }
+  private func slot(item: Int) -> Int { 2 * capacity + item }
+
+  /// Adds a signature; hashes or copies the message at once and keeps no reference to it. Traps when the batch is full.
+  /// - Parameter source: whom the signature came from. A failed batch is taken apart source by source, so that an offender's many bad ones lie together.
+  public mutating func add(_ signature: Signature, over message: RawSpan, by key: PublicKey, source: UInt64 = 0) {
     precondition(items.count < capacity, "the batch is full")
     let s = Scalar(canonical: signature.bytes.second)
-    let k = s == nil ? Scalar() : Verifier.challenge(signature.bytes.first, key, message)
-    items.append(Item(signature: signature, key: key, s: s ?? Scalar(), k: k, z: Scalar(), signer: s == nil ? -1 : 0))
+    var k = Scalar()
+    if s != nil {
+      if isVector && message.byteCount == Hash192.byteCount - 64 {
+        challenged.append(items.count)
+        challenges.begin()
+        challenges.append(signature.bytes.first)
+        challenges.append(key.bytes)
+        challenges.append(message)
+      } else {
+        k = Verifier.challenge(signature.bytes.first, key, message)
+      }
+    }
+    items.append(Item(signature: signature, key: key, s: s ?? Scalar(), k: k, signer: s == nil ? -1 : 0, source: source))
+  }
+
+  private mutating func finishChallenges() {
+    guard !challenged.isEmpty else { return }
+    challenges.finish()
+    for (place, index) in challenged.enumerated() { items[index].k = Scalar(reducing: challenges.digest(place)) }
+    challenges.removeAll()
+    challenged.removeAll(keepingCapacity: true)
   }
 
   /// Writes the verdict of item i to `verdicts[i]`; the batch is empty again.
   public mutating func verify(_ verdicts: inout [Bool]) {
     verdicts.removeAll(keepingCapacity: true)
     for _ in items.indices { verdicts.append(false) }
+    finishChallenges()
     drawCoefficients()
-    decompress()
-    check(0..<live.count, &verdicts)
+    decode()
+    if !live.isEmpty {
+      let all = 0..<live.count
+      let sum = combine(all)
+      if !sum.isSmallOrder { orderBySource() }
+      settle(all, sum, &verdicts)
+      remember(verdicts)
+    }
     items.removeAll(keepingCapacity: true)
     live.removeAll(keepingCapacity: true)
     signers.removeAll(keepingCapacity: true)
     signerIndex.removeAll(keepingCapacity: true)
   }
 
-  /// z = 128 bits of SHA-512(seed || counter || SHA-512(all items) || index / 4): four to a hash.
+  /// A single signature needs none: its coefficient is 1.
   private mutating func drawCoefficients() {
-    var transcript = SHA512Stream()
-    for item in items {
-      transcript.update(item.signature.bytes.first)
-      transcript.update(item.signature.bytes.second)
-      transcript.update(item.key.bytes)
-      transcript.update(item.k.bytes)
-    }
-    let inputs = transcript.finish()
+    guard items.count > 1 else { return }
     batches &+= 1
-    for start in stride(from: 0, to: items.count, by: 4) {
-      var hash = SHA512Stream()
-      hash.update(seed)
-      hash.update(Bytes32(batches, UInt64(truncatingIfNeeded: start), 0, 0))
-      hash.update(inputs.first)
-      hash.update(inputs.second)
-      let drawn = hash.finish()
-      let (a, b) = (drawn.first, drawn.second)
-      let z = [Scalar(a.w0, a.w1), Scalar(a.w2, a.w3), Scalar(b.w0, b.w1), Scalar(b.w2, b.w3)] as InlineArray<4, Scalar>
-      for index in start..<min(start + 4, items.count) {
-        let value = z[index - start]
-        items[index].z = value.isZero ? Scalar(1) : value
-      }
-    }
+    drawing.draw(for: &items, seed: seed, counter: batches)
   }
 
-  /// Decodes the points of all items and builds their tables: one of the two places where a vector kernel takes over.
-  private mutating func decompress() {
-    straus.removeAll()
+  /// Decodes the keys that the cache does not know, then R of all items.
+  private mutating func decode() {
+    combination.removeAll()
     for index in items.indices where items[index].signer >= 0 {
       let key = items[index].key
-      let signer: Int
       if let known = signerIndex[key] {
-        signer = known
-      } else {
-        signer = signers.count
-        let point = Verifier.decodeKey(key)
-        straus.prepare(signer: signer, (point ?? .identity).negated)
-        signers.append(Signer(key: key, isValid: point != nil))
-        signerIndex[key] = signer
-      }
-      guard signers[signer].isValid, let r = Point(decoding: items[index].signature.bytes.first) else {
-        items[index].signer = -1
+        items[index].signer = known
         continue
       }
+      let signer = signers.count
+      let isKnown = cache.map { combination.load(key, from: $0, intoPairAt: slot(signer: signer), pointsOnly: items.count >= Limits.bucketTermsMin) } ?? false
+      signers.append(Signer(key: key, isValid: isKnown, isKnown: isKnown))
+      signerIndex[key] = signer
       items[index].signer = signer
-      straus.prepare(item: index, r.negated)
-      live.append(index)
+      if !isKnown && !Point.isSmallOrder(encoding: key.bytes) { combination.decode(key.bytes, negatedInto: slot(signer: signer)) }
+    }
+    for index in items.indices where items[index].signer >= 0 { combination.decode(items[index].signature.bytes.first, negatedInto: slot(item: index)) }
+    combination.finishDecoding()
+    for index in signers.indices where !signers[index].isKnown { signers[index].isValid = combination.isDecoded(slot(signer: index)) }
+    for index in items.indices where items[index].signer >= 0 {
+      if signers[items[index].signer].isValid, combination.isDecoded(slot(item: index)) {
+        live.append(index)
+      } else {
+        items[index].signer = -1
+      }
     }
   }
 
-  /// Accepts the whole range, or halves it. At most 2n - 1 checks for n items.
-  private mutating func check(_ range: Range<Int>, _ verdicts: inout [Bool]) {
-    if range.isEmpty { return }
-    if isBalanced(range) {
+  /// Accepts a range whose sum has small order; else takes it apart. The sum of the right half is what the left half lacks, so each level costs one
+  /// combination of half of the terms, and n items cost at most n combinations.
+  private mutating func settle(_ range: Range<Int>, _ sum: Point, _ verdicts: inout [Bool]) {
+    if sum.isSmallOrder {
       for position in range { verdicts[live[position]] = true }
     } else if range.count > 1 {
       let middle = range.lowerBound + range.count / 2
-      check(range.lowerBound..<middle, &verdicts)
-      check(middle..<range.upperBound, &verdicts)
+      let left = combine(range.lowerBound..<middle)
+      settle(range.lowerBound..<middle, left, &verdicts)
+      settle(middle..<range.upperBound, sum &- CachedPoint(left), &verdicts)
     }
   }
 
-  /// The multi-scalar check of the prepared terms of a range: the other place where a vector kernel takes over.
-  private mutating func isBalanced(_ range: Range<Int>) -> Bool {
+  /// Before the ranges of a failed batch are made; the sum over all of them does not depend on the order.
+  private mutating func orderBySource() {
+    live.sort { items[$0].source != items[$1].source ? items[$0].source < items[$1].source : $0 < $1 }
+  }
+
+  /// `sum z S B - sum z R - sum z k A` over a range of live items.
+  private mutating func combine(_ range: Range<Int>) -> Point {
     checks += 1
+    combination.removeTerms()
     var base = Scalar()
     for position in range {
       let index = live[position]
       let (z, signer) = (items[index].z, items[index].signer)
-      base = base &+ z &* items[index].s
-      signers[signer].scalar = signers[signer].scalar &+ z &* items[index].k
+      base = base &+ z.times(items[index].s)
+      signers[signer].scalar = signers[signer].scalar &+ z.times(items[index].k)
+      combination.add(z.magnitude, isNegative: z.isNegative, slot: slot(item: index))
       signers[signer].isUsed = true
-      straus.add(item: index, z)
     }
-    straus.add(base: base)
+    combination.add(base: base)
     for signer in signers.indices where signers[signer].isUsed {
-      straus.add(signer: signer, signers[signer].scalar)
+      combination.add(signers[signer].scalar, slot: slot(signer: signer), isPair: signers[signer].isKnown)
       signers[signer].scalar = Scalar()
       signers[signer].isUsed = false
     }
-    return straus.sum().isSmallOrder
+    return combination.sum()
+  }
+
+  /// Gives the cache the new keys of valid signatures that it was asked for before.
+  private mutating func remember(_ verdicts: [Bool]) {
+    guard let cache else { return }
+    var insertions = 0
+    for index in live where verdicts[index] && insertions < Limits.cacheInsertionsPerBatch {
+      let signer = items[index].signer
+      if signers[signer].isKnown || !cache.isSecondSight(signers[signer].key) { continue }
+      combination.store(signers[signer].key, in: cache, fromPairAt: slot(signer: signer))
+      signers[signer].isKnown = true
+      insertions += 1
+    }
   }
 }

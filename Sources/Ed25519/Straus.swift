@@ -1,83 +1,76 @@
 /// Interleaved multiplication of several points (Straus 1964) over signed windows: the doublings are shared, each point has a table of odd multiples.
 enum Straus {
-  /// Entries of a table for windows of `width` bits: the odd multiples 1, 3, ... 2^(width - 1) - 1.
-  @inline(__always) static func tableCount(width: Int) -> Int { 1 &<< (width &- 2) }
-
-  /// Writes the odd multiples of `point` at `offset` of `tables`.
-  static func fill(_ tables: inout [CachedPoint], at offset: Int, count: Int, with point: Point) {
-    let twice = CachedPoint(point.doubled())
-    var multiple = point
-    tables[offset] = CachedPoint(multiple)
-    for index in 1..<count {
-      multiple = multiple &+ twice
-      tables[offset &+ index] = CachedPoint(multiple)
-    }
-  }
-
-  /// The next signed digit of a scalar that is read from the bottom. `position` moves to the digit; 0 means that there is none left.
-  ///
-  /// A digit is odd, below 2^(width - 1) in magnitude, and the next one lies at least `width` bits above it. Scalars are below 2^254.
-  @inline(__always) static func nextDigit(of scalar: Scalar, width: Int, position: inout Int, carry: inout Int) -> Int {
-    while position < 256 {
-      // Bits equal to the carry give a zero digit.
-      if scalar.bits(at: position, count: 1) == carry {
-        position &+= 1
-        continue
-      }
-      let window = scalar.bits(at: position, count: width) &+ carry
-      carry = window &>> (width &- 1)
-      return window &- carry &<< width
-    }
-    return 0
-  }
-
-  /// Window of the generator's table, bits; of a table built for one use.
-  static let baseWidth = 8
-  static let width = 5
   /// Odd multiples of the generator, then of 2^128 times the generator.
   static let baseTables: [CachedPoint] = {
-    let count = tableCount(width: baseWidth)
-    var tables = [CachedPoint](repeating: CachedPoint(.identity), count: 2 * count)
-    fill(&tables, at: 0, count: count, with: .base)
-    var high = Point.base
-    for _ in 0..<128 { high = high.doubled() }
-    fill(&tables, at: count, count: count, with: high)
+    var tables: [CachedPoint] = []
+    tables.reserveCapacity(Term.baseEntryCount)
+    var point = Point.base
+    append(oddMultiplesOf: point, to: &tables)
+    for _ in 0..<128 { point = point.doubled() }
+    append(oddMultiplesOf: point, to: &tables)
     return tables
   }()
+
+  private static func append(oddMultiplesOf point: Point, to tables: inout [CachedPoint]) {
+    let twice = CachedPoint(point.doubled())
+    var multiple = point
+    tables.append(CachedPoint(multiple))
+    for _ in 1..<Term.baseHalfCount {
+      multiple = multiple &+ twice
+      tables.append(CachedPoint(multiple))
+    }
+  }
 
   /// `[s]B + [k]P`.
   static func doubleProduct(_ s: Scalar, _ k: Scalar, _ point: Point) -> Point {
     var baseDigits = InlineArray<256, Int16>(repeating: 0)
     var digits = InlineArray<256, Int16>(repeating: 0)
-    var (position, carry, top) = (0, 0, 0)
-    while case let digit = nextDigit(of: s, width: baseWidth, position: &position, carry: &carry), digit != 0 {
+    var top = 0
+    s.forEachDigit(width: Term.baseWidth) { position, digit in
       baseDigits[position] = Int16(truncatingIfNeeded: digit)
       top = position
-      position &+= baseWidth
     }
-    (position, carry) = (0, 0)
-    while case let digit = nextDigit(of: k, width: width, position: &position, carry: &carry), digit != 0 {
+    k.forEachDigit(width: Term.slotWidth) { position, digit in
       digits[position] = Int16(truncatingIfNeeded: digit)
       top = max(top, position)
-      position &+= width
     }
     var table = InlineArray<8, CachedPoint>(repeating: CachedPoint(point))
     let twice = CachedPoint(point.doubled())
     var multiple = point
-    for index in 1..<8 {
+    for index in 1..<Term.slotEntryCount {
       multiple = multiple &+ twice
       table[index] = CachedPoint(multiple)
     }
-    let baseTable = baseTables
+    let base = baseTables
     var sum = Point.identity
     var row = top
     while row >= 0 {
       let (a, b) = (Int(baseDigits[row]), Int(digits[row]))
       sum = sum.doubled(extended: a | b != 0 || row == 0)
-      if a > 0 { sum = sum &+ baseTable[a &>> 1] } else if a < 0 { sum = sum &- baseTable[(0 &- a) &>> 1] }
-      if b > 0 { sum = sum &+ table[b &>> 1] } else if b < 0 { sum = sum &- table[(0 &- b) &>> 1] }
+      if a > 0 { sum.add(base[a &>> 1]) } else if a < 0 { sum.subtract(base[(0 &- a) &>> 1]) }
+      if b > 0 { sum.add(table[b &>> 1]) } else if b < 0 { sum.subtract(table[(0 &- b) &>> 1]) }
       row &-= 1
     }
     return sum
+  }
+}
+
+extension Scalar {
+  /// Splits a scalar below 2^254 into odd digits below 2^(width - 1) in magnitude, lowest first, each at least `width` bits above the one before.
+  @inline(__always) func forEachDigit(width: Int, _ body: (_ position: Int, _ digit: Int) -> Void) {
+    var (position, carry) = (0, UInt64(0))
+    while position < 256 {
+      // Bits equal to the carry give zero digits.
+      let bits = bits(from: position)
+      let run = (carry == 0 ? bits : ~bits).trailingZeroBitCount
+      if run > 0 {
+        position &+= run
+        continue
+      }
+      let window = bits & (1 &<< UInt64(truncatingIfNeeded: width) &- 1) &+ carry
+      carry = window &>> UInt64(truncatingIfNeeded: width &- 1)
+      body(position, Int(truncatingIfNeeded: window) &- Int(truncatingIfNeeded: carry) &<< width)
+      position &+= width
+    }
   }
 }

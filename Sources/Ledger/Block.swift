@@ -89,6 +89,8 @@ public struct ChainTip: Sendable {
   public let tree: MountainRange
   /// Frontier over the block hashes of the heights below `header.height`.
   public let history: MountainRange
+  /// Sets, parameters, signers and proposals after this block.
+  public let governance: GovernanceState
   /// Ids of this block and of its ancestors that were not final when it was built, each list ascending.
   let recent: [RecentIDs]
 
@@ -107,13 +109,20 @@ public struct ChainTip: Sendable {
     }
   }
 
-  /// A tip whose ancestors are all final. Traps when the frontiers are not those of the header.
-  public init(header: BlockHeader, tree: MountainRange, history: MountainRange) {
+  /// A tip whose ancestors are all final. Traps when the frontiers or the state are not those of the header.
+  public init(header: BlockHeader, tree: MountainRange, history: MountainRange, governance: GovernanceState) {
     precondition(tree.size == header.treeSize && history.size == header.height.rawValue, "the frontiers are those of the header")
-    self.init(header: header, tree: tree, history: history, recent: [])
+    precondition(governance.height == header.height && governance.validators.hash == header.nextValidatorsHash, "the state is that of the header")
+    self.init(header: header, tree: tree, history: history, governance: governance, recent: [])
   }
 
-  init(header: BlockHeader, tree: MountainRange, history: MountainRange, recent: [RecentIDs]) {
+  /// Height 0.
+  public init(genesis header: BlockHeader, governance: GovernanceState) {
+    self.init(header: header, tree: MountainRange(), history: MountainRange(), governance: governance)
+  }
+
+  init(header: BlockHeader, tree: MountainRange, history: MountainRange, governance: GovernanceState, recent: [RecentIDs]) {
+    self.governance = governance
     self.header = header
     hash = header.hash
     self.tree = tree
@@ -137,6 +146,10 @@ public struct Candidate: Sendable {
   /// One per record, in order.
   public let leafHashes: [Digest]
   public let ids: [EventID]
+  /// Events named by redactions that this block approves.
+  public let redactions: [EventID]
+  /// The records of its governance events, concatenated.
+  let governanceRecords: [UInt8]
   let timestamps: [Timestamp]
 
   /// Whether the block holds this event.
@@ -150,6 +163,8 @@ public enum BlockViolation: Error, Hashable, Sendable {
   case bodyLayout
   case chainTag, height, parentHash, timestamp, treeSize, proposer
   case validatorsHash, nextValidatorsHash, parametersHash
+  /// The parameters in force name a version that this program does not know.
+  case protocolVersion(UInt32)
   case eventsRoot, treeRoot, historyRoot
   case tooManyEvents(Int)
   case bodyTooLarge(Int)
@@ -169,8 +184,8 @@ public enum EventViolation: Error, Hashable, Sendable {
   case signerNotAllowed
   /// E5: a validator key signs no application event.
   case signerIsValidator
-  /// E5: governance acts are not supported by this version.
-  case governance
+  /// E5: a governance act that breaks section 9.
+  case governance(GovernanceViolation)
   /// E6
   case outsideWindow
   /// E7

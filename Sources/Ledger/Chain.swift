@@ -9,21 +9,20 @@ public struct Chain: Sendable {
   public let chainTag: ChainTag
   /// The final head.
   public private(set) var tip: ChainTip
-  /// In force for every height: sets do not change in this version.
-  public let validators: ValidatorSet
-  public let parameters: ChainParameters
-  public let signers: SignerRegistry
   public private(set) var window: ReplayWindow
 
   /// The state at `tip`, with an empty replay window: `restoreWindow` fills it from stored entries.
-  public init(tip: ChainTip, validators: ValidatorSet, parameters: ChainParameters, signers: SignerRegistry, seed: UInt64) {
+  public init(tip: ChainTip, seed: UInt64) {
     chainTag = tip.header.chainTag
     self.tip = tip
-    self.validators = validators
-    self.parameters = parameters
-    self.signers = signers
-    window = ReplayWindow(pastWindow: parameters.pastWindow, futureWindow: parameters.futureWindow, seed: seed)
+    // The windows are among the parameters that never change.
+    window = ReplayWindow(pastWindow: tip.governance.parameters.pastWindow, futureWindow: tip.governance.parameters.futureWindow, seed: seed)
   }
+
+  /// In force at the height after the head; of another tip, `tip.governance` knows.
+  public var validators: ValidatorSet { tip.governance.validators }
+  public var parameters: ChainParameters { tip.governance.parameters }
+  public var signers: SignerRegistry { tip.governance.signers }
 
   /// Earliest time of a block whose entries may lie in the replay window of the head.
   public var windowBegin: Timestamp { Timestamp(milliseconds: saturating(tip.header.timestamp.rawValue, parameters.pastWindow + parameters.futureWindow)) }
@@ -39,22 +38,27 @@ public struct Chain: Sendable {
     }
   }
 
-  /// Builds the block of the next height on `parent`. The records were admitted: their rules are checked again by every validator.
-  /// - Throws: `.bodyLayout`, or the violation of a record that cannot be read.
+  /// Builds the block of the next height on `parent`. The records were admitted under the state of an earlier head: the rules that a change of sets,
+  /// parameters or signers can have touched are checked here, all others again by every validator.
+  /// - Throws: `.bodyLayout`; `.event` with the position of the first record that the block cannot hold; `.protocolVersion`.
   public func build(
     on parent: ChainTip, records: [UInt8], timestamp: Timestamp, proposer: PublicKey
   ) throws(BlockViolation) -> Candidate {
-    let offsets = try Block.cut(records, countMax: Int(parameters.eventsPerBlockMax))
+    let state = parent.governance
+    try checkProtocol(state)
+    let offsets = try Block.cut(records, countMax: Int(state.parameters.eventsPerBlockMax))
     var parts = Parts()
     for position in 0..<offsets.count - 1 {
-      do { _ = try parts.append(records.bytes, at: offsets[position]) } catch { throw .event(position: position, .format(error)) }
+      let record: Record
+      do { record = try parts.append(records.bytes, at: offsets[position]) } catch { throw .event(position: position, .format(error)) }
+      if let violation = parts.violation(of: record, records.bytes, at: offsets[position], under: state) { throw .event(position: position, violation) }
     }
     let (tree, history) = frontiers(after: parent, parts.leafHashes)
     let header = BlockHeader(
       eventCount: UInt32(offsets.count - 1), chainTag: chainTag, height: parent.header.height.next, timestamp: timestamp,
       treeSize: tree.size, parentHash: parent.hash, eventsRoot: TreeHash.root(ofLeafHashes: parts.leafHashes), treeRoot: tree.root,
-      historyRoot: history.root, validatorsHash: parent.header.nextValidatorsHash, nextValidatorsHash: validators.hash,
-      parametersHash: parameters.hash, proposer: proposer)
+      historyRoot: history.root, validatorsHash: parent.header.nextValidatorsHash,
+      nextValidatorsHash: state.validatorsAfterNext.hash, parametersHash: state.parametersHash, proposer: proposer)
     return candidate(Block(header: header, body: records, offsets: offsets), on: parent, parts, tree, history)
   }
 
@@ -71,6 +75,7 @@ public struct Chain: Sendable {
       let record: Record
       do { record = try parts.append(block.body.bytes, at: offset) } catch { throw .event(position: position, .format(error)) }
       if let violation = violation(of: record, in: block.header, on: parent) { throw .event(position: position, violation) }
+      if let violation = parts.violation(of: record, block.body.bytes, at: offset, under: parent.governance) { throw .event(position: position, violation) }
       if !isVerified(record.id, record.entry.signature) { unverified.append(position) }
     }
     if let position = firstDuplicate(parts.ids) { throw .event(position: position, .duplicate) }
@@ -96,7 +101,7 @@ public struct Chain: Sendable {
       let leaf = LeafIndex(header.firstLeaf.rawValue + UInt64(position))
       window.insert(id, timestamp: candidate.timestamps[position], leaf: leaf)
     }
-    tip = ChainTip(header: header, tree: candidate.tip.tree, history: candidate.tip.history)
+    tip = ChainTip(header: header, tree: candidate.tip.tree, history: candidate.tip.history, governance: candidate.tip.governance)
     return commit
   }
 }
@@ -107,6 +112,9 @@ extension Chain {
     var leafHashes: [Digest] = []
     var ids: [EventID] = []
     var timestamps: [Timestamp] = []
+    var governance: [GovernanceEvent] = []
+    /// The records of the governance events, concatenated.
+    var governanceRecords: [UInt8] = []
 
     mutating func append(_ body: RawSpan, at offset: Int) throws(FormatError) -> Record {
       let record = try Record(parsing: body, at: offset)
@@ -114,6 +122,26 @@ extension Chain {
       ids.append(record.id)
       timestamps.append(record.entry.statement.timestamp)
       return record
+    }
+
+    /// E4 and E5: the rules that hang on sets, parameters and signers. A valid governance act is noted.
+    mutating func violation(of record: Record, _ body: RawSpan, at offset: Int, under state: GovernanceState) -> EventViolation? {
+      let statement = record.entry.statement
+      if record.hasBody && statement.bodyLength > state.parameters.bodyBytesMax { return .bodyTooLong(statement.bodyLength) }
+      let isValidator = state.validators.index(of: statement.signer) != nil
+      guard statement.contentType.isGovernance else {
+        guard state.signers.allows(statement.signer, at: state.height.next, mode: state.parameters.signerMode) else { return .signerNotAllowed }
+        return isValidator ? .signerIsValidator : nil
+      }
+      guard statement.flags.isEmpty else { return .governance(.flags) }
+      guard isValidator else { return .governance(.signerIsNoValidator) }
+      let content = body.extracting(offset + Entry.byteCount + Record.saltByteCount..<offset + record.byteCount)
+      let act: GovernanceAct
+      do { act = try GovernanceAct(decoding: content, type: statement.contentType) } catch { return .governance(.body(error)) }
+      if let violation = state.violation(of: act) { return .governance(violation) }
+      governance.append(GovernanceEvent(id: record.id, signer: statement.signer, act: act))
+      governanceRecords.append(body.extracting(offset..<offset + record.byteCount))
+      return nil
     }
   }
 
@@ -125,32 +153,38 @@ extension Chain {
 
   private func candidate(_ block: Block, on parent: ChainTip, _ parts: Parts, _ tree: MountainRange, _ history: MountainRange) -> Candidate {
     let recent = parent.recent.filter { $0.height > tip.header.height } + [.init(height: block.header.height, ids: parts.ids.sorted())]
-    let child = ChainTip(header: block.header, tree: tree, history: history, recent: recent)
-    return Candidate(block: block, tip: child, leafHashes: parts.leafHashes, ids: parts.ids, timestamps: parts.timestamps)
+    var state = parent.governance
+    let redactions = state.advance(to: block.header.height, timestamp: block.header.timestamp, parts.governance)
+    let child = ChainTip(header: block.header, tree: tree, history: history, governance: state, recent: recent)
+    return Candidate(
+      block: block, tip: child, leafHashes: parts.leafHashes, ids: parts.ids, redactions: redactions, governanceRecords: parts.governanceRecords,
+      timestamps: parts.timestamps)
   }
 
   private func checkHeader(_ block: Block, on parent: ChainTip) throws(BlockViolation) {
-    let header = block.header
+    let (header, state) = (block.header, parent.governance)
+    try checkProtocol(state)
     guard header.chainTag == chainTag else { throw .chainTag }
     guard header.height == parent.header.height.next else { throw .height }
     guard header.parentHash == parent.hash else { throw .parentHash }
     guard header.timestamp > parent.header.timestamp else { throw .timestamp }
     guard header.treeSize == parent.header.treeSize + UInt64(header.eventCount) else { throw .treeSize }
-    guard header.eventCount <= parameters.eventsPerBlockMax else { throw .tooManyEvents(Int(header.eventCount)) }
-    guard block.body.count <= Int(parameters.blockBytesMax) else { throw .bodyTooLarge(block.body.count) }
+    guard header.eventCount <= state.parameters.eventsPerBlockMax else { throw .tooManyEvents(Int(header.eventCount)) }
+    guard block.body.count <= Int(state.parameters.blockBytesMax) else { throw .bodyTooLarge(block.body.count) }
     guard header.validatorsHash == parent.header.nextValidatorsHash else { throw .validatorsHash }
-    guard header.nextValidatorsHash == validators.hash else { throw .nextValidatorsHash }
-    guard header.parametersHash == parameters.hash else { throw .parametersHash }
-    guard validators.index(of: header.proposer) != nil else { throw .proposer }
+    guard header.nextValidatorsHash == state.validatorsAfterNext.hash else { throw .nextValidatorsHash }
+    guard header.parametersHash == state.parametersHash else { throw .parametersHash }
+    guard state.validators.index(of: header.proposer) != nil else { throw .proposer }
   }
 
+  private func checkProtocol(_ state: GovernanceState) throws(BlockViolation) {
+    guard state.parameters.protocolVersion <= ProtocolVersion.newest else { throw .protocolVersion(state.parameters.protocolVersion) }
+  }
+
+  /// E2, E6 and E7.
   private func violation(of record: Record, in header: BlockHeader, on parent: ChainTip) -> EventViolation? {
     let statement = record.entry.statement
     guard statement.chainTag == chainTag else { return .foreignChain }
-    if record.hasBody && statement.bodyLength > parameters.bodyBytesMax { return .bodyTooLong(statement.bodyLength) }
-    if statement.contentType.isGovernance { return .governance }
-    guard signers.allows(statement.signer, at: header.height, mode: parameters.signerMode) else { return .signerNotAllowed }
-    guard validators.index(of: statement.signer) == nil else { return .signerIsValidator }
     let (time, block) = (statement.timestamp.rawValue, header.timestamp.rawValue)
     guard time + parameters.pastWindow >= block, time <= block + parameters.futureWindow else { return .outsideWindow }
     if window.leaf(of: record.id, timestamp: statement.timestamp) != nil { return .duplicate }

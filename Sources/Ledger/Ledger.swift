@@ -9,7 +9,10 @@
 // * Pure: time comes in as block timestamps, randomness as a seed; no clock, file, lock or unordered iteration.
 // * The replay window is exact: an id is in it or it is not.
 //
-// Limits of this version: validator sets, parameters and signers do not change; governance events (0xF0..0xF5) are refused as invalid.
+// Governance: every tip carries a `GovernanceState`, the set, parameters and signers of the next height with the proposals that may change them.
+// It follows from genesis and the governance events alone, so that a store brings it back at start. Epoch e has the set of its first height:
+// `tip.governance.validators` of the last block before it.
+//
 // That a proposer is entitled to its view is checked by consensus; here it must be in the set.
 //
-// Source: ledger formats, sections 4 to 6.
+// Source: ledger formats, sections 4 to 6, 8 and 9.

@@ -11,6 +11,12 @@ public struct BlockCommit: Sendable {
   /// The entries and bodies were stored as a candidate's: the commit does not write them again.
   public let isStored: Bool
   public let ids: [EventID]
+  /// Events whose salts and bodies are to be deleted from here on.
+  public let redactions: [EventID]
+  /// The records of the governance events, concatenated in leaf order: kept for ever, whatever becomes of the bodies.
+  public let governance: [UInt8]
+  /// The set of the next height, when it is another one than this block's: kept for ever with the block as a handoff.
+  public let nextSet: ValidatorSet?
   /// Completed nodes of the tree of entries and of the tree of block hashes below this height.
   public let treeNodes: NewNodes
   public let historyNodes: NewNodes
@@ -23,6 +29,9 @@ public struct BlockCommit: Sendable {
     self.certificate = certificate
     self.isStored = isStored
     ids = candidate.ids
+    redactions = candidate.redactions
+    governance = candidate.governanceRecords
+    nextSet = block.header.nextValidatorsHash == block.header.validatorsHash ? nil : candidate.tip.governance.validators
     var (tree, treeNodes) = (parent.tree, NewNodes(leafCapacity: candidate.leafHashes.count))
     for hash in candidate.leafHashes { tree.append(leafHash: hash, into: &treeNodes) }
     var (history, historyNodes) = (parent.history, NewNodes(leafCapacity: 1))
@@ -72,6 +81,13 @@ public protocol LedgerStore: AnyObject {
   /// Nodes `range` of a level of the tree of entries, 32 bytes each: the bytes of a tile.
   func nodes(level: Int, range: Range<UInt64>) throws(StoreError) -> [UInt8]
   func height(ofBlock hash: Digest) throws(StoreError) -> Height?
+
+  /// The governance records of blocks from `height` on that have any, ascending, at most `blocksMax` blocks.
+  func governanceRecords(from height: Height, blocksMax: Int) throws(StoreError) -> [(height: Height, records: [UInt8])]
+  /// Encoded next sets of the blocks from `height` on that hand over, ascending, at most `countMax`.
+  func nextSets(from height: Height, countMax: Int) throws(StoreError) -> [(height: Height, set: [UInt8])]
+  /// The encoded next set of the last block below `height` that hands over.
+  func lastNextSet(before height: Height) throws(StoreError) -> (height: Height, set: [UInt8])?
 
   /// Height up to which the index has been built; it follows the head.
   var indexedHeight: Height { get }

@@ -100,6 +100,18 @@ public final class MemoryStore: LedgerStore {
     }
   }
 
+  public func governanceRecords(from height: Height, blocksMax: Int) -> [(height: Height, records: [UInt8])] {
+    blocks.lazy.filter { $0.header.height >= height && !$0.governance.isEmpty }.prefix(blocksMax).map { ($0.header.height, $0.governance) }
+  }
+
+  public func nextSets(from height: Height, countMax: Int) -> [(height: Height, set: [UInt8])] {
+    blocks.lazy.filter { $0.header.height >= height }.compactMap { block in block.nextSet.map { (block.header.height, $0.encoded) } }.prefix(countMax).map { $0 }
+  }
+
+  public func lastNextSet(before height: Height) -> (height: Height, set: [UInt8])? {
+    blocks.last { $0.header.height < height && $0.nextSet != nil }.map { ($0.header.height, $0.nextSet?.encoded ?? []) }
+  }
+
   private func block(_ height: Height) -> BlockCommit? {
     height.rawValue > 0 && height.rawValue <= UInt64(blocks.count) ? blocks[Int(height.rawValue - 1)] : nil
   }

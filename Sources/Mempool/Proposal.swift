@@ -18,6 +18,11 @@ public struct Proposal: Sendable {
     byteCount = 0
   }
 
+  mutating func remove(at position: Int, _ bytes: Int) {
+    slots.remove(at: position)
+    byteCount -= bytes
+  }
+
   mutating func append(_ slot: Int, _ bytes: Int) {
     slots.append(slot)
     byteCount += bytes
@@ -67,6 +72,14 @@ extension EventPool {
       queues.removeSelected(slot)
       retire(slot)
     }
+  }
+
+  /// Takes the event at `position` out of a proposal and drops it as rejected: no block can hold it any more.
+  public func reject(_ position: Int, of proposal: inout Proposal) {
+    let slot = proposal.slots[position]
+    proposal.remove(at: position, Int(slots[slot].byteCount))
+    queues.release([slot]) { slots[$0].signer }
+    drop(slot, .rejected)
   }
 
   /// The proposal was not decided: its events go back to the front of their queues, unless another candidate holds them too.

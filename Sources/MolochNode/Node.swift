@@ -27,6 +27,7 @@ public enum Node {
     do { decision = try BackendDecision(options.backend) } catch { throw NodeFailure(78, "runtime.io_backend: \(error)") }
     if let reason = decision.fallbackReason { log.notice("reactor", "io_uring is refused, epoll takes over", [("reason", reason)]) }
     log.info("reactor", "backend", [("io", "\(decision.kind)")])
+    log.info("ed25519", "path=\(Path.best)")
     let failure: NodeFailure?
     do throws(ReactorError) {
       switch decision.kind {

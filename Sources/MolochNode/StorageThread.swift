@@ -200,9 +200,13 @@ final class StorageSession {
     let tree = try MountainRange(size: head.treeSize, from: store.reader(of: .entries))
     let history = try MountainRange(size: head.height.rawValue, from: store.reader(of: .history))
     var seed = SystemRandomNumberGenerator()
-    var chain = Chain(
-      tip: ChainTip(header: head, tree: tree, history: history), validators: genesis.validators, parameters: genesis.parameters, signers: genesis.signers,
-      seed: seed.next())
+    let governance = try store.governance(from: GovernanceState(genesis: genesis))
+    guard governance.parameters.protocolVersion <= ProtocolVersion.newest else {
+      throw NodeFailure(
+        78, "the chain uses protocol version \(governance.parameters.protocolVersion) from height \(head.height.next.rawValue) on; this program knows "
+          + "\(ProtocolVersion.newest): install a newer release")
+    }
+    var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: seed.next())
     try store.restoreWindow(of: &chain)
     let pending = (try? HomeFile.read(home.data + "/mempool.bin")) ?? []
     return OpenedStore(state: try RestoredState(chain: chain, journal: .records(journal.records), from: store), pending: pending)

@@ -29,6 +29,7 @@ public struct StoreVerification: Sendable {
     var parent = genesis.header
     var tree = MountainRange()
     var history = MountainRange()
+    var governance = GovernanceState(genesis: genesis)
     let head = store.head.height.rawValue
     for height in stride(from: UInt64(1), through: max(1, head), by: 1) where height <= head {
       let header = try store.header(at: Height(height))
@@ -40,7 +41,8 @@ public struct StoreVerification: Sendable {
       history.append(leafHash: TreeHash.leaf(parent.hash.bytes.array.bytes))
       if header.parentHash != parent.hash { damages.append("chain  height \(height)  parent hash  major") }
       if header.historyRoot != history.root { damages.append("chain  height \(height)  history root  major") }
-      try checkCertificate(store, header, genesis)
+      try checkCertificate(store, header, governance)
+      try checkGovernance(store, header, &governance)
       try checkEntries(store, header, entries, &tree)
       if header.treeRoot != tree.root { damages.append("chain  height \(height)  tree root  major") }
       parent = header
@@ -51,15 +53,28 @@ public struct StoreVerification: Sendable {
     if stored != store.head.treeRoot { damages.append("mmr  size \(store.head.treeSize)  the stored levels do not have the root of the head  minor") }
   }
 
-  private mutating func checkCertificate(_ store: RocksLedgerStore, _ header: BlockHeader, _ genesis: Genesis) throws(StoreError) {
+  private mutating func checkCertificate(_ store: RocksLedgerStore, _ header: BlockHeader, _ governance: GovernanceState) throws(StoreError) {
     let bytes = try store.certificate(at: header.height)
     guard let bytes, !bytes.isEmpty else { return }
     do {
-      let certificate = try Certificate(decoding: bytes.bytes, chainTag: genesis.chainTag)
-      try certificate.verifyFinality(of: header, in: genesis.validators, epochLength: genesis.parameters.epochLength)
+      let certificate = try Certificate(decoding: bytes.bytes, chainTag: governance.chainTag)
+      try certificate.verifyFinality(of: header, in: governance.validators, epochLength: governance.parameters.epochLength)
     } catch {
       damages.append("chain  height \(header.height.rawValue)  certificate: \(error)  major")
     }
+  }
+
+  /// Sets and parameters of the header follow from the governance events before it; handoffs are stored.
+  private mutating func checkGovernance(_ store: RocksLedgerStore, _ header: BlockHeader, _ state: inout GovernanceState) throws(StoreError) {
+    let height = header.height
+    if header.validatorsHash != state.validators.hash { damages.append("chain  height \(height.rawValue)  validators_hash  major") }
+    if header.parametersHash != state.parametersHash { damages.append("chain  height \(height.rawValue)  params_hash  major") }
+    if header.nextValidatorsHash != state.validatorsAfterNext.hash { damages.append("chain  height \(height.rawValue)  next_validators_hash  major") }
+    do throws(StoreError) { try store.advance(&state, to: header) } catch { damages.append("chain  height \(height.rawValue)  governance: \(error)  major") }
+    if state.height < height { _ = state.advance(to: height, timestamp: header.timestamp) }
+    let stored = try store.nextSets(from: height, countMax: 1).first
+    let next = stored.flatMap { $0.height == height ? SHA256.hash($0.set) : nil }
+    if (next ?? header.validatorsHash) != header.nextValidatorsHash { damages.append("chain  height \(height.rawValue)  handoff  major") }
   }
 
   private mutating func checkEntries(_ store: RocksLedgerStore, _ header: BlockHeader, _ entries: [UInt8], _ tree: inout MountainRange) throws(StoreError) {

@@ -85,13 +85,12 @@ extension Replica {
     pool.propose(
       eventsMax: Int(parameters.eventsPerBlockMax), bytesMax: Int(parameters.blockBytesMax),
       timestamps: Timestamp(milliseconds: earliest)...Timestamp(milliseconds: time + parameters.futureWindow), into: &proposal)
-    do {
-      let built = try chain.build(on: tip, records: pool.body(of: proposal), timestamp: timestamp, proposer: key.publicKey)
-      insert(BlockTree.Node(candidate: built, held: proposal, began: now.monotonic, storage: .absent))
-      return BlockReference(built.block)
-    } catch {
-      preconditionFailure("the pool holds records that were parsed at admission, and one cannot be read: \(error)")
+    guard let built = pool.block(of: &proposal, on: tip, of: chain, timestamp: timestamp, proposer: key.publicKey) else {
+      pool.release(proposal)
+      return nil
     }
+    insert(BlockTree.Node(candidate: built, held: proposal, began: now.monotonic, storage: .absent))
+    return BlockReference(built.block)
   }
 
   private func storeBody(_ block: BlockReference, _ now: Times, _ effects: inout [ReplicaEffect]) {

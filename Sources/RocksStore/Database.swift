@@ -83,6 +83,42 @@ import Ledger
     return unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: length))
   }
 
+  /// Rows with keys from `begin` on, ascending, at most `countMax`.
+  func rows(_ family: Int, from begin: [UInt8], countMax: Int) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+    try scan(family, begin, isBackward: false, countMax: countMax)
+  }
+
+  /// The last row with a key of at most `end`.
+  func lastRow(_ family: Int, upTo end: [UInt8]) throws(StoreError) -> (key: [UInt8], value: [UInt8])? {
+    try scan(family, end, isBackward: true, countMax: 1).first
+  }
+
+  private func scan(_ family: Int, _ key: [UInt8], isBackward: Bool, countMax: Int) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+    // The iterator lives until the end of this function, and the database longer.
+    let iterator = unsafe rocksdb_create_iterator_cf(database, reads, families[family])
+    defer { unsafe rocksdb_iter_destroy(iterator) }
+    // The key is read during the call.
+    unsafe key.withUnsafeBytes { buffer in
+      let begin = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
+      // The iterator is alive; the library copies the key.
+      if isBackward { unsafe rocksdb_iter_seek_for_prev(iterator, begin, buffer.count) } else { unsafe rocksdb_iter_seek(iterator, begin, buffer.count) }
+    }
+    var rows: [(key: [UInt8], value: [UInt8])] = []
+    while rows.count < countMax, unsafe rocksdb_iter_valid(iterator) != 0 {
+      var (keyLength, valueLength) = (0, 0)
+      // Key and value belong to the iterator and stay until it moves; both are copied here.
+      let key = unsafe rocksdb_iter_key(iterator, &keyLength)
+      let value = unsafe rocksdb_iter_value(iterator, &valueLength)
+      unsafe rows.append(([UInt8](UnsafeRawBufferPointer(start: key, count: keyLength)), [UInt8](UnsafeRawBufferPointer(start: value, count: valueLength))))
+      if isBackward { unsafe rocksdb_iter_prev(iterator) } else { unsafe rocksdb_iter_next(iterator) }
+    }
+    var message: UnsafeMutablePointer<CChar>? = nil
+    // A damaged block ends the walk early: the iterator keeps the reason.
+    unsafe rocksdb_iter_get_error(iterator, &message)
+    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+    return rows
+  }
+
   /// All keys of a family, ascending.
   func keys(_ family: Int) throws(StoreError) -> [[UInt8]] {
     // The iterator lives until the end of this function, and the database longer.

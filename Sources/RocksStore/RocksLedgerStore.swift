@@ -8,7 +8,7 @@ public import Merkle
 /// The store of a node on disk. One per data directory; see the header document for the layout.
 public final class RocksLedgerStore: LedgerStore {
   private static let format = "moloch-data 1"
-  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, candidates = 5 }
+  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, candidates = 5, governance = 6, handoffs = 7 }
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
@@ -32,7 +32,7 @@ public final class RocksLedgerStore: LedgerStore {
     let found = try DirectoryLock.text(path: directory + "/FORMAT", orCreate: Self.format)
     guard found == Self.format else { throw .format(found: found) }
     chain = try Database(
-      path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes", "candidates"], options: options,
+      path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes", "candidates", "governance", "handoffs"], options: options,
       cacheBytes: options.cacheBytes / 4 * 3)
     if let stored = try chain.value(Family.meta, Array("genesis".utf8)) {
       guard let bytes = Bytes32(stored) else { throw .damaged("genesis hash") }
@@ -105,6 +105,8 @@ public final class RocksLedgerStore: LedgerStore {
         batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies)
       }
       batch.put(Family.hashes, block.hash.bytes.array, Self.key(height))
+      if !block.governance.isEmpty { batch.put(Family.governance, Self.key(height), block.governance) }
+      if let next = block.nextSet { batch.put(Family.handoffs, Self.key(height), next.encoded) }
     }
     for row in held where row.height <= height {
       let key = Self.key(row.height, row.hash)
@@ -159,6 +161,23 @@ public final class RocksLedgerStore: LedgerStore {
     guard let value = try chain.value(Family.hashes, hash.bytes.array), value.count == 8 else { return nil }
     return Height(value.bytes.uint64(at: 0))
   }
+
+  // MARK: Governance
+
+  public func governanceRecords(from height: Height, blocksMax: Int) throws(StoreError) -> [(height: Height, records: [UInt8])] {
+    try chain.rows(Family.governance, from: Self.key(height), countMax: blocksMax).map { (self.height(ofKey: $0.key), $0.value) }
+  }
+
+  public func nextSets(from height: Height, countMax: Int) throws(StoreError) -> [(height: Height, set: [UInt8])] {
+    try chain.rows(Family.handoffs, from: Self.key(height), countMax: countMax).map { (self.height(ofKey: $0.key), $0.value) }
+  }
+
+  public func lastNextSet(before height: Height) throws(StoreError) -> (height: Height, set: [UInt8])? {
+    guard height.rawValue > 0, let row = try chain.lastRow(Family.handoffs, upTo: Self.key(Height(height.rawValue - 1))) else { return nil }
+    return (self.height(ofKey: row.key), row.value)
+  }
+
+  private func height(ofKey key: [UInt8]) -> Height { Height(key.count == 8 ? key.bytes.uint64(at: 0) : 0) }
 
   // MARK: The index
 

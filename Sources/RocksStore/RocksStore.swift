@@ -9,6 +9,7 @@
 // * `blocks`: height -> header (320) || certificate. `entries`: height || block hash -> 192 bytes per event. `bodies`: the same -> salts and bodies.
 // * `candidates`: height || block hash -> header, for blocks above the head whose entries and bodies are stored before it is known whether they become
 //   final. Finality writes no body again: the batch that moves the head deletes the rows at and below it, and the losers' entries and bodies.
+// * `governance`: height -> governance records of the block. `handoffs`: height -> next set, for blocks that hand over. Kept for ever.
 //
 // Keys of `data/index/`: event id -> leaf index (8); `head` -> height (8) || block hash (32).
 //

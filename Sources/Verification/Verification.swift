@@ -3,6 +3,8 @@
 /// On the journey of a byte this engine stands between the codec and the pool: it groups the signatures that arrive in one turn of a reactor, checks them
 /// together, and answers a verdict for each. A source that sent a bad signature is checked alone for a while, so that it spoils nobody else's batch.
 ///
+/// Keys of known signers are kept decoded in a bounded cache that several queues may share.
+///
 /// Invariants: pure (time and seed come in as arguments); one verdict for each accepted item; verdicts are those of `Verifier`, whatever the grouping.
 ///
 /// Limits: see `Limits`. Source: performance design, section 3.

@@ -8,7 +8,13 @@ public import Ed25519
   public var isValid: Bool
 }
 
-/// Collects the signatures of one turn and checks them as one natural batch: no waiting for a fuller one.
+/// Collects signatures and checks them as one natural batch.
+///
+/// A reactor verifies at the end of each turn what the turn brought, at most `Limits.batchCountInline`: no waiting for a fuller batch. A helper thread, whose
+/// batches may hold `Ed25519.Limits.batchCountMax`, waits while `isDue` is false: until the batch is full or its oldest item has waited long enough.
+///
+/// What an offender costs: its first bad signature makes one batch of n take at most n combinations more, its bad items lying together so that they take few;
+/// then its signatures are checked alone, on its own time, until its quarantine ends.
 public struct VerificationQueue: ~Copyable {
   private struct Item {
     var token: UInt64
@@ -16,6 +22,10 @@ public struct VerificationQueue: ~Copyable {
   }
 
   private var batch: SignatureBatch
+  private var single: SignatureBatch
+  private let cache: SignerCache
+  /// When the oldest waiting item came, nanoseconds.
+  private var oldest: UInt64 = 0
   private var items: [Item] = []
   private var alone: [Verdict] = []
   private var results: [Bool] = []
@@ -25,9 +35,13 @@ public struct VerificationQueue: ~Copyable {
   /// - Parameters:
   ///   - capacity: items of a turn, 1 to `Ed25519.Limits.batchCountMax`; `Limits.batchCountInline` on a reactor.
   ///   - seed: unpredictable to senders.
-  public init(capacity: Int = Limits.batchCountInline, seed: Bytes32) {
+  ///   - cache: keys of known signers, shared with other queues; nil for one of its own.
+  public init(capacity: Int = Limits.batchCountInline, seed: Bytes32, cache: SignerCache? = nil) {
     self.capacity = capacity
-    batch = SignatureBatch(capacity: capacity, seed: seed)
+    let signers = cache ?? SignerCache(seed: seed)
+    self.cache = signers
+    batch = SignatureBatch(capacity: capacity, seed: seed, cache: signers)
+    single = SignatureBatch(capacity: 1, seed: seed, cache: signers)
     items.reserveCapacity(capacity)
     alone.reserveCapacity(capacity)
     results.reserveCapacity(capacity)
@@ -38,6 +52,11 @@ public struct VerificationQueue: ~Copyable {
   /// Items of them that will be checked together.
   public var batchCount: Int { items.count }
   public var isFull: Bool { count == capacity }
+  /// True when a helper should verify: the queue is full, or an item has waited for `Limits.waitNanosecondsMax`. False for an empty queue.
+  public func isDue(at now: UInt64) -> Bool { isFull || (count > 0 && now >= oldest &+ Limits.waitNanosecondsMax) }
+  /// Look-ups of signers' keys that found them decoded, and those that did not, since the cache was made.
+  public var signerHits: UInt64 { cache.hits }
+  public var signerMisses: UInt64 { cache.misses }
   /// Multi-scalar checks since init, singles of quarantined sources not counted: the cost of bisection.
   public var checks: Int { batch.checks }
 
@@ -51,12 +70,15 @@ public struct VerificationQueue: ~Copyable {
     _ signature: Signature, over message: RawSpan, by key: PublicKey, token: UInt64, source: UInt64, now: UInt64
   ) -> Bool {
     guard !isFull else { return false }
+    if count == 0 { oldest = now }
     if quarantine.contains(source, at: now) {
-      let isValid = Verifier.isValid(signature, over: message, by: key)
+      single.add(signature, over: message, by: key)
+      single.verify(&results)
+      let isValid = results[0]
       if !isValid { quarantine.strike(source, at: now) }
       alone.append(Verdict(token: token, isValid: isValid))
     } else {
-      batch.add(signature, over: message, by: key)
+      batch.add(signature, over: message, by: key, source: source)
       items.append(Item(token: token, source: source))
     }
     return true

@@ -63,7 +63,7 @@ import Testing
     batch.verify(&verdicts)
     #expect(verdicts == (0..<32).map { $0 != offender })
     let checks = batch.checks - before
-    #expect(checks == (offender < 0 ? 1 : 11))
+    #expect(checks == (offender < 0 ? 1 : 6))
   }
   batch.verify(&verdicts)
   #expect(verdicts.isEmpty)

@@ -3,7 +3,6 @@ import Bytes
 import Digests
 public import Ed25519
 public import Ledger
-import Merkle
 
 /// A chain of one validator and a signer of events, for the tests of every target that holds blocks.
 public struct ChainFixture {
@@ -19,8 +18,8 @@ public struct ChainFixture {
       eventCount: 0, chainTag: Self.tag, height: Height(0), timestamp: Timestamp(milliseconds: 1_700_000_000_000), treeSize: 0,
       parentHash: .zero, eventsRoot: .empty, treeRoot: .empty, historyRoot: .empty, validatorsHash: set.hash, nextValidatorsHash: set.hash,
       parametersHash: parameters.hash, proposer: PublicKey(Bytes32()))
-    let tip = ChainTip(header: genesis, tree: MountainRange(), history: MountainRange())
-    chain = Chain(tip: tip, validators: set, parameters: parameters, signers: .empty, seed: 1)
+    let state = GovernanceState(chainID: "test", chainTag: Self.tag, validators: set, parameters: parameters, signers: .empty)
+    chain = Chain(tip: ChainTip(genesis: genesis, governance: state), seed: 1)
   }
 
   public func record(_ sequence: UInt64, at time: UInt64 = 1_700_000_000_000, tag: ChainTag = Self.tag, type: UInt8 = 0, by key: SigningKey? = nil) -> [UInt8] {

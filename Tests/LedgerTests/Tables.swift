@@ -8,6 +8,24 @@ import Merkle
 import Testing
 
 extension ChainFixture {
+  /// A block on the head with these records, whatever the rules say of them.
+  func forge(_ records: [UInt8]) throws -> Block {
+    var header = try build([]).block.header
+    var tree = chain.tip.tree
+    var leaves: [Digest] = []
+    var offset = 0
+    while offset < records.count {
+      leaves.append(TreeHash.leaf(records.bytes.extracting(offset..<offset + Entry.byteCount)))
+      tree.append(leafHash: leaves[leaves.count - 1])
+      offset += Record.length(peeking: records.bytes, at: offset) ?? records.count
+    }
+    header.eventCount = UInt32(leaves.count)
+    header.treeSize += UInt64(leaves.count)
+    header.eventsRoot = TreeHash.root(ofLeafHashes: leaves)
+    header.treeRoot = tree.root
+    return try Block(header: header, body: records)
+  }
+
   func violation(_ header: BlockHeader, _ body: [UInt8], on tip: ChainTip? = nil) -> BlockViolation? {
     var batch = SignatureBatch(capacity: 16, seed: Bytes32(repeating: 3))
     do { _ = try chain.validate(Block(header: header, body: body), on: tip ?? chain.tip, batch: &batch); return nil } catch { return error }
@@ -40,15 +58,19 @@ extension ChainFixture {
   forged[Statement.byteCount + 3] ^= 1
   let table: [(EventViolation, [UInt8])] = [
     (.foreignChain, fixture.record(1, tag: ChainTag(Bytes16()))),
-    (.governance, fixture.record(1, type: 0xF1)),
+    (.governance(.signerIsNoValidator), fixture.record(1, type: 0xF1)),
     (.signerIsValidator, fixture.record(1, by: SigningKey(seed: Bytes32(repeating: 1)))),
     (.outsideWindow, fixture.record(1, at: 1_700_000_001_000 - 86_400_001)),
     (.outsideWindow, fixture.record(1, at: 1_700_000_001_000 + 300_001)),
     (.badSignature, forged),
   ]
   for (violation, record) in table {
-    let block = try fixture.build(record).block
+    let block = try fixture.forge(record)
     #expect(fixture.violation(block.header, block.body) == .event(position: 0, violation))
+  }
+  // What a change of set, parameters or signers can have made invalid since admission is found when a block is built.
+  for (violation, record) in table where [.signerIsValidator, .governance(.signerIsNoValidator)].contains(violation) {
+    #expect(throws: BlockViolation.event(position: 0, violation)) { try fixture.build(record) }
   }
   var altered = try fixture.build(fixture.record(1)).block.body
   let header = try fixture.build(altered).block.header

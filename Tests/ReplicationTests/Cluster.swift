@@ -85,7 +85,9 @@ final class Cluster {
     let head = node.store.head
     let tree = try MountainRange(size: head.treeSize, from: node.store.reader(of: .entries))
     let history = try MountainRange(size: head.height.rawValue, from: node.store.reader(of: .history))
-    var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history), validators: set, parameters: parameters, signers: .empty, seed: 1)
+    let initial = GovernanceState(chainID: "test", chainTag: head.chainTag, validators: set, parameters: parameters, signers: .empty)
+    let governance = try node.store.governance(from: initial)
+    var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: 1)
     try node.store.restoreWindow(of: &chain)
     var limits = PoolLimits()
     limits.eventsMax = 4000

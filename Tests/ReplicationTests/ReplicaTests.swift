@@ -34,8 +34,9 @@ private final class Bench {
     let head = self.store.head
     let tree = try MountainRange(size: head.treeSize, from: self.store.reader(of: .entries))
     let history = try MountainRange(size: head.height.rawValue, from: self.store.reader(of: .history))
-    var chain = Chain(
-      tip: ChainTip(header: head, tree: tree, history: history), validators: set, parameters: parameters, signers: .empty, seed: 1)
+    let initial = GovernanceState(chainID: "test", chainTag: genesis.chainTag, validators: set, parameters: parameters, signers: .empty)
+    let governance = try self.store.governance(from: initial)
+    var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: 1)
     try self.store.restoreWindow(of: &chain)
     var limits = PoolLimits()
     limits.eventsMax = 5000
@@ -62,12 +63,12 @@ private final class Bench {
   }
 
   /// Admits a fresh event; signatures are the API's business and are not looked at here.
-  func admit() -> EventID {
+  func admit(by signer: PublicKey? = nil) -> EventID {
     sequence += 1
     let blob = [UInt8](repeating: 1, count: 16) + Array("body \(sequence)".utf8)
     let statement = Statement(
       flags: [], contentType: .opaque, bodyLength: UInt32(blob.count - 16), timestamp: Timestamp(milliseconds: now.milliseconds), stream: 1,
-      sequence: sequence, chainTag: genesis.chainTag, signer: PublicKey(Bytes32(repeating: UInt8(sequence % 5))), bodyDigest: SHA256.hash(blob))
+      sequence: sequence, chainTag: genesis.chainTag, signer: signer ?? PublicKey(Bytes32(repeating: UInt8(sequence % 5))), bodyDigest: SHA256.hash(blob))
     let record = Entry(statement: statement, signature: Signature(Bytes64())).encoded + blob
     let id = EventID(SHA256.hash(statement.encoded))
     _ = replica.pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: now)
@@ -116,6 +117,22 @@ private final class Bench {
     }
     let root = try naive.root(ofSize: bench.store.head.treeSize)
     #expect(root == bench.store.head.treeRoot)
+  }
+
+  /// As when a signer has become a validator since its events were admitted.
+  @Test func anEventThatNoBlockCanHoldAnyMoreIsRejectedAndTheOthersGoOn() throws {
+    let bench = try Bench()
+    var good: [EventID] = [], bad: [EventID] = []
+    for _ in 0..<5 {
+      good.append(bench.admit())
+      bad.append(bench.admit(by: Bench.key.publicKey))
+    }
+    bench.collect()
+    bench.advance(milliseconds: 100)
+    try bench.persist()
+    #expect(Set(bench.finals.flatMap(\.ids)) == Set(good))
+    #expect(bad.allSatisfy { bench.replica.pool.fate(of: $0) == .rejected })
+    #expect(bench.replica.pool.load.events == 0)
   }
 
   @Test func nothingIsReportedBeforeItIsDurableAndDecisionsWaitForTheDisk() throws {

@@ -58,3 +58,43 @@ private func turn(_ queue: inout VerificationQueue, now: UInt64, isOffending: Bo
   let count = queue.count
   #expect(count == 0)
 }
+
+/// A helper waits for a fuller batch, but not long.
+@Test func aHelperIsDueWhenFullOrAfterTheWait() {
+  var queue = VerificationQueue(capacity: 2, seed: Bytes32(repeating: 5))
+  let key = SigningKey(seed: Bytes32(repeating: 3))
+  let message: [UInt8] = [1]
+  let signature = key.sign(message.bytes)
+  var verdicts: [Verdict] = []
+  for _ in 0..<3 {
+    let empty = queue.isDue(at: .max)
+    _ = queue.enqueue(signature, over: message.bytes, by: key.publicKey, token: 1, source: 0, now: 100)
+    let early = queue.isDue(at: 99 + Verification.Limits.waitNanosecondsMax), late = queue.isDue(at: 100 + Verification.Limits.waitNanosecondsMax)
+    _ = queue.enqueue(signature, over: message.bytes, by: key.publicKey, token: 2, source: 0, now: 101)
+    let full = queue.isDue(at: 101)
+    #expect([empty, early, late, full] == [false, false, true, true])
+    queue.verify(now: 102, into: &verdicts)
+  }
+  // Three batches with one signer: unknown in the first, whose second signature made it known.
+  let (hits, misses) = (queue.signerHits, queue.signerMisses)
+  #expect(hits == 2 && misses == 1)
+}
+
+/// Many bad signatures of one source among many good ones take few combinations: they are taken apart together.
+@Test func theBadOnesOfOneSourceLieTogether() {
+  var queue = VerificationQueue(capacity: 32, seed: Bytes32(repeating: 5))
+  let key = SigningKey(seed: Bytes32(repeating: 3))
+  for token in 0..<32 as Range<UInt64> {
+    let message = [UInt8(token)]
+    // Every fourth comes from source 0 and is bad.
+    let signed: [UInt8] = token % 4 == 0 ? [77] : message
+    _ = queue.enqueue(key.sign(signed.bytes), over: message.bytes, by: key.publicKey, token: token, source: token % 4, now: 0)
+  }
+  var verdicts: [Verdict] = []
+  queue.verify(now: 0, into: &verdicts)
+  let isRight = verdicts.map { $0.isValid == ($0.token % 4 != 0) }
+  #expect(isRight.count == 32 && !isRight.contains(false))
+  // All, the halves and quarters around source 0, and what tells its eight from each other.
+  let checks = queue.checks
+  #expect(checks == 1 + 2 + 7)
+}

@@ -1,0 +1,120 @@
+import Bytes
+import CEd25519
+
+/// The tables of a batch for the AVX-512 IFMA kernels. What the kernels are given is checked here; they check nothing.
+@safe final class VectorTerms {
+  /// Entries as `Term` numbers them, then the buckets; owned until deinit.
+  private let tables: UnsafeMutablePointer<UInt64>
+  private let buckets: UnsafeMutablePointer<UInt64>
+  private let slotCount: Int
+  private static let entryWords = CED25519_ENTRY_WORDS
+
+  /// Traps on a processor that cannot run the kernels.
+  init(slots: Int) {
+    precondition(Path.ifma.isAvailable, "this processor has no AVX-512 IFMA")
+    slotCount = slots
+    let count = Term.entry(slot: slots) * Self.entryWords
+    let bucketWords = 2 * (CED25519_BUCKETS + 1) * Self.entryWords
+    // All words are initialised before a kernel reads them. Lines of 64 bytes are not split by a register.
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 8 * (count + bucketWords), alignment: 64)
+    unsafe tables = memory.initializeMemory(as: UInt64.self, repeating: 0, count: count + bucketWords)
+    unsafe buckets = tables + count
+    for (index, point) in Straus.baseTables.enumerated() {
+      for (value, element) in [point.sum, point.difference, point.doubleZ, point.product].enumerated() {
+        // Y - X comes first in the kernels' order.
+        let place = value < 2 ? 1 - value : value
+        for (limb, word) in [element.l0, element.l1, element.l2, element.l3, element.l4].enumerated() {
+          unsafe tables[index * Self.entryWords + 4 * limb + place] = word
+        }
+      }
+    }
+  }
+
+  deinit {
+    // Plain bits, owned by this object alone.
+    unsafe UnsafeMutableRawPointer(tables).deallocate()
+  }
+
+  private func checkedEntry(_ slot: Int) -> Int32 {
+    precondition(slot >= 0 && slot < slotCount, "a slot of this batch")
+    return Int32(Term.entry(slot: slot))
+  }
+
+  /// Decodes points and puts their negatives into slots.
+  /// - Parameters:
+  ///   - encodings: four little-endian words each.
+  ///   - slots: one for each encoding.
+  ///   - valid: 1 or 0 for each; it has as many places.
+  func decode(_ encodings: [UInt64], negatedInto slots: [Int32], _ valid: inout [UInt8]) {
+    precondition(encodings.count == 4 * slots.count && valid.count == slots.count, "four words and a place for each point")
+    var entries: [Int32] = []
+    entries.reserveCapacity(slots.count)
+    for slot in slots { entries.append(checkedEntry(Int(slot))) }
+    // The counts agree and every entry lies inside the tables.
+    unsafe encodings.withUnsafeBufferPointer { words in
+      unsafe entries.withUnsafeBufferPointer { places in
+        unsafe valid.withUnsafeMutableBufferPointer { answers in
+          unsafe ced25519_decode(words.baseAddress, places.count, tables, places.baseAddress, answers.baseAddress)
+        }
+      }
+    }
+  }
+
+  /// Fills the tables of slots from their first entries.
+  func fill(_ slots: [Int32]) {
+    var entries: [Int32] = []
+    entries.reserveCapacity(slots.count)
+    for slot in slots { entries.append(checkedEntry(Int(slot))) }
+    // Every entry lies inside the tables, with the rest of its slot.
+    unsafe entries.withUnsafeBufferPointer { places in unsafe ced25519_fill(tables, places.baseAddress, places.count) }
+  }
+
+  /// Puts 2^128 times the point of a slot into the next slot, and fills that one's table.
+  func raise(_ slot: Int) {
+    _ = checkedEntry(slot + 1)
+    // Both slots were checked.
+    unsafe ced25519_raise(tables, checkedEntry(slot))
+  }
+
+  /// Lends the bytes of two slots that follow each other.
+  func withBytes<Result>(ofPairAt slot: Int, _ body: (UnsafeMutableRawBufferPointer) -> Result) -> Result {
+    _ = checkedEntry(slot + 1)
+    let start = Int(checkedEntry(slot)) * Self.entryWords
+    // Both slots were checked; entries are plain bits.
+    return unsafe body(UnsafeMutableRawBufferPointer(start: tables + start, count: SignerCache.entryByteCount))
+  }
+
+  /// Interleaved multiplication over filled tables.
+  func sum(_ rows: borrowing DigitRows) -> Point {
+    let (heads, digits, top) = (rows.heads, rows.digits, rows.top)
+    // Digits come from `DigitRows`, whose windows are those of the tables; the lists end with -1.
+    return unsafe extended { out in
+      unsafe heads.withUnsafeBufferPointer { h in
+        unsafe digits.withUnsafeBufferPointer { d in unsafe ced25519_straus(out, tables, h.baseAddress, d.baseAddress, Int32(top)) }
+      }
+    }
+  }
+
+  /// Multiplication by buckets; see `PortableTerms`.
+  func sum(_ entries: [Int32], longCount: Int, _ digits: [Int16]) -> Point {
+    precondition(digits.count == 16 * (entries.count + longCount), "16 digits for each term and 16 more for a long one")
+    // The counts agree, digits are at most 128 in magnitude, and entries are slots'.
+    return unsafe extended { out in
+      unsafe entries.withUnsafeBufferPointer { e in
+        unsafe digits.withUnsafeBufferPointer { d in
+          unsafe ced25519_buckets(out, tables, e.baseAddress, longCount, e.count, d.baseAddress, buckets)
+        }
+      }
+    }
+  }
+
+  /// The point that a kernel writes.
+  private func extended(_ kernel: (UnsafeMutablePointer<UInt64>) -> Void) -> Point {
+    var words = InlineArray<20, UInt64>(repeating: 0)
+    var span = words.mutableSpan
+    // 20 words of this frame, which outlive the call.
+    unsafe span.withUnsafeMutableBufferPointer { buffer in unsafe kernel(buffer.baseAddress.unsafelyUnwrapped) }
+    func element(_ value: Int) -> FieldElement { FieldElement(words[value], words[4 + value], words[8 + value], words[12 + value], words[16 + value]).carried }
+    return Point(x: element(0), y: element(1), z: element(2), t: element(3))
+  }
+}

@@ -1,0 +1,84 @@
+public import Audit
+public import Ed25519
+
+/// A valid governance event of a block.
+public struct GovernanceEvent: Sendable {
+  public let id: EventID
+  public let signer: PublicKey
+  public let act: GovernanceAct
+
+  public init(id: EventID, signer: PublicKey, act: GovernanceAct) {
+    self.id = id
+    self.signer = signer
+    self.act = act
+  }
+}
+
+/// A proposal that is neither approved nor lapsed.
+public struct OpenProposal: Hashable, Sendable {
+  public let id: EventID
+  public let signer: PublicKey
+  /// Of its block.
+  public let height: Height
+  public let timestamp: Timestamp
+  public let act: GovernanceAct
+  /// Keys whose latest decision is to approve, ascending; keys that have left the set stay, and count when they come back.
+  public internal(set) var approvals: [PublicKey]
+  /// Power of the approvals in the set in force.
+  var power: UInt64
+
+  /// The epoch from which it would hold; nil for acts that take effect with their approval.
+  var effectiveEpoch: Epoch? { act.effectiveEpoch }
+
+  mutating func decide(_ verdict: GovernanceDecision.Verdict, by key: PublicKey) {
+    let place = approvals.firstIndex { $0 >= key } ?? approvals.endIndex
+    let isThere = place < approvals.endIndex && approvals[place] == key
+    switch verdict {
+    case .approve: if !isThere { approvals.insert(key, at: place) }
+    case .withdraw: if isThere { approvals.remove(at: place) }
+    }
+  }
+
+  mutating func weigh(in set: ValidatorSet) {
+    power = approvals.reduce(0) { $0 + (set.index(of: $1).map { set.validators[$0].power } ?? 0) }
+  }
+}
+
+/// An approved change of the set or of the parameters, waiting for its epoch.
+public struct ScheduledChange: Hashable, Sendable {
+  public let id: EventID
+  public let effectiveEpoch: Epoch
+  public let act: GovernanceAct
+}
+
+extension GovernanceAct {
+  /// Of a proposal of a set or of parameters.
+  var effectiveEpoch: Epoch? {
+    switch self {
+    case .proposeValidators(let proposal): proposal.effectiveEpoch
+    case .proposeParameters(let proposal): proposal.effectiveEpoch
+    case .decide, .proposeSigners, .proposeRedaction, .recordPrune: nil
+    }
+  }
+
+  var isProposal: Bool {
+    switch self {
+    case .proposeValidators, .proposeSigners, .proposeRedaction, .proposeParameters: true
+    case .decide, .recordPrune: false
+    }
+  }
+}
+
+/// The rule of section 9 that a governance event breaks.
+public enum GovernanceViolation: Error, Hashable, Sendable {
+  /// Governance events are inline, not encrypted and not attested by a gateway.
+  case flags
+  case signerIsNoValidator
+  case body(FormatError)
+  /// Not exactly the newcomers of the next set accept, or an acceptance is not theirs.
+  case acceptances
+  /// A validator is named as the chain is.
+  case name
+  /// Epoch length, windows and signer mode never change.
+  case fixedParameters
+}
