@@ -103,17 +103,18 @@ private final class TestChain: Sendable {
 
   func replica(eventsMax: Int) throws -> Replica {
     let store = MemoryStore(genesis: genesis.header)
-    let chain = Chain(
-      tip: ChainTip(
-        header: store.head, tree: try MountainRange(size: 0, from: store.reader(of: .entries)), history: try MountainRange(size: 0, from: store.reader(of: .history))),
-      validators: genesis.validators, parameters: genesis.parameters, signers: genesis.signers, seed: 1)
+    let tree = try MountainRange(size: 0, from: store.reader(of: .entries)), history = try MountainRange(size: 0, from: store.reader(of: .history))
+    let initial = GovernanceState(
+      chainID: genesis.chainID, chainTag: genesis.chainTag, validators: genesis.validators, parameters: genesis.parameters, signers: genesis.signers)
+    let governance = try store.governance(from: initial)
+    let chain = Chain(tip: ChainTip(header: store.head, tree: tree, history: history, governance: governance), seed: 1)
     var limits = PoolLimits()
     limits.eventsMax = eventsMax
     limits.bytesMax = 1 << 30
     limits.perSignerPercent = 100
     return Replica(
-      chain: chain, pool: EventPool(limits: limits, seed: 9), key: key, view: View(0), boundary: genesis.header.hash, records: [],
-      options: .init(chainTag: genesis.chainTag), now: Instant(milliseconds: 1))
+      try RestoredState(chain: chain, journal: .records([]), from: store), pool: EventPool(limits: limits, seed: 9), key: key,
+      options: Replica.Options(machine: .init(chainTag: genesis.chainTag), origin: "test/chain", seed: Bytes32(repeating: 5)), now: Instant(milliseconds: 1))
   }
 
   /// Messages for `count` requests or events, and a tenth in front to warm up.
