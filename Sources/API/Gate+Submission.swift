@@ -190,16 +190,15 @@ extension Gate {
   private func refusal(_ statement: Statement, hasBody: Bool) -> (ErrorCode, StaticString)? {
     guard statement.chainTag == chain.genesis.chainTag else { return (.invalidEvent, "wrong_chain") }
     if hasBody && statement.bodyLength > chain.parameters.bodyBytesMax { return (.eventTooLarge, "bad_length") }
-    if statement.contentType.isGovernance { return (.invalidEvent, "bad_governance") }
     guard statement.contentType.isAssigned else { return (.invalidEvent, "bad_content_type") }
     if statement.flags.contains(.gatewayAttested) { return (.invalidEvent, "gateway_flag") }
     let now = wallMilliseconds, time = statement.timestamp.rawValue
     guard time + chain.parameters.pastWindow >= now, time <= now + chain.parameters.futureWindow else { return (.invalidEvent, "timestamp_window") }
     guard let replica else { return (.notReady, "starting") }
     let height = replica.durable.header.height.next
-    guard chain.genesis.signers.allows(statement.signer, at: height, mode: chain.parameters.signerMode),
-      chain.genesis.validators.index(of: statement.signer) == nil
-    else { return (.signerNotAllowed, "signer") }
+    let isValidator = replica.chain.validators.index(of: statement.signer) != nil
+    if statement.contentType.isGovernance { return isValidator && statement.flags.isEmpty ? nil : (.invalidEvent, "bad_governance") }
+    guard !isValidator, replica.chain.signers.allows(statement.signer, at: height, mode: chain.parameters.signerMode) else { return (.signerNotAllowed, "signer") }
     return nil
   }
 
@@ -231,6 +230,7 @@ extension Gate {
     let body = sessions[slot].body
     let span = body.bytes.extracting(sessions[slot].results[index].range)
     guard let statement = try? Statement(decoding: span) else { return .refused(.invalidEvent, "bad_tag") }
+<<<<<<< HEAD
     let admission = replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now)
     if case .accepted = admission { counters[0].accepted += 1 }
     return outcome(of: admission)
@@ -271,6 +271,19 @@ extension Gate {
     if !entered.isEmpty { pool.collect(now: loop.now) }
     for index in sessions[slot].results.indices where !sessions[slot].results[index].isRefused {
       sessions[slot].results[index].outcome = .refused(.conflict, "atomic")
+=======
+    if statement.contentType.isGovernance {
+      guard let record = try? Record(parsing: span), replica.chain.violation(of: record, in: span) == nil else { return .refused(.invalidEvent, "bad_governance") }
+    }
+    switch replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now) {
+    case .accepted:
+      statistics.accepted += 1
+      return .pending
+    case .duplicate: return .duplicatePending
+    case .full: return .refused(.mempoolFull, "mempool_full")
+    case .signerQuota: return .refused(.mempoolFull, "signer_quota")
+    case .sequenceConflict: return .refused(.sequenceConflict, "seq")
+>>>>>>> main
     }
   }
 

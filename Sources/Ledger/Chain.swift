@@ -87,6 +87,13 @@ public struct Chain: Sendable {
     return candidate(block, on: parent, parts, tree, history)
   }
 
+  /// Whether sets, parameters and signers let the record at `offset` into the block after the head: what admission asks once the signature is accepted,
+  /// because a governance act may hold further signatures.
+  public func violation(of record: Record, in bytes: RawSpan, at offset: Int = 0) -> EventViolation? {
+    var parts = Parts()
+    return parts.violation(of: record, bytes, at: offset, under: tip.governance)
+  }
+
   /// Makes a candidate on the head final.
   /// - Parameters:
   ///   - certificate: the encoded finality certificate; empty when a descendant carries it.

@@ -87,6 +87,12 @@ extension Replica {
         continue
       }
       let bytes = backlog[item.message].bytes
+      // What one node admits another may find invalid, when their heads differ: that is nobody's fault.
+      if item.statement.contentType.isGovernance {
+        guard let record = try? Record(parsing: bytes.bytes, at: item.range.lowerBound),
+          chain.violation(of: record, in: bytes.bytes, at: item.range.lowerBound) == nil
+        else { continue }
+      }
       let admission = pool.admit(bytes.bytes.extracting(item.range), id: item.id, statement: item.statement, reactor: 0, now: now.monotonic)
       guard case .accepted(let event) = admission, peers.first(where: { $0.link == peer })?.validator != nil else { continue }
       unrelayed.insert(event)
@@ -96,12 +102,13 @@ extension Replica {
   /// The chain's rules for an event that do not need its signature, as far as they can be told before its block.
   private func isAdmissible(_ record: Record, _ wall: Timestamp) -> Bool {
     let statement = record.entry.statement
-    guard statement.chainTag == chain.chainTag, statement.contentType.isAssigned, !statement.contentType.isGovernance else { return false }
+    guard statement.chainTag == chain.chainTag, statement.contentType.isAssigned else { return false }
     guard !record.hasBody || statement.bodyLength <= chain.parameters.bodyBytesMax else { return false }
     let time = statement.timestamp.rawValue
     guard time + chain.parameters.pastWindow >= wall.rawValue, time <= wall.rawValue + chain.parameters.futureWindow else { return false }
-    return chain.signers.allows(statement.signer, at: chain.tip.header.height.next, mode: chain.parameters.signerMode)
-      && chain.validators.index(of: statement.signer) == nil
+    let isValidator = chain.validators.index(of: statement.signer) != nil
+    if statement.contentType.isGovernance { return isValidator && statement.flags.isEmpty }
+    return !isValidator && chain.signers.allows(statement.signer, at: chain.tip.header.height.next, mode: chain.parameters.signerMode)
   }
 
   // MARK: Order
