@@ -230,10 +230,17 @@ extension Gate {
     let body = sessions[slot].body
     let span = body.bytes.extracting(sessions[slot].results[index].range)
     guard let statement = try? Statement(decoding: span) else { return .refused(.invalidEvent, "bad_tag") }
-<<<<<<< HEAD
+    guard isLawful(statement, span, replica) else { return .refused(.invalidEvent, "bad_governance") }
     let admission = replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now)
     if case .accepted = admission { counters[0].accepted += 1 }
     return outcome(of: admission)
+  }
+
+  /// Whether a governance act is one that the chain would take now; every other event is.
+  private func isLawful(_ statement: Statement, _ span: RawSpan, _ replica: Replica) -> Bool {
+    guard statement.contentType.isGovernance else { return true }
+    guard let record = try? Record(parsing: span) else { return false }
+    return replica.chain.violation(of: record, in: span) == nil
   }
 
   private func outcome(of admission: Admission) -> SubmissionResult.Outcome {
@@ -248,7 +255,8 @@ extension Gate {
 
   /// Admits all records of an atomic batch, or none: events enter the pool one by one and are passed on together, or withdrawn.
   private func admitTogether(_ slot: Int, _ loop: Loop) {
-    guard let pool = replica?.pool else { return }
+    guard let replica else { return }
+    let pool = replica.pool
     let body = sessions[slot].body
     var entered: [EventHandle] = []
     var isRefused = sessions[slot].results.contains { $0.isRefused }
@@ -256,6 +264,11 @@ extension Gate {
       guard case .verified = sessions[slot].results[index].outcome, let id = sessions[slot].results[index].id else { continue }
       let span = body.bytes.extracting(sessions[slot].results[index].range)
       guard let statement = try? Statement(decoding: span) else { continue }
+      guard isLawful(statement, span, replica) else {
+        sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_governance")
+        isRefused = true
+        continue
+      }
       let admission = pool.enter(span, id: id, statement: statement, reactor: 0, now: loop.now)
       sessions[slot].results[index].outcome = outcome(of: admission)
       if case .accepted(let handle) = admission { entered.append(handle) }
@@ -271,19 +284,6 @@ extension Gate {
     if !entered.isEmpty { pool.collect(now: loop.now) }
     for index in sessions[slot].results.indices where !sessions[slot].results[index].isRefused {
       sessions[slot].results[index].outcome = .refused(.conflict, "atomic")
-=======
-    if statement.contentType.isGovernance {
-      guard let record = try? Record(parsing: span), replica.chain.violation(of: record, in: span) == nil else { return .refused(.invalidEvent, "bad_governance") }
-    }
-    switch replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now) {
-    case .accepted:
-      statistics.accepted += 1
-      return .pending
-    case .duplicate: return .duplicatePending
-    case .full: return .refused(.mempoolFull, "mempool_full")
-    case .signerQuota: return .refused(.mempoolFull, "signer_quota")
-    case .sequenceConflict: return .refused(.sequenceConflict, "seq")
->>>>>>> main
     }
   }
 
