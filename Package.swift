@@ -20,6 +20,7 @@ let package = Package(
     .executable(name: "moloch-load", targets: ["moloch-load"]),
     // For the nested packages `Benchmarks` and `.ci/fuzz-targets`; nobody else builds it.
     .library(name: "MolochEngines", targets: ["Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Mempool", "Ledger", "RocksStore"]),
+    .executable(name: "moloch-sim", targets: ["moloch-sim"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -32,6 +33,7 @@ let package = Package(
     .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CToml"),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CEd25519"),
 
     // 1 pure: bytes, queues between threads, time and chance as values
@@ -39,7 +41,8 @@ let package = Package(
     .target(name: "Lanes", swiftSettings: strict),
     .target(name: "Ambient", swiftSettings: strict),
 
-    // 2 pure: hashes, what an operator sets
+    // 2 pure: counters, hashes, what an operator sets
+    .target(name: "Metrics", dependencies: ["Lanes"], swiftSettings: strict),
     .target(name: "Digests", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
     .target(name: "Configuration", dependencies: ["CToml"], swiftSettings: strict),
 
@@ -54,13 +57,16 @@ let package = Package(
     .target(name: "Audit", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON"], swiftSettings: strict),
 
     // 5 pure: the engines
-    .target(name: "Verification", dependencies: ["Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient"], swiftSettings: strict),
-    .target(name: "Mempool", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
+    .target(name: "Verification", dependencies: ["Metrics", "Bytes", "Digests", "Audit", "Ed25519", "Lanes", "Ambient"], swiftSettings: strict),
+    .target(name: "Mempool", dependencies: ["Metrics", "Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
     .target(name: "Consensus", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),
     .target(name: "Ledger", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle"], swiftSettings: strict),
 
     // 6 pure: the replica composes the engines
     .target(name: "Replication", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
+
+    // 7 pure: whole clusters from one seed
+    .target(name: "Simulation", dependencies: ["Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger", "Replication"], swiftSettings: strict),
 
     // E effectful: sockets and disk
     .target(name: "Reactor", dependencies: ["CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
@@ -69,14 +75,16 @@ let package = Package(
 
     // S: the service on the reactor
     .target(name: "Peering", dependencies: ["Bytes", "Ambient", "Digests", "Ed25519", "JSON", "PeerWire", "TLS", "Reactor"], swiftSettings: strict),
-    .target(name: "API", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Consensus", "Replication"], swiftSettings: strict),
+    .target(name: "API", dependencies: ["Metrics", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Consensus", "Replication"], swiftSettings: strict),
 
     // N: the composition; the only place that knows everything
-    .target(name: "MolochNode", dependencies: ["Peering", "PeerWire", "TLS", "CLinux", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
+    .target(name: "MolochNode", dependencies: ["Peering", "PeerWire", "TLS", "CZlib", "Metrics", "CLinux", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
 
     // X: the executables
-    .executableTarget(name: "moloch", dependencies: ["Peering", "MolochNode", "Configuration", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
+    .executableTarget(name: "moloch", dependencies: ["Ambient", "Peering", "MolochNode", "Configuration", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
     .executableTarget(name: "moloch-load", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", "Reactor", "Ambient", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: strict),
+
+    .executableTarget(name: "moloch-sim", dependencies: ["Simulation", "Digests", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
 
     // Tests mirror the targets; ProcessTests run the real binaries
     .target(name: "CAllocations", path: "Tests/CAllocations"),
@@ -84,6 +92,7 @@ let package = Package(
     .testTarget(name: "LanesTests", dependencies: ["Lanes"], swiftSettings: strict),
     .testTarget(name: "AmbientTests", dependencies: ["Ambient"], swiftSettings: strict),
     .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
+    .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: strict),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
     .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "CEd25519", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
@@ -102,8 +111,9 @@ let package = Package(
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "RocksStoreTests", dependencies: ["LedgerFixtures", "RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
     .testTarget(name: "APITests", dependencies: ["API", "CAllocations", "Consensus", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
-    .testTarget(name: "MolochNodeTests", dependencies: ["MolochNode", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
+    .testTarget(name: "MolochNodeTests", dependencies: ["Metrics", "MolochNode", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
     .testTarget(name: "ConformanceTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "Audit"], resources: [.copy("Vectors")], swiftSettings: strict),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Bytes", "Digests", "Ed25519", "Audit", "Ambient", "Consensus"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(name: "ProcessTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit"], exclude: ["Independent"], swiftSettings: strict),
   ]

@@ -1,6 +1,8 @@
 public import Audit
 public import Digests
 public import Ed25519
+public import Replication
+import Metrics
 
 /// What never changes while the node runs.
 public struct ChainFacts: Sendable {
@@ -58,6 +60,10 @@ public struct Publication: Sendable {
 public struct Surroundings: Sendable {
   public var publication: Publication?
   public var indexedHeight: UInt64 = 0
+  /// Peers past the handshake.
+  public var peerCount = 0
+  /// Nil before the store is open.
+  public var sync: SyncFacts?
   public var uptimeSeconds: UInt64 = 0
   /// The store refuses writes: the reason for people.
   public var readOnlyReason: String?
@@ -76,7 +82,7 @@ public struct Surroundings: Sendable {
 
 /// Counters of the gate; the driver copies them into the metrics.
 public struct GateStatistics: Sendable {
-  public static let latencyBoundsMilliseconds: [UInt64] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000]
+  public static let latencyBoundsMilliseconds: [UInt64] = APIMetrics.latencyBoundsMilliseconds
   public var connections = 0
   public var requests: UInt64 = 0
   public var accepted: UInt64 = 0

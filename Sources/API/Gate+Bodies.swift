@@ -64,7 +64,7 @@ extension Gate {
     json.key("head_height")
     if let replica { json.number(replica.durable.header.height.rawValue) } else { json.null() }
     json.key("sync_lag")
-    if replica != nil { json.number(0) } else { json.null() }
+    if let lag = replica?.syncFacts.lag { json.number(lag) } else { json.null() }
     json.endObject()
     return readiness.isReady ? 200 : readiness.reasons.contains(.draining) ? options.drainStatus : 503
   }
@@ -81,15 +81,15 @@ extension Gate {
     json.key("head_hash")
     json.hex(head.hash.bytes)
     json.key("peer_count")
-    json.number(0)
+    json.number(surroundings.peerCount)
     json.key("syncing")
-    json.bool(false)
+    json.bool(replica.syncFacts.isSyncing)
     json.key("version")
     json.string(chain.version)
     json.key("mempool_size")
     json.number(replica.pool.load.events)
     json.key("state")
-    json.string(isDraining ? "draining" : surroundings.readOnlyReason != nil ? "read_only" : "live" as StaticString)
+    json.string(isDraining ? "draining" : surroundings.readOnlyReason != nil ? "read_only" : replica.syncFacts.isSyncing ? "syncing" : "live" as StaticString)
     json.key("role")
     json.string(chain.validatorKey != nil ? "validator" : "api" as StaticString)
     json.key("validator")
@@ -104,10 +104,11 @@ extension Gate {
     json.number(surroundings.publication?.size ?? 0)
     json.key("head_timestamp_ms")
     json.number(head.header.timestamp.rawValue)
+    let sync = replica.syncFacts
     json.key("sync_lag")
-    json.number(0)
+    if let lag = sync.lag { json.number(lag) } else { json.null() }
     json.key("sync_target_height")
-    json.number(head.header.height.rawValue)
+    if let target = sync.certified { json.number(max(target.rawValue, head.header.height.rawValue)) } else { json.null() }
     json.key("indexed_height")
     json.number(surroundings.indexedHeight)
     json.key("earliest_body_height")

@@ -98,6 +98,7 @@ extension Gate {
         let type = range.extracting(0..<range.byteCountOfEssence)
         if type.equalsIgnoringCase("application/json") { sessions[slot].request.acceptsJSON = true }
         if type.equalsIgnoringCase("application/octet-stream") { sessions[slot].request.acceptsOctets = true }
+        if type.equalsIgnoringCase("application/openmetrics-text") { sessions[slot].request.acceptsOpenMetrics = true }
       }
     case .prefer:
       var elements = ListElements(0..<value.byteCount)

@@ -45,7 +45,9 @@ extension Gate {
       switch route {
       case .health: respond(slot, .health, loop)
       case .ready: respond(slot, .ready, loop)
-      case .metrics: respond(slot, Answer(.metrics, metricsText()), loop)
+      case .metrics:
+        let wantsOpenMetrics = sessions[slot].request.acceptsOpenMetrics
+        respond(slot, Answer(wantsOpenMetrics ? .openMetrics : .metrics, metricsText(wantsOpenMetrics)), loop)
       case .genesis: respond(slot, Answer(.json, chain.genesis.json, caching: .immutable(tag: chain.genesis.hash.hex)), loop)
       case .index: respond(slot, Answer(.text, Array(Self.indexText.utf8)), loop)
       case .peers: respond(slot, try administer(.list(includesKnown: false), loop), loop)

@@ -236,7 +236,7 @@ extension Gate {
     return outcome(of: admission)
   }
 
-  /// Whether a governance act is one that the chain would take now; every other event is.
+  /// Acts of governance are checked against the state of the head; other events are always lawful.
   private func isLawful(_ statement: Statement, _ span: RawSpan, _ replica: Replica) -> Bool {
     guard statement.contentType.isGovernance else { return true }
     guard let record = try? Record(parsing: span) else { return false }

@@ -7,6 +7,7 @@ import HTTP1
 import JSON
 import Ledger
 import Mempool
+public import Metrics
 public import Reactor
 public import Replication
 import Verification
@@ -24,7 +25,7 @@ public final class Gate {
     public init() {}
   }
 
-  let options: Options
+  private(set) var options: Options
   let chain: ChainFacts
   /// Set when the store is open; until then only liveness and metrics are served.
   public var replica: Replica?
@@ -64,7 +65,8 @@ public final class Gate {
   var readsInFlight = 0
   var requestCounter: UInt64
   /// Renders the exposition; set by the driver, which owns the metrics.
-  public var metricsText: () -> [UInt8] = { [] }
+  /// Its argument asks for OpenMetrics.
+  public var metricsText: (Bool) -> [UInt8] = { _ in [] }
   /// Answers commands about peers; set by the driver, which owns the network.
   public var peers: (PeerCommand, Loop) -> PeerOutcome = { command, _ in answerWithoutNetwork(command) }
   var isDraining = false
@@ -85,6 +87,17 @@ public final class Gate {
     inVerification.reserveCapacity(APILimit.signaturesPerBatch)
     verdicts.reserveCapacity(APILimit.signaturesPerBatch)
   }
+
+  /// Takes over new options; requests in work keep the times they were given. Buckets start anew when the rate limit changes.
+  public func reconfigure(_ options: Options) {
+    let old = self.options.rateLimit, new = options.rateLimit
+    self.options = options
+    guard old?.requestsPerMinute != new?.requestsPerMinute || old?.burst != new?.burst else { return }
+    limiter = new.map { RateLimiter(requestsPerMinute: $0.requestsPerMinute, burst: $0.burst) }
+  }
+
+  /// Where the sizes of signature batches are counted.
+  public func measureBatches(_ sizes: Histogram) { verification.sizes = sizes }
 
   public var statistics: GateStatistics { counters[0] }
 

@@ -107,6 +107,7 @@ struct Request {
   var contentType = ContentType.none
   var acceptsJSON = false
   var acceptsOctets = false
+  var acceptsOpenMetrics = false
   var prefersMinimal = false
   /// All records of a batch or none.
   var isAtomic = false
@@ -127,6 +128,7 @@ struct Request {
     contentType = .none
     acceptsJSON = false
     acceptsOctets = false
+    acceptsOpenMetrics = false
     prefersMinimal = false
     isAtomic = false
     waitMilliseconds = nil

@@ -60,7 +60,7 @@ public struct SignatureLine: Hashable, Sendable {
   public let seconds: UInt64?
   public let signature: Signature
 
-  init(_ verifier: VerifierKey, seconds: UInt64?, signature: Signature) {
+  public init(_ verifier: VerifierKey, seconds: UInt64?, signature: Signature) {
     name = verifier.name
     keyID = verifier.keyID
     type = verifier.type

@@ -4,6 +4,7 @@ import Bytes
 import Digests
 import Ed25519
 import Lanes
+public import Metrics
 
 /// Names a pending event: a slot and the generation of its use.
 @frozen public struct EventHandle: Hashable, Sendable, BitwiseCopyable {
@@ -62,11 +63,17 @@ public final class EventPool: @unchecked Sendable {
   private var fateOrder: [EventID] = []
   private var fateBegin = 0
 
+  /// How long an event may wait, milliseconds. Chain thread only.
+  public var timeToLiveMilliseconds: UInt64
+  /// Where the time from acceptance to finality is counted. Chain thread only.
+  public var finality: Histogram?
+
   private static let countCell = 0, bytesCell = 1
 
   /// - Parameter seed: unpredictable, so that nobody can aim at one probe sequence.
   public init(limits: PoolLimits, seed: UInt64) {
     self.limits = limits
+    timeToLiveMilliseconds = limits.timeToLiveMilliseconds
     self.seed = seed
     slab = EventSlab(recordBytesMax: limits.recordBytesMax, bytesMax: limits.bytesMax, eventsMax: limits.eventsMax)
     slots = SlotArray(count: limits.slots, filledWith: Slot())
@@ -267,7 +274,7 @@ public final class EventPool: @unchecked Sendable {
   /// Drops events outside of proposals that have waited longer than the time to live; their fate is remembered.
   @discardableResult public func expire(now: Instant) -> Int {
     var count = 0
-    while let slot = queues.oldestWaiting, now.milliseconds(since: slots[slot].admitted) >= limits.timeToLiveMilliseconds {
+    while let slot = queues.oldestWaiting, now.milliseconds(since: slots[slot].admitted) >= timeToLiveMilliseconds {
       drop(slot, .expired)
       count += 1
     }

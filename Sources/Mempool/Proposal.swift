@@ -3,6 +3,7 @@ public import Audit
 import Bytes
 import Digests
 public import Ed25519
+import Metrics
 
 /// Events selected for a block, in order. Reuse one value: its storage stays.
 public struct Proposal: Sendable {
@@ -69,6 +70,7 @@ extension EventPool {
   /// The proposal's events are final and durable: they leave the pool.
   public func committed(_ proposal: Proposal, now: Instant) {
     for slot in proposal.slots {
+      finality?.observe(now.nanoseconds(since: slots[slot].admitted))
       queues.removeSelected(slot)
       retire(slot)
     }

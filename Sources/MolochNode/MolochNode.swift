@@ -1,7 +1,8 @@
 // MolochNode: the composition, and the only place that knows everything.
 //
-// Threads: the reactor thread (sockets, API, consensus, blocks) and the storage thread (RocksDB, tree files, index, vote journal, checkpoint
-// signatures). Between them two mailboxes each way; the reactor never touches a file after start.
+// Threads: the reactor thread (sockets, API, consensus, blocks), the storage thread (RocksDB, tree files, index, vote journal, checkpoint
+// signatures) and the log thread. Reactor and storage have two mailboxes each way; the reactor never touches a file after start: log records go to
+// the log thread, and at SIGHUP a thread of its own reads the configuration. A scrape reads the counters of all threads, and `/proc/self`.
 //
 //      reactor ──persist, read, stop──► storage ──opened, persisted, answered, published, stopped──► reactor
 //

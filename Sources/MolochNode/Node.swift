@@ -1,8 +1,12 @@
 import API
 import Ambient
+import Audit
 import Bytes
+import Digests
 import Configuration
 import Ed25519
+import Metrics
+import Peering
 import Reactor
 
 /// A running node: call `run` on the main thread; it returns when the node has stopped.
@@ -20,14 +24,26 @@ public enum Node {
   /// - Throws: what kept the node from starting or made it stop.
   public static func run(_ options: NodeOptions, started: (Endpoints) -> Void) throws(NodeFailure) {
     Signals.block()
-    let log = Log(level: LogLevel(name: options.settings.text("log.level")) ?? .info, format: LogFormat(rawValue: options.settings.text("log.format")) ?? .text)
+    let log = try Log(options.settings, home: options.home)
+    // Everything logged is written before the process ends.
+    defer { log.close() }
+    for finding in options.settings.findings where finding.severity == .warning {
+      log.warn("node", "configuration", [("finding", finding.message)] + (finding.place.isEmpty ? [] : [("place", finding.place)]))
+    }
+    do throws(NodeFailure) { try run(options, log, started) } catch {
+      log.error("node", error.message, [("code", "\(error.code)"), ("fatal", "true")])
+      throw error
+    }
+  }
+
+  private static func run(_ options: NodeOptions, _ log: Log, _ started: (Endpoints) -> Void) throws(NodeFailure) {
     try options.raiseFileLimit()
     let home = try NodeHome(options)
     let decision: BackendDecision
     do { decision = try BackendDecision(options.backend) } catch { throw NodeFailure(78, "runtime.io_backend: \(error)") }
     if let reason = decision.fallbackReason { log.notice("reactor", "io_uring is refused, epoll takes over", [("reason", reason)]) }
     log.info("reactor", "backend", [("io", "\(decision.kind)")])
-    log.info("ed25519", "path=\(Path.best)")
+    log.info("node", "signatures are verified", [("ed25519", "\(Path.best)")])
     let failure: NodeFailure?
     do throws(ReactorError) {
       switch decision.kind {
@@ -37,37 +53,41 @@ public enum Node {
     } catch {
       throw NodeFailure(75, "the event loop cannot start: \(error)")
     }
-    if let failure {
-      log.error("node", failure.message, [("fatal", "true")])
-      throw failure
-    }
+    if let failure { throw failure }
   }
 
   private static func serve<B: Backend & ~Copyable>(
     _ backend: consuming B, _ home: NodeHome, _ options: NodeOptions, _ log: Log, _ started: (Endpoints) -> Void
   ) throws(ReactorError) -> NodeFailure? {
     var limits = ReactorLimits()
-    limits.connections = options.connections
+    // Connections of the API, of peers with their handshakes, and of metrics and the admin socket.
+    limits.connections = options.connections + 2 * options.settings.integer("network.max_peers") + 256
     limits.outputBytesMax = 64 << 20
     var random = SystemRandomNumberGenerator()
-    let facts = ChainFacts(genesis: home.genesis, version: version, nodeKey: home.nodeKey.publicKey, validatorKey: home.validatorKey.publicKey)
+    let facts = ChainFacts(genesis: home.genesis, version: version, nodeKey: home.nodeKey.publicKey, validatorKey: home.validatorKey?.publicKey)
     let gate = Gate(
       options: options.gate, chain: facts, connections: limits.connections,
       seed: Bytes32(random.next(), random.next(), random.next(), random.next()), now: MonotonicClock.now())
-    let storage = StorageThread(home: home, options: options.store, log: log)
-    let driver = NodeDriver(home: home, options: options, gate: gate, storage: storage, log: log, version: version)
+    let figures = Figures(version: version, commit: options.commit, log: log)
+    gate.measureBatches(figures.metrics.mempool.signatureBatchSize)
+    let storage = StorageThread(home: home, options: options.store, metrics: figures.metrics.storage, log: log)
+    let network: Network
+    do throws(NodeFailure) { network = try makeNetwork(home, options, connections: limits.connections) } catch { return error }
+    let driver = NodeDriver(home: home, options: options, gate: gate, storage: storage, network: network, log: log, figures: figures)
     let events = try EventLoop(backend, driver: driver, limits: limits)
+    driver.resolver = try Resolver(waker: events.loop.waker)
     defer { events.closeAll() }
     try events.watchSignals()
     do throws(NodeFailure) {
-      let metrics = try listen(events, driver, options.metricsAddress, .metrics, "metrics.prometheus_addr")
+      let metrics = options.servesMetrics ? try listen(events, driver, options.metricsAddress, .gate(.metrics), "metrics.prometheus_addr") : "off"
       driver.begin(events.loop)
       try storage.start(waking: events.loop.waker)
       while !driver.isOpen && !events.loop.isStopping { events.runOnce() }
       if driver.isOpen {
-        let api = try listen(events, driver, options.apiAddress, .api, "api.listen_addr")
+        let api = options.servesAPI ? try listen(events, driver, options.apiAddress, .gate(.api), "api.listen_addr") : "off"
         _ = try listen(events, driver, adminSocket: options.adminSocketPath)
-        log.info("api", "listening", [("api", api), ("metrics", metrics)])
+        let peers = options.takesPeers ? try listen(events, driver, options.peersAddress, .peers, "network.listen_addr") : "-"
+        log.info("api", "listening", [("api", api), ("metrics", metrics), ("peers", peers), ("peer_id", network.id.text)])
         started(Endpoints(api: "http://\(api)", metrics: "http://\(metrics)/metrics"))
         while !events.loop.isStopping { events.runOnce() }
       }
@@ -78,17 +98,39 @@ public enum Node {
     return driver.failure
   }
 
+  private static func makeNetwork(_ home: NodeHome, _ options: NodeOptions, connections: Int) throws(NodeFailure) -> Network {
+    let path = home.data + "/peers.json"
+    var book = PeerBook()
+    if HomeFile.exists(path) {
+      let text = try HomeFile.read(path)
+      do { book = try PeerBook(parsing: text) } catch { throw NodeFailure(65, "\(path) is damaged: \(error); repair it, or remove it to forget learned addresses") }
+    }
+    let chain = ChainIdentity(
+      tag: home.genesis.chainTag.bytes, genesisHash: home.genesis.hash.bytes, id: home.genesis.chainID,
+      blockByteCount: BlockHeader.byteCount + Int(home.genesis.parameters.blockBytesMax))
+    var random = SystemRandomNumberGenerator()
+    let peering = try options.peering(listenPort: options.takesPeers ? NodeOptions.parse(options.peersAddress)?.port ?? 0 : 0)
+    do {
+      return try Network(
+        options: peering, key: home.nodeKey, validatorKey: home.validatorKey, chain: chain, book: book, connections: connections, seed: random.next(),
+        wall: WallClock.now().milliseconds, now: MonotonicClock.now())
+    } catch { throw NodeFailure(78, "the node key cannot be used for TLS: \(error)") }
+  }
+
   /// Opens a TCP listener; a taken port is named with the option that moves it.
   private static func listen<B: Backend & ~Copyable>(
-    _ events: EventLoop<B, NodeDriver>, _ driver: NodeDriver, _ text: String, _ audience: Audience, _ key: String
+    _ events: EventLoop<B, NodeDriver>, _ driver: NodeDriver, _ text: String, _ listening: NodeDriver.Listening, _ key: String
   ) throws(NodeFailure) -> String {
     guard let address = NodeOptions.parse(text) else { throw NodeFailure(78, "\(key) = \"\(text)\" is no address") }
     do throws(ReactorError) {
       let (_, bound) = try events.listen(address)
-      driver.audiences.append(audience)
+      driver.listening.append(listening)
       return "\(bound)"
     } catch {
-      throw NodeFailure(75, "cannot listen on \(text): \(error); choose another address with \(key)")
+      let owner = PortOwner.description(of: address.port).map { " by \($0)" } ?? ""
+      // 9090 is also the port of Prometheus itself.
+      let other = key == "metrics.prometheus_addr" ? ", or move a Prometheus on this host with --web.listen-address" : ""
+      throw NodeFailure(75, "cannot listen on \(text): \(error)\(owner); set \(key) to another address\(other)")
     }
   }
 
@@ -99,7 +141,7 @@ public enum Node {
     HomeFile.remove(path)
     do throws(ReactorError) {
       _ = try events.listen(.unix(path: path))
-      driver.audiences.append(.admin)
+      driver.listening.append(.gate(.admin))
       return path
     } catch {
       throw NodeFailure(75, "cannot listen on \(path): \(error)")

@@ -2,58 +2,83 @@ import API
 import Ambient
 import Audit
 import Bytes
+import Configuration
 import Consensus
 import Digests
 import Ed25519
 import Ledger
 import Mempool
+import Metrics
+import Peering
 import Reactor
 import Replication
 
-/// What runs on the reactor thread: hands sockets to the gate, time and events to the replica, and their effects to the storage thread.
+/// What runs on the reactor thread: hands sockets to the gate and to the network of peers, time and events to the replica, and its effects to the
+/// storage and journal threads and to the peers.
 final class NodeDriver: Driver {
   private enum Token { static let replica: UInt64 = 1, sweep: UInt64 = 2, second: UInt64 = 3, again: UInt64 = 4 }
+  /// Whom a listener serves.
+  enum Listening { case gate(Audience), peers }
   /// Where the node stands in its life.
   enum Stage { case opening, serving, draining(until: Instant), finishing(until: Instant), saving, ended }
 
   let gate: Gate
-  private let home: NodeHome
-  private let options: NodeOptions
-  private let storage: StorageThread
-  private let log: Log
+  let home: NodeHome
+  private(set) var options: NodeOptions
+  let storage: StorageThread
+  let network: Network
+  /// Set once the loop exists, which its answers wake.
+  var resolver: Resolver?
+  let log: Log
   private let began = MonotonicClock.now()
-  var audiences: [Audience] = []
+  var listening: [Listening] = []
   private(set) var stage = Stage.opening
   private(set) var failure: NodeFailure?
   /// The replica is there: the API may listen.
   private(set) var isOpen = false
 
-  private var replica: Replica?
-  private var effects: [ReplicaEffect] = []
+  private(set) var replica: Replica?
+  var effects: [ReplicaEffect] = []
+  private(set) var journal: JournalThread?
+  /// Validator set that the network was told of.
+  var announcedSet: Digest?
+  /// Heights of the newest tree heads, for their checkpoints.
+  var newestHeads: [BlockHeader] = []
   private var replicaTimer = TimerID.none
   private var acceptedSeen: UInt64 = 0
   private var isAgainArmed = false
   private var lastReport: Instant
-  private var metrics = MetricsSnapshot()
+  let figures: Figures
+  /// When the sweep should fire: what it is late by is the loop's lag.
+  private var sweepDue = Instant.zero
+  private let reloading: Reloading
   private var savedBytes = 0
   /// A signal came while the store was still being opened.
   private var stopsWhenOpen = false
 
-  init(home: NodeHome, options: NodeOptions, gate: Gate, storage: StorageThread, log: Log, version: String) {
+  init(home: NodeHome, options: NodeOptions, gate: Gate, storage: StorageThread, network: Network, log: Log, figures: Figures) {
     self.home = home
     self.options = options
     self.gate = gate
     self.storage = storage
+    self.network = network
     self.log = log
     lastReport = began
-    metrics.version = version
-    metrics.mempoolCapacity = options.poolEventsMax
-    gate.metricsText = { [unowned self] in exposition() }
+    self.figures = figures
+    reloading = Reloading(options)
+    figures.metrics.mempool.capacity.set(options.poolEventsMax)
+    gate.metricsText = { [unowned gate] isOpenMetrics in figures.text(gate, isOpenMetrics ? .openMetrics : .text) }
+    gate.peers = { [unowned self] command, loop in self.network.answer(command, loop) }
   }
 
   func begin(_ loop: Loop) {
-    arm(Token.sweep, APILimit.sweepMilliseconds, loop)
+    armSweep(loop)
     arm(Token.second, 0, loop)
+  }
+
+  private func armSweep(_ loop: Loop) {
+    sweepDue = loop.now.adding(milliseconds: APILimit.sweepMilliseconds)
+    arm(Token.sweep, APILimit.sweepMilliseconds, loop)
   }
 
   private func arm(_ token: UInt64, _ milliseconds: UInt64, _ loop: Loop) {
@@ -61,23 +86,43 @@ final class NodeDriver: Driver {
     precondition(loop.setTimer(loop.now.adding(milliseconds: milliseconds), token: token) != nil)
   }
 
-  private func times(_ loop: Loop) -> Times {
+  func times(_ loop: Loop) -> Times {
     Times(monotonic: loop.now, wall: Timestamp(milliseconds: WallClock.now().milliseconds))
   }
 
   // MARK: Sockets
 
   func accepted(_ connection: ConnectionID, on listener: ListenerID, _ loop: Loop) {
-    let audience = audiences[Int(listener.rawValue)]
-    if audience != .metrics, case .serving = stage {} else if audience != .metrics, case .draining = stage {} else if audience != .metrics {
-      return loop.abort(connection)
+    switch listening[Int(listener.rawValue)] {
+    case .peers: network.accepted(connection, loop)
+    case .gate(let audience):
+      guard audience == .metrics || takesRequests, audience != .api || gate.statistics.connections < options.connections else { return loop.abort(connection) }
+      gate.accepted(connection, audience: audience, loop)
     }
-    gate.accepted(connection, audience: audience, loop)
   }
 
-  func received(_ connection: ConnectionID, _ bytes: RawSpan, _ loop: Loop) -> Int { gate.received(connection, bytes, loop) }
-  func inputEnded(_ connection: ConnectionID, _ loop: Loop) { gate.inputEnded(connection, loop) }
-  func closed(_ connection: ConnectionID, _ reason: CloseReason, _ loop: Loop) { gate.closed(connection) }
+  private var takesRequests: Bool {
+    switch stage {
+    case .serving, .draining: true
+    default: false
+    }
+  }
+
+  func connected(_ connection: ConnectionID, _ loop: Loop) { network.connected(connection, loop) }
+
+  func received(_ connection: ConnectionID, _ bytes: RawSpan, _ loop: Loop) -> Int {
+    network.owns(connection) ? network.received(connection, bytes, loop) : gate.received(connection, bytes, loop)
+  }
+
+  func inputEnded(_ connection: ConnectionID, _ loop: Loop) {
+    network.owns(connection) ? network.inputEnded(connection, loop) : gate.inputEnded(connection, loop)
+  }
+
+  func sendDrained(_ connection: ConnectionID, _ loop: Loop) { if network.owns(connection) { network.sendDrained(connection, loop) } }
+
+  func closed(_ connection: ConnectionID, _ reason: CloseReason, _ loop: Loop) {
+    network.owns(connection) ? network.closed(connection, reason, loop) : gate.closed(connection)
+  }
 
   // MARK: Time
 
@@ -87,10 +132,12 @@ final class NodeDriver: Driver {
       replicaTimer = .none
       replica?.timer(now: times(loop), &effects)
     case Token.sweep:
+      figures.metrics.process.loopLag[0].observe(loop.now.nanoseconds(since: sweepDue))
       gate.wallMilliseconds = WallClock.now().milliseconds
       gate.sweep(loop)
+      network.sweep(wall: gate.wallMilliseconds, loop)
       advanceStage(loop)
-      arm(Token.sweep, APILimit.sweepMilliseconds, loop)
+      armSweep(loop)
     case Token.second:
       second(loop)
       arm(Token.second, 1000, loop)
@@ -106,8 +153,13 @@ final class NodeDriver: Driver {
     surroundings.uptimeSeconds = loop.now.milliseconds(since: began) / 1000
     surroundings.storageSilenceMilliseconds = isOpen ? loop.now.milliseconds(since: lastReport) : 0
     gate.surroundings = surroundings
+    if let book = network.bookToSave(loop) { post(.peerBook(book)) }
     if let replica {
-      _ = replica.pool.expire(now: loop.now)
+      figures.metrics.mempool.expired.add(UInt64(replica.pool.expire(now: loop.now)))
+      let age = replica.pool.statistics.oldest.map { Double(loop.now.milliseconds(since: $0)) / 1000 }
+      figures.metrics.chain.finalityLag.set(age ?? 0)
+      if let age { figures.metrics.mempool.oldestAge.set(age) } else { figures.metrics.mempool.oldestAge.clear() }
+      note(replica.syncFacts, loop)
       gate.readiness.set(.mempoolFull, replica.pool.isFull, now: loop.now)
     }
   }
@@ -130,7 +182,8 @@ final class NodeDriver: Driver {
       }
       replica.pool.quiesce(reactor: 0)
     }
-    perform(loop)
+    settle(loop)
+    network.ticked(loop)
     for job in gate.reads {
       if !storage.post(.read(job)) {
         gate.answered(job, ReadResult(.failure(Refusal(.notReady, "the store is busy"))), loop)
@@ -139,68 +192,37 @@ final class NodeDriver: Driver {
     gate.reads.removeAll(keepingCapacity: true)
   }
 
-  private func post(_ kind: StorageJob.Kind) {
+  func post(_ kind: StorageJob.Kind) {
     guard storage.post(kind) else { preconditionFailure("what the replica has under way is less than the places of the mailbox") }
   }
 
-  /// Does what the replica asked for.
-  private func perform(_ loop: Loop) {
-    var index = 0
-    while index < effects.count {
-      switch effects[index] {
-      case .persist(let blocks, let records, let height):
-        post(.persist(blocks, records, height))
-      case .journal(let records, let through): post(.journal(records, through: through))
-      case .store(let block): post(.store(block))
-      case .load(let query): post(.load(query))
-      // A sole validator has no peers, no conflicts and nobody else's cosignatures.
-      case .send, .checkpoint, .penalise: break
-      case .evidence(let evidence): log.error("consensus", "conflicting votes", [("validator", "\(evidence.signer)")])
-      case .halt(let reason):
-        failure = NodeFailure(70, reason)
-        stage = .ended
-        loop.stop()
-      case .setTimer(let instant):
-        loop.cancelTimer(replicaTimer)
-        replicaTimer = instant == .distantFuture ? .none : loop.setTimer(max(instant, loop.now), token: Token.replica) ?? .none
-      case .final(let block):
-        metrics.blocksCommitted += 1
-        metrics.eventsCommitted += UInt64(block.ids.count)
-        if let production = block.productionNanoseconds { metrics.blockTimeMilliseconds = (production + 500_000) / 1_000_000 }
-        gate.final(block, loop)
-        if block.header.eventCount > 0 {
-          log.info(
-            "consensus", "block final",
-            [
-              ("height", "\(block.header.height.rawValue)"), ("events", "\(block.header.eventCount)"),
-              ("ms", "\((block.productionNanoseconds ?? 0) / 1_000_000)"),
-            ])
-        }
-      }
-      index += 1
-    }
-    effects.removeAll(keepingCapacity: true)
+  func fail(_ reason: NodeFailure, _ loop: Loop) {
+    failure = reason
+    stage = .ended
+    loop.stop()
+  }
+
+  func setReplicaTimer(_ instant: Instant, _ loop: Loop) {
+    loop.cancelTimer(replicaTimer)
+    replicaTimer = instant == .distantFuture ? .none : loop.setTimer(max(instant, loop.now), token: Token.replica) ?? .none
   }
 
   // MARK: The storage thread
 
   func woken(_ loop: Loop) {
+    if let settings = reloading.take() { apply(settings, loop) }
     while let report = storage.reports.take() {
       lastReport = loop.now
       switch report.kind {
       case .opened(let store): open(store, loop)
-      case .persisted(let height, let nanoseconds):
-        metrics.commit.count += 1
-        metrics.commit.nanoseconds += nanoseconds
-        replica?.persisted(height, now: times(loop), &effects)
-      case .journalSynced(let sequence): replica?.journalSynced(sequence, now: times(loop), &effects)
+      case .persisted(let height, let records, let nanoseconds):
+        figures.metrics.storage.commit.observe(nanoseconds)
+        persisted(height, records, loop)
       case .stored(let hash): replica?.stored(hash, now: times(loop), &effects)
       case .loaded(let query, let answer): replica?.loaded(query, answer, now: times(loop), &effects)
       case .answered(let job, let result): gate.answered(job, result, loop)
-      case .published(let publication): gate.published(publication, loop)
       case .pulse(let pulse):
-        metrics.storage = pulse.statistics
-        metrics.indexHeight = pulse.indexedHeight
+        figures.take(pulse)
         gate.surroundings.indexedHeight = pulse.indexedHeight
         gate.surroundings.proposedLastDay = pulse.proposedLastDay
         gate.surroundings.freeBytes = pulse.statistics.free
@@ -208,13 +230,12 @@ final class NodeDriver: Driver {
         savedBytes = saved
         stage = .ended
         loop.stop()
-      case .failed(let failure):
-        self.failure = failure
-        stage = .ended
-        loop.stop()
+      case .failed(let failure): fail(failure, loop)
       }
     }
-    perform(loop)
+    takeJournalReports(loop)
+    while let answer = resolver?.take() { network.resolved(answer.token, answer.addresses, loop) }
+    settle(loop)
   }
 
   private func open(_ store: OpenedStore, _ loop: Loop) {
@@ -225,15 +246,25 @@ final class NodeDriver: Driver {
     limits.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
     var random = SystemRandomNumberGenerator()
     let pool = EventPool(limits: limits, seed: random.next())
-    let machine = Machine.Options(chainTag: home.genesis.chainTag)
+    pool.finality = figures.metrics.chain.eventFinality
+    var machine = Machine.Options(chainTag: home.genesis.chainTag)
+    options.apply(to: &machine)
     let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
     let replica = Replica(
       store.state, pool: pool, key: home.validatorKey, options: Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed), now: loop.now)
     let restored = restore(store.pending, into: replica, loop)
+    if let file = store.journal {
+      let journal = JournalThread(journal: file, key: cosignerKey(replica))
+      do { try journal.start(waking: loop.waker) } catch { return fail(error, loop) }
+      self.journal = journal
+    }
     self.replica = replica
+    newestHeads = store.state.newestHead.map { [$0] } ?? []
     gate.replica = replica
     replica.start(now: times(loop), &effects)
     replica.collect(now: times(loop), &effects)
+    announce(replica)
+    if let head = store.state.newestHead { cosign(head, replica) }
     isOpen = true
     stage = .serving
     gate.readiness.set(.starting, false, now: loop.now)
@@ -271,7 +302,7 @@ final class NodeDriver: Driver {
   // MARK: The end
 
   func signalled(_ signal: Int32, _ loop: Loop) {
-    if signal == Signals.hangUp { return log.info("node", "nothing to reload") }
+    if signal == Signals.hangUp { return reloading.begin(waking: loop.waker) }
     switch stage {
     case .opening:
       // The storage thread is inside the store: the process may end only when it has closed it.
@@ -303,7 +334,9 @@ final class NodeDriver: Driver {
     }
     stage = .saving
     let pending = options.keepsPending ? replica.pool.pendingRecords() : []
+    network.shutDown(loop)
     self.replica = nil
+    _ = journal?.post(.stop)
     if !storage.post(.stop(pending: pending)) {
       failure = NodeFailure(70, "the storage thread does not answer")
       loop.stop()
@@ -319,16 +352,15 @@ final class NodeDriver: Driver {
       ])
   }
 
-  private func exposition() -> [UInt8] {
-    metrics.gate = gate.statistics
-    metrics.isReady = gate.readiness.isReady
-    if let replica = gate.replica {
-      metrics.chainHeight = replica.durable.header.height.rawValue
-      metrics.treeSize = replica.durable.header.treeSize
-      metrics.mempoolSize = replica.pool.load.events
-      metrics.mempoolBytes = replica.pool.load.bytes
+  /// Takes over a new configuration, all of it or nothing; logs are opened anew either way.
+  private func apply(_ settings: Settings, _ loop: Loop) {
+    if !settings.hasErrors { options.settings = settings }
+    log.apply(options.settings, home: options.home)
+    figures.reloaded(accepted: !settings.hasErrors)
+    if let changes = reloading.accept(settings, log) {
+      gate.reconfigure(options.gate)
+      replica?.pool.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
+      log.notice("node", "configuration reloaded", changes)
     }
-    metrics.checkpointSize = gate.surroundings.publication?.size ?? 0
-    return metrics.text()
   }
 }

@@ -11,7 +11,10 @@ public struct NodeHome: Sendable {
   public let data: String
   public let genesis: Genesis
   public let nodeKey: SigningKey
-  public let validatorKey: SigningKey
+  /// Nil on a node that does not vote.
+  public let validatorKey: SigningKey?
+  /// Says that the validator key has voted, see `ValidatorState`.
+  let validatorMarkPath: String
 
   public static func genesisPath(_ home: String) -> String { home + "/config/genesis.json" }
 
@@ -27,7 +30,8 @@ public struct NodeHome: Sendable {
       throw NodeFailure(78, error.faults.map { "\(genesisPath):\($0.line):\($0.column): \($0.message)" }.joined(separator: "\n"))
     }
     nodeKey = try Self.key(options.nodeKeyPath)
-    validatorKey = try Self.key(options.validatorKeyPath)
+    validatorKey = options.settings.boolean("consensus.validator") ? try Self.key(options.validatorKeyPath) : nil
+    validatorMarkPath = options.validatorKeyPath + ".used"
     let chain = options.settings.text("node.chain_id")
     guard chain.isEmpty || chain == genesis.chainID else {
       throw NodeFailure(78, "node.chain_id = \"\(chain)\", but \(genesisPath) is the genesis of \(genesis.chainID)")
@@ -35,12 +39,6 @@ public struct NodeHome: Sendable {
     let lifetime = options.settings["mempool.event_ttl"]
     if lifetime.origin != .standard, options.poolTimeToLiveMilliseconds > genesis.parameters.pastWindow {
       throw NodeFailure(78, "mempool.event_ttl is longer than past_window_ms = \(genesis.parameters.pastWindow) of \(genesisPath): no block could take such an event")
-    }
-    guard genesis.validators.count == 1 else {
-      throw NodeFailure(78, "the genesis names \(genesis.validators.count) validators; this release runs chains of one")
-    }
-    guard genesis.validators.validators[0].publicKey == validatorKey.publicKey, genesis.validators.validators[0].cosignerKey == validatorKey.publicKey else {
-      throw NodeFailure(78, "\(options.validatorKeyPath) (\(validatorKey.publicKey)) is not the validator of the genesis (\(genesis.validators.validators[0].publicKey))")
     }
   }
 
@@ -60,26 +58,36 @@ public struct NodeHome: Sendable {
   ///   - blockTime: milliseconds between blocks.
   ///   - name: name of the validator.
   public static func create(_ path: String, chainID: String, blockTime: UInt32, name: String) throws(NodeFailure) {
-    guard !HomeFile.exists(genesisPath(path)) else { throw NodeFailure(73, "\(genesisPath(path)) exists; nothing was written") }
-    for (directory, mode) in [("", mode_t(0o750)), ("/config", 0o750), ("/keys", 0o700), ("/data", 0o750), ("/logs", 0o750)] {
-      try HomeFile.makeDirectory(path + directory, mode: mode)
+    try createNetwork([(path, name)], chainID: chainID, blockTime: blockTime)
+  }
+
+  /// Makes one home per validator, with keys of their own and one genesis for all. Existing keys are kept; an existing genesis is never replaced.
+  /// - Parameter members: the directory of each home, and the name of its validator.
+  public static func createNetwork(_ members: [(path: String, name: String)], chainID: String, blockTime: UInt32) throws(NodeFailure) {
+    for (path, _) in members where HomeFile.exists(genesisPath(path)) { throw NodeFailure(73, "\(genesisPath(path)) exists; nothing was written") }
+    var validators: [Validator] = []
+    for (path, name) in members {
+      for (directory, mode) in [("", mode_t(0o750)), ("/config", 0o750), ("/keys", 0o700), ("/data", 0o750), ("/logs", 0o750)] {
+        try HomeFile.makeDirectory(path + directory, mode: mode)
+      }
+      for name in ["node", "validator"] where !HomeFile.exists("\(path)/keys/\(name).key") { try makeKey("\(path)/keys/\(name)") }
+      let key = try key(path + "/keys/validator.key").publicKey
+      validators.append(Validator(publicKey: key, cosignerKey: key, power: 1, name: name))
     }
-    for name in ["node", "validator"] where !HomeFile.exists("\(path)/keys/\(name).key") {
-      let key: SigningKey
-      do { key = try SigningKey.generate() } catch { throw NodeFailure(70, "cannot make a key: \(error)") }
-      try HomeFile.replace("\(path)/keys/\(name).key", key.pem(), mode: 0o600)
-      try HomeFile.replace("\(path)/keys/\(name).pub", Array("\(key.publicKey)\n".utf8), mode: 0o644)
-    }
-    let validator = try key(path + "/keys/validator.key")
     var parameters = ChainParameters()
     parameters.blockTime = blockTime
     let text = Genesis.text(
-      chainID: chainID, timestamp: Timestamp(milliseconds: WallClock.now().milliseconds), domain: "moloch.internal",
-      validators: [Validator(publicKey: validator.publicKey, cosignerKey: validator.publicKey, power: 1, name: name)], parameters: parameters, signers: [])
-    do { _ = try Genesis(json: text) } catch {
-      throw NodeFailure(64, error.faults.map { $0.message }.joined(separator: "; "))
-    }
-    try HomeFile.replace(genesisPath(path), text, mode: 0o644)
+      chainID: chainID, timestamp: Timestamp(milliseconds: WallClock.now().milliseconds), domain: "moloch.internal", validators: validators,
+      parameters: parameters, signers: [])
+    do { _ = try Genesis(json: text) } catch { throw NodeFailure(64, error.faults.map { $0.message }.joined(separator: "; ")) }
+    for (path, _) in members { try HomeFile.replace(genesisPath(path), text, mode: 0o644) }
+  }
+
+  private static func makeKey(_ path: String) throws(NodeFailure) {
+    let key: SigningKey
+    do { key = try SigningKey.generate() } catch { throw NodeFailure(70, "cannot make a key: \(error)") }
+    try HomeFile.replace(path + ".key", key.pem(), mode: 0o600)
+    try HomeFile.replace(path + ".pub", Array("\(key.publicKey)\n".utf8), mode: 0o644)
   }
 }
 

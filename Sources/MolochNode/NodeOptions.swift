@@ -1,6 +1,8 @@
 import API
 public import Configuration
+import Consensus
 import Glibc
+import Peering
 import Reactor
 import RocksStore
 
@@ -19,6 +21,8 @@ public struct NodeOptions: Sendable {
   /// Without a slash at the end.
   public let home: String
   public var settings: Settings
+  /// The commit that the program was built from, for `build_info`.
+  public var commit = "unknown"
   /// Reads the configuration again, for SIGHUP.
   public var reread: @Sendable () -> Settings
 
@@ -51,6 +55,8 @@ public struct NodeOptions: Sendable {
   }
 
   var apiAddress: String { settings.text("api.listen_addr") }
+  var servesAPI: Bool { settings.boolean("api.enabled") }
+  var servesMetrics: Bool { settings.boolean("metrics.enabled") }
   var metricsAddress: String { settings.text("metrics.prometheus_addr") }
   var connections: Int { settings.integer("api.max_connections") }
   var drainDelayMilliseconds: UInt64 { settings.milliseconds("api.drain_delay") }
@@ -71,6 +77,46 @@ public struct NodeOptions: Sendable {
       options.rateLimit = (settings.integer("api.rate_limit.requests_per_minute"), settings.integer("api.rate_limit.burst_size"))
     }
     return options
+  }
+
+  var peersAddress: String { settings.text("network.listen_addr") }
+  /// A chain of one's own needs no port for peers, unless one is asked for.
+  var takesPeers: Bool { !settings.isDevelopment || settings["network.listen_addr"].origin != .development }
+  var readyLagMax: UInt64 { UInt64(settings.integer("api.ready_max_lag")) }
+
+  /// - Throws: 78 for a boot node that is no address with a peer id.
+  func peering(listenPort: UInt16) throws(NodeFailure) -> PeeringOptions {
+    var options = PeeringOptions()
+    options.peersMax = settings.integer("network.max_peers")
+    options.peersMin = settings.integer("network.min_peers")
+    options.inboundPerAddressMax = settings.integer("network.max_inbound_per_ip")
+    options.ratePerPeer = settings.integer("network.rate_limit_per_peer")
+    options.banMilliseconds = settings.milliseconds("network.ban_duration")
+    options.isExchangingAddresses = settings.boolean("network.peer_exchange")
+    options.connectionTimeoutMilliseconds = settings.milliseconds("network.connection_timeout")
+    options.handshakeTimeoutMilliseconds = settings.milliseconds("network.handshake_timeout")
+    options.keepAliveMilliseconds = settings.milliseconds("network.keepalive_interval")
+    options.idleTimeoutMilliseconds = settings.milliseconds("network.idle_timeout")
+    options.messageBufferSize = settings.integer("network.message_buffer_size")
+    options.isTLSEnabled = settings.boolean("network.tls.enabled")
+    options.listenPort = listenPort
+    options.name = settings.text("node.name")
+    options.version = Node.version
+    for text in settings.list("network.boot_nodes") {
+      do throws(MultiaddrError) { options.bootNodes.append(try Multiaddr(parsing: text)) } catch { throw NodeFailure(78, "network.boot_nodes: \"\(text)\": \(error)") }
+    }
+    let external = settings.text("network.external_addr")
+    if !external.isEmpty {
+      do throws(MultiaddrError) { options.externalAddress = try Multiaddr(parsing: external) } catch { throw NodeFailure(78, "network.external_addr: \"\(external)\": \(error)") }
+    }
+    return options
+  }
+
+  func apply(to machine: inout Machine.Options) {
+    machine.baseDelayMilliseconds = settings.milliseconds("consensus.base_delay")
+    machine.skipTimeoutMilliseconds = settings.milliseconds("consensus.skip_timeout")
+    machine.clockAheadMilliseconds = settings.milliseconds("consensus.clock_ahead")
+    machine.clockStaleMilliseconds = settings.milliseconds("consensus.stale_base")
   }
 
   var store: StoreOptions {

@@ -9,6 +9,7 @@ import Glibc
 import JSON
 import Ledger
 import Merkle
+import Metrics
 import Reactor
 import Replication
 import RocksStore
@@ -16,11 +17,13 @@ import RocksStore
 /// What the reactor asks of the storage thread.
 final class StorageJob: Sendable {
   enum Kind: Sendable {
+    /// Final blocks; the records are handed on to the journal when they are on disk.
     case persist([BlockCommit], [JournalRecord], Height)
-    case journal([JournalRecord], through: UInt64)
     case store(Block)
     case load(StoreQuery)
     case read(ReadJob)
+    /// The peer book, whole.
+    case peerBook([UInt8])
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
   }
@@ -32,12 +35,10 @@ final class StorageJob: Sendable {
 final class StorageReport: Sendable {
   enum Kind: Sendable {
     case opened(OpenedStore)
-    case persisted(Height, nanoseconds: UInt64)
-    case journalSynced(UInt64)
+    case persisted(Height, [JournalRecord], nanoseconds: UInt64)
     case stored(Digest)
     case loaded(StoreQuery, StoreAnswer)
     case answered(ReadJob, ReadResult)
-    case published(Publication)
     case pulse(StoragePulse)
     case stopped(saved: Int)
     case failed(NodeFailure)
@@ -49,6 +50,8 @@ final class StorageReport: Sendable {
 /// The recovered state, handed over once.
 struct OpenedStore: Sendable {
   var state: RestoredState
+  /// Nil on a node without a validator key.
+  var journal: VoteJournal?
   /// Records that the last clean stop saved.
   var pending: [UInt8]
 }
@@ -68,13 +71,15 @@ final class StorageThread: @unchecked Sendable {
   let bell = Doorbell()
   private let home: NodeHome
   private let options: StoreOptions
+  private let metrics: StorageMetrics
   private let log: Log
   /// Set by `start`, before the thread exists.
   private var waker: Waker?
 
-  init(home: NodeHome, options: StoreOptions, log: Log) {
+  init(home: NodeHome, options: StoreOptions, metrics: StorageMetrics, log: Log) {
     self.home = home
     self.options = options
+    self.metrics = metrics
     self.log = log
   }
 
@@ -115,7 +120,7 @@ final class StorageThread: @unchecked Sendable {
   }
 
   private func openAndServe() throws -> Int {
-    let session = try StorageSession(home: home, options: options, log: log)
+    let session = try StorageSession(home: home, options: options, metrics: metrics, log: log)
     report(.opened(try session.opened()))
     return try serve(session)
   }
@@ -130,57 +135,48 @@ final class StorageThread: @unchecked Sendable {
         switch job.kind {
         case .persist(let blocks, let records, let height):
           let began = MonotonicClock.now()
-          try session.persist(blocks, records)
-          report(.persisted(height, nanoseconds: MonotonicClock.now().nanoseconds(since: began)))
-        case .journal(let records, let through):
-          try session.append(records)
-          report(.journalSynced(through))
+          try session.persist(blocks)
+          report(.persisted(height, records, nanoseconds: MonotonicClock.now().nanoseconds(since: began)))
         case .store(let block):
           try session.store(block)
           report(.stored(block.hash))
         case .load(let query): report(.loaded(query, try session.load(query)))
         case .read(let read): report(.answered(read, ReadResult(session.answer(read))))
+        case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
-      if let publication = try session.publishIfNewer() { report(.published(publication)) }
       if try session.store.advanceIndex(blocksMax: 64) { didWork = true }
       let now = MonotonicClock.now().milliseconds
       if now - lastPulse >= 1000 {
         lastPulse = now
         report(.pulse(session.pulse()))
       }
-      // A rest of 100 ms lets the journal acknowledge its last barrier.
-      if !didWork, !bell.wait(milliseconds: session.journal.hasUnacknowledged ? 100 : 500) { try session.journal.acknowledge() }
+      if !didWork { _ = bell.wait(milliseconds: 500) }
     }
   }
 }
 
-/// The store, the journal and the keys as the storage thread uses them.
+/// The store as the storage thread uses it.
 final class StorageSession {
   let store: RocksLedgerStore
-  let journal: VoteJournal
   private let home: NodeHome
   private let reader: Reader<RocksLedgerStore>
-  private var publishedSize: UInt64 = 0
+  private let chainSync: Histogram
   private var proposalTimes: [UInt64] = []
 
-  init(home: NodeHome, options: StoreOptions, log: Log) throws(NodeFailure) {
+  init(home: NodeHome, options: StoreOptions, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
     self.home = home
+    chainSync = metrics.fsync["chain"]
     do {
       store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options)
     } catch {
       throw Self.failure(error, home)
     }
-    journal = try VoteJournal(directory: home.data + "/validator", chainTag: home.genesis.chainTag)
     reader = Reader(store: store, genesis: home.genesis)
-    if let floor = journal.floorHeight, floor > store.head.height {
-      throw NodeFailure(
-        65,
-        "data/chain ends at height \(store.head.height.rawValue), but this validator has made height \(floor.rawValue) final: the chain was lost or replaced. "
-          + "Restore data/chain from a backup; a sole validator has no peer to fetch it from.")
-    }
   }
+
+  var peerBookPath: String { home.data + "/peers.json" }
 
   static func failure(_ error: StoreError, _ home: NodeHome) -> NodeFailure {
     switch error {
@@ -209,10 +205,20 @@ final class StorageSession {
     var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: seed.next())
     try store.restoreWindow(of: &chain)
     let pending = (try? HomeFile.read(home.data + "/mempool.bin")) ?? []
-    return OpenedStore(state: try RestoredState(chain: chain, journal: .records(journal.records), from: store), pending: pending)
+    var journal: (file: VoteJournal, restored: RestoredJournal)?
+    if let key = home.validatorKey { journal = try ValidatorState(home, key: key.publicKey, head: head.height, isSole: genesis.validators.count == 1).open() }
+    var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
+    state.newestHead = try newestHead()
+    return OpenedStore(state: state, journal: journal?.file, pending: pending)
   }
 
-  func append(_ records: [JournalRecord]) throws { try journal.append(records) }
+  /// The header of the newest block with events: the head that a checkpoint is about.
+  private func newestHead() throws -> BlockHeader? {
+    let head = store.head
+    guard head.eventCount == 0, head.treeSize > 0 else { return head.treeSize > 0 ? head : nil }
+    guard let height = try store.height(containing: LeafIndex(head.treeSize - 1)) else { return nil }
+    return try store.header(at: height)
+  }
 
   func store(_ block: Block) throws {
     do { try store.store(block) } catch { throw Self.failure(error, home) }
@@ -224,34 +230,14 @@ final class StorageSession {
     }
   }
 
-  /// One synced write of the blocks, then one of the journal.
-  func persist(_ blocks: [BlockCommit], _ records: [JournalRecord]) throws {
+  /// One synced write of the blocks.
+  func persist(_ blocks: [BlockCommit]) throws {
+    let began = MonotonicClock.now()
     do { try store.commit(blocks) } catch { throw Self.failure(error, home) }
-    try journal.append(records)
-    for block in blocks { proposalTimes.append(block.header.timestamp.rawValue) }
+    if !blocks.isEmpty { chainSync.observe(MonotonicClock.now().nanoseconds(since: began)) }
+    for block in blocks where block.header.proposer == home.validatorKey?.publicKey { proposalTimes.append(block.header.timestamp.rawValue) }
     // The saved events are either in this or an earlier block now, or in memory.
     if !blocks.isEmpty { HomeFile.remove(home.data + "/mempool.bin") }
-  }
-
-  /// Signs the head's checkpoint when it covers more than the published one: the cosignature's record is synced before the note leaves.
-  func publishIfNewer() throws -> Publication? {
-    let head = store.head
-    guard head.treeSize > publishedSize, head.treeSize > 0 else { return nil }
-    var height = head.height
-    // Only non-empty blocks have a checkpoint: the one that reached this size.
-    if head.eventCount == 0, let found = try store.height(containing: LeafIndex(head.treeSize - 1)) { height = found }
-    let seconds = max(UInt64(WallClock.now().seconds), journal.cosignature?.seconds ?? 0)
-    try journal.append([.cosignature(size: head.treeSize, root: head.treeRoot, seconds: seconds)])
-    let genesis = home.genesis
-    let checkpoint = Checkpoint(origin: genesis.origin, size: head.treeSize, root: head.treeRoot)
-    let name = "\(genesis.domain)/\(genesis.validators.validators[0].name)"
-    let lines = [checkpoint.logLine(home.nodeKey), checkpoint.cosignature(home.validatorKey, name: name, seconds: seconds)]
-    publishedSize = head.treeSize
-    return Publication(
-      note: checkpoint.note(lines), size: head.treeSize, root: head.treeRoot, height: height,
-      lines: lines.map {
-        Publication.Line(name: $0.name, keyID: Hex.encode($0.keyID), type: $0.type == .log ? "log" : "cosignature", time: $0.seconds)
-      })
   }
 
   func answer(_ job: ReadJob) -> Result<Answer, Refusal> {

@@ -8,7 +8,8 @@ import Glibc
 ///
 /// Segments are written whole with zeros when they come into being, so that later writes neither move the end of a file nor allocate: one write with
 /// O_DSYNC is one barrier. `JournalFormat` in Consensus fixes the bytes.
-final class VoteJournal {
+final class VoteJournal: @unchecked Sendable {
+  // Sendable: opened by the storage thread, then handed once to the journal thread, which alone uses it.
   /// What was found when the journal was opened.
   enum Condition: Equatable {
     /// There was none.

@@ -24,6 +24,8 @@ public struct RestoredState: Sendable {
   public var journal: RestoredJournal
   /// Blocks above the head whose bodies are stored.
   public var candidates: [Block]
+  /// The newest final block with events, whose tree head a checkpoint is about; nil while there is none, or when nobody asks for checkpoints.
+  public var newestHead: BlockHeader?
 
   public init(
     chain: Chain, certificate: Certificate?, boundary: Digest, boundaryCertificate: Certificate?, journal: RestoredJournal, candidates: [Block]

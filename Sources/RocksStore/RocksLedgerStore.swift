@@ -142,9 +142,7 @@ public final class RocksLedgerStore: LedgerStore {
 
   private func section(_ family: Int, _ height: Height) throws(StoreError) -> [UInt8]? {
     guard let header = try header(at: height) else { return nil }
-    if let value = try chain.value(family, Self.key(height, header.hash)) { return value }
-    // Directories of the first release name entries and bodies by height alone.
-    return try chain.value(family, Self.key(height))
+    return try chain.value(family, Self.key(height, header.hash))
   }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {

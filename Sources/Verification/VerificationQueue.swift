@@ -1,5 +1,6 @@
 public import Bytes
 public import Ed25519
+public import Metrics
 
 /// The answer to one item of a `VerificationQueue`.
 @frozen public struct Verdict: Hashable, Sendable, BitwiseCopyable {
@@ -31,6 +32,8 @@ public struct VerificationQueue: ~Copyable {
   private var results: [Bool] = []
   private var quarantine = Quarantine()
   private let capacity: Int
+  /// Where the sizes of batches are counted.
+  public var sizes: Histogram?
 
   /// - Parameters:
   ///   - capacity: items of a turn, 1 to `Ed25519.Limits.batchCountMax`; `Limits.batchCountInline` on a reactor.
@@ -89,6 +92,7 @@ public struct VerificationQueue: ~Copyable {
     for verdict in alone { verdicts.append(verdict) }
     alone.removeAll(keepingCapacity: true)
     guard !items.isEmpty else { return }
+    sizes?.observe(UInt64(items.count))
     batch.verify(&results)
     for index in items.indices {
       if !results[index] { quarantine.strike(items[index].source, at: now) }

@@ -103,18 +103,17 @@ private final class TestChain: Sendable {
 
   func replica(eventsMax: Int) throws -> Replica {
     let store = MemoryStore(genesis: genesis.header)
-    let tree = try MountainRange(size: 0, from: store.reader(of: .entries)), history = try MountainRange(size: 0, from: store.reader(of: .history))
-    let initial = GovernanceState(
-      chainID: genesis.chainID, chainTag: genesis.chainTag, validators: genesis.validators, parameters: genesis.parameters, signers: genesis.signers)
-    let governance = try store.governance(from: initial)
-    let chain = Chain(tip: ChainTip(header: store.head, tree: tree, history: history, governance: governance), seed: 1)
+    let chain = Chain(
+      tip: ChainTip(
+        header: store.head, tree: try MountainRange(size: 0, from: store.reader(of: .entries)), history: try MountainRange(size: 0, from: store.reader(of: .history)),
+        governance: GovernanceState(genesis: genesis)), seed: 1)
     var limits = PoolLimits()
     limits.eventsMax = eventsMax
     limits.bytesMax = 1 << 30
     limits.perSignerPercent = 100
     return Replica(
       try RestoredState(chain: chain, journal: .records([]), from: store), pool: EventPool(limits: limits, seed: 9), key: key,
-      options: Replica.Options(machine: .init(chainTag: genesis.chainTag), origin: "test/chain", seed: Bytes32(repeating: 5)), now: Instant(milliseconds: 1))
+      options: .init(machine: .init(chainTag: genesis.chainTag), origin: genesis.origin, seed: Bytes32(1, 2, 3, 4)), now: Instant(milliseconds: 1))
   }
 
   /// Messages for `count` requests or events, and a tenth in front to warm up.

@@ -48,16 +48,3 @@ import Testing
   }
 
 }
-
-@Suite struct LogLineTests {
-  @Test func logLinesAreEscapedInEveryFormat() {
-    let time = WallClock(seconds: 1_768_478_400, nanoseconds: 123_456_000)
-    let fields = [("height", "12"), ("why", "a \"b\"\n")]
-    #expect(Log.line(.text, time, .info, "node", "hello", fields) == "2026-01-15T12:00:00.123456Z INFO  node: hello height=12 why=\"a \\\"b\\\"\\n\"")
-    #expect(
-      Log.line(.json, time, .warn, "node", "x", fields)
-        == "{\"ts\":\"2026-01-15T12:00:00.123456Z\",\"level\":\"WARN\",\"subsystem\":\"node\",\"msg\":\"x\",\"height\":12,\"why\":\"a \\\"b\\\"\\n\"}")
-    #expect(Log.line(.journald, time, .error, "node", "x", []) == "<3>ERROR node: x")
-    #expect(time.httpDate == "Thu, 15 Jan 2026 12:00:00 GMT")
-  }
-}

@@ -25,7 +25,7 @@ enum Rules {
   }
 
   /// Unsafe code stands in the modules that handle memory, the kernel or C libraries; in others no file may need it.
-  static let unsafeModules: Set<String> = ["Bytes", "Lanes", "Digests", "Configuration", "Ed25519", "Mempool", "Reactor", "RocksStore", "MolochNode", "HTTP1", "JSON", "moloch", "moloch-load", "TLS"]
+  static let unsafeModules: Set<String> = ["Bytes", "Lanes", "Digests", "Configuration", "Ed25519", "Mempool", "Reactor", "RocksStore", "MolochNode", "HTTP1", "JSON", "moloch", "moloch-load", "moloch-sim", "TLS"]
 
   static func unsafeCode(_ path: String, _ text: String) -> [Finding] {
     let parts = path.split(separator: "/").map(String.init)
@@ -37,7 +37,7 @@ enum Rules {
 
   /// Engines read no clock and draw no entropy: time and seeds are arguments.
   static let pureModules: Set<String> = [
-    "Bytes", "Lanes", "Ambient", "Digests", "Metrics", "Configuration", "Merkle", "HTTP1", "JSON", "PeerWire", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication",
+    "Bytes", "Lanes", "Ambient", "Digests", "Metrics", "Configuration", "Merkle", "HTTP1", "JSON", "PeerWire", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Simulation",
   ]
 
   static func purity(_ path: String, _ text: String) -> [Finding] {

@@ -26,7 +26,7 @@ struct LoadedConfiguration {
 
   /// What the node is told, whatever is wrong with it: for commands that only look for paths.
   var options: NodeOptions {
-    NodeOptions(home: home, settings: settings) { [layers, path] in
+    var options = NodeOptions(home: home, settings: settings) { [layers, path] in
       var again = layers
       do throws(CommandFailure) {
         if Files.exists(path) { again.file = (path, try Files.read(path)) }
@@ -35,6 +35,8 @@ struct LoadedConfiguration {
       }
       return Settings(again)
     }
+    options.commit = Release.commit
+    return options
   }
 
   /// What the node is told. Errors are printed, as `validate-config` does, and end the command with 78.

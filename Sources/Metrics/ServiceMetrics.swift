@@ -1,0 +1,76 @@
+/// The HTTP API.
+public struct APIMetrics: Sendable {
+  /// All requests, microseconds.
+  public let latency: Histogram
+  /// By kind: http, ws.
+  public let connections: Series<Gauge>
+  public let isReady, isHealthy: Gauge
+  public let rateLimited: Counter
+
+  /// Upper bounds of the latency buckets, milliseconds.
+  public static let latencyBoundsMilliseconds: [UInt64] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000]
+
+  init(_ registry: inout Registry) {
+    latency = registry.histogram(
+      "moloch_api_latency_ms", "API response time in milliseconds.", .millisecondsOfMicroseconds, Self.latencyBoundsMilliseconds.map { $0 * 1000 })
+    connections = registry.gauges("moloch_api_connections", "Open connections.", by: Registry.Label("kind", ["http", "ws"]))
+    isReady = registry.gauge("moloch_ready", "1 when fit for traffic.")
+    isHealthy = registry.gauge("moloch_healthy", "1 when alive.")
+    rateLimited = registry.counter("moloch_api_rate_limited_total", "Requests refused by the rate limit.")
+  }
+}
+
+/// The disk.
+public struct StorageMetrics: Sendable {
+  public let total, capacity, free: Gauge
+  /// By component: chain, mmr, index, validator, other.
+  public let components: Series<Gauge>
+  /// Nanoseconds.
+  public let commit: Histogram
+  /// By file: chain, journal, tree; nanoseconds.
+  public let fsync: Series<Histogram>
+  public let indexHeight, indexLag, isReadOnly: Gauge
+
+  init(_ registry: inout Registry) {
+    total = registry.gauge("moloch_storage_bytes", "Allocated bytes of all files under the data directory.", .bytes)
+    capacity = registry.gauge("moloch_storage_capacity", "Allocated bytes plus the free bytes of the file system.")
+    free = registry.gauge("moloch_storage_free_bytes", "Free bytes of the file system.", .bytes)
+    components = registry.gauges(
+      "moloch_storage_component_bytes", "Allocated bytes by directory.", .bytes, by: Registry.Label("component", ["chain", "mmr", "index", "validator", "other"]))
+    commit = registry.histogram("moloch_storage_commit_seconds", "Time of a durable commit: block and journal.", .secondsOfNanoseconds, Registry.spans)
+    fsync = registry.histograms(
+      "moloch_storage_fsync_seconds", "Time of a synced write.", .secondsOfNanoseconds, Registry.spans, by: Registry.Label("file", ["chain", "journal", "tree"]))
+    indexHeight = registry.gauge("moloch_index_height", "Height up to which the index is built.")
+    indexLag = registry.gauge("moloch_index_lag", "Blocks between the head and the index.")
+    isReadOnly = registry.gauge("moloch_storage_read_only", "1 while the disk is too full to accept events.")
+  }
+}
+
+/// The process.
+public struct ProcessMetrics: Sendable {
+  public let cpu: Counter
+  public let resident, virtual, openFiles, maxFiles, startTime: Gauge
+  /// By loop: reactor0 to reactor31; nanoseconds.
+  public let loopLag: Series<Histogram>
+  /// By level.
+  public let logRecords: Series<Counter>
+  public let logDropped: Counter
+  public let lastReloadSuccess, lastReloadTime: Gauge
+
+  init(_ registry: inout Registry) {
+    cpu = registry.counter("process_cpu_seconds_total", "User and system time.", .secondsOfNanoseconds)
+    resident = registry.gauge("process_resident_memory_bytes", "Resident memory.", .bytes)
+    virtual = registry.gauge("process_virtual_memory_bytes", "Virtual memory.", .bytes)
+    openFiles = registry.gauge("process_open_fds", "Open file descriptors.")
+    maxFiles = registry.gauge("process_max_fds", "File descriptors that may be open.")
+    startTime = registry.gauge("process_start_time_seconds", "Unix time at which the process started.", .secondsOfNanoseconds)
+    // One reactor runs; more add their names here.
+    loopLag = registry.histograms(
+      "moloch_loop_lag_seconds", "How late a timer of an event loop fires.", .secondsOfNanoseconds, Registry.spans, by: Registry.Label("loop", ["reactor0"]))
+    logRecords = registry.counters(
+      "moloch_log_records_total", "Log records written.", by: Registry.Label("level", ["trace", "debug", "info", "notice", "warn", "error"]))
+    logDropped = registry.counter("moloch_log_dropped_total", "Log records dropped because the writer was behind.")
+    lastReloadSuccess = registry.gauge("moloch_config_last_reload_success", "1 when the last reload was accepted.")
+    lastReloadTime = registry.gauge("moloch_config_last_reload_timestamp_seconds", "Unix time of the last reload.", .secondsOfNanoseconds)
+  }
+}

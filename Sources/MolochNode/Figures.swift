@@ -1,0 +1,111 @@
+import API
+import Ambient
+import Audit
+import Consensus
+import Glibc
+import Ledger
+import Mempool
+import Metrics
+import Replication
+
+/// What the reactor thread counts, and what it reads for a scrape.
+final class Figures {
+  let metrics: NodeMetrics
+  private let log: Log
+  private var lastCommit: Instant?
+  /// Highest height shown: the gauge never falls in one life of the process.
+  private var height: UInt64 = 0
+
+  /// Codes with which a submission can be refused.
+  private static let rejections: [ErrorCode] = [
+    .invalidEvent, .signerNotAllowed, .sequenceConflict, .eventTooLarge, .batchTooLarge, .mempoolFull, .storageFull, .notReady, .rateLimited,
+  ]
+
+  init(version: String, commit: String, log: Log) {
+    self.log = log
+    metrics = NodeMetrics(version: version, commit: commit, protocolVersion: "1", rejections: Self.rejections.map { $0.rawValue }, messageTypes: [])
+    let process = ProcessStatistics()
+    metrics.process.startTime.set(process.startSeconds)
+    metrics.chain.startTime.set(Double(WallClock.now().milliseconds) / 1000)
+    metrics.process.maxFiles.set(process.filesMax)
+    metrics.network.peerCount.set(0)
+    metrics.api.isHealthy.set(true)
+    metrics.storage.isReadOnly.set(false)
+  }
+
+  // MARK: Events of the driver
+
+  /// - Parameter production: nanoseconds from proposal to commit; nil for a block that was synced.
+  func final(events: Int, bytes: Int, production: UInt64?, now: Instant) {
+    let chain = metrics.chain
+    chain.blocksCommitted.add()
+    metrics.mempool.committed.add(UInt64(events))
+    chain.blockEvents.observe(UInt64(events))
+    chain.blockBytes.observe(UInt64(bytes))
+    if let lastCommit { chain.blockInterval.observe(now.nanoseconds(since: lastCommit)) }
+    lastCommit = now
+    guard let production else { return }
+    chain.blockProduction.observe(production)
+    chain.blockTime.set((production + 500_000) / 1_000_000)
+  }
+
+  /// About once a second, what the storage thread saw.
+  func take(_ pulse: StoragePulse) {
+    let storage = metrics.storage, statistics = pulse.statistics
+    storage.total.set(statistics.total)
+    storage.capacity.set(statistics.total + statistics.free)
+    storage.free.set(statistics.free)
+    for (position, bytes) in [statistics.chain, statistics.mmr, statistics.index, statistics.validator, statistics.other].enumerated() {
+      storage.components[position].set(bytes)
+    }
+    storage.indexHeight.set(pulse.indexedHeight)
+    storage.indexLag.set(height - min(height, pulse.indexedHeight))
+  }
+
+  func reloaded(accepted: Bool) {
+    metrics.process.lastReloadSuccess.set(accepted)
+    metrics.process.lastReloadTime.set(Double(WallClock.now().milliseconds) / 1000)
+  }
+
+  // MARK: Scrape
+
+  /// The exposition, with everything that is kept elsewhere read now. Reactor thread.
+  func text(_ gate: Gate, _ format: Exposition.Format) -> [UInt8] {
+    let statistics = gate.statistics
+    let mempool = metrics.mempool
+    mempool.accepted.set(statistics.accepted)
+    for (position, code) in Self.rejections.enumerated() {
+      if let index = ErrorCode.allCases.firstIndex(of: code) { mempool.rejected[position].set(statistics.rejected[index]) }
+    }
+    metrics.api.latency.set(buckets: statistics.latencies, sum: statistics.latencySumMicroseconds)
+    metrics.api.connections[0].set(statistics.connections)
+    metrics.api.connections[1].set(0)
+    metrics.api.rateLimited.set(statistics.rateLimited)
+    metrics.network.peerCount.set(gate.surroundings.peerCount)
+    metrics.api.isReady.set(gate.readiness.isReady)
+    metrics.chain.checkpointSize.set(gate.surroundings.publication?.size ?? 0)
+    if let replica = gate.replica {
+      height = max(height, replica.durable.header.height.rawValue)
+      metrics.chain.height.set(height)
+      metrics.chain.treeSize.set(replica.durable.header.treeSize)
+      mempool.size.set(replica.pool.load.events)
+      mempool.bytes.set(replica.pool.load.bytes)
+      let sync = replica.syncFacts
+      if let lag = sync.lag { metrics.sync.lag.set(lag) }
+      metrics.sync.isSyncing.set(sync.isSyncing)
+      metrics.consensus.isActive.set(replica.machine.isMember)
+    }
+    readProcess()
+    return Exposition(metrics.registry, format).bytes
+  }
+
+  private func readProcess() {
+    let process = metrics.process, statistics = ProcessStatistics()
+    process.cpu.set(max(process.cpu.value, statistics.cpuNanoseconds))
+    process.resident.set(statistics.residentBytes)
+    process.virtual.set(statistics.virtualBytes)
+    process.openFiles.set(statistics.filesOpen)
+    for level in LogLevel.allCases { process.logRecords[level.rawValue].set(log.recordCount(level)) }
+    process.logDropped.set(log.droppedCount)
+  }
+}

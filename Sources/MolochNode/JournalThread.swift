@@ -1,0 +1,146 @@
+import Ambient
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Ed25519
+import Glibc
+import Reactor
+import Replication
+
+/// What the reactor asks of the journal thread.
+final class JournalJob: Sendable {
+  enum Kind: Sendable {
+    /// Records of the voting machine up to a sequence number.
+    case votes([JournalRecord], through: UInt64)
+    /// The floor of blocks that the store holds.
+    case floor([JournalRecord], Height)
+    /// Cosign this final tree head.
+    case cosign(CosignRequest)
+    case stop
+  }
+  let kind: Kind
+  init(_ kind: Kind) { self.kind = kind }
+}
+
+/// A final and durable tree head that this validator may cosign.
+struct CosignRequest: Sendable {
+  var checkpoint: Checkpoint
+  /// Index of this validator in the set of the block.
+  var validator: Int
+  var name: String
+}
+
+/// What the journal thread reports.
+final class JournalReport: Sendable {
+  enum Kind: Sendable {
+    case synced(UInt64, nanoseconds: UInt64)
+    case floored(Height)
+    case cosigned(Cosignature)
+    case stopped
+    case failed(NodeFailure)
+  }
+  let kind: Kind
+  init(_ kind: Kind) { self.kind = kind }
+}
+
+/// The thread that owns the vote journal. Votes wait for nothing but their own barrier: whatever is queued becomes one write and one sync.
+final class JournalThread: @unchecked Sendable {
+  // Sendable: the mailboxes have one producer and one consumer each, the bell is thread-safe; the journal is used by the thread alone once it runs.
+  private let jobs = Mailbox<JournalJob>(capacity: 4096)
+  let reports = Mailbox<JournalReport>(capacity: 8192)
+  private let bell = Doorbell()
+  private let journal: VoteJournal
+  private let key: SigningKey?
+  private var waker: Waker?
+
+  /// - Parameter key: the cosigner key; nil for a node that does not vote.
+  init(journal: VoteJournal, key: SigningKey?) {
+    self.journal = journal
+    self.key = key
+  }
+
+  /// Starts the thread; its reports wake the loop behind `waker`.
+  func start(waking waker: Waker) throws(NodeFailure) {
+    self.waker = waker
+    let result = startThread(name: "journal") { [self] in run() }
+    guard result == 0 else { throw NodeFailure(75, "cannot start the journal thread: errno \(result)") }
+  }
+
+  /// Reactor only.
+  func post(_ kind: JournalJob.Kind) -> Bool {
+    guard jobs.post(JournalJob(kind)) else { return false }
+    bell.ring()
+    return true
+  }
+
+  private func report(_ kind: JournalReport.Kind) {
+    let report = JournalReport(kind)
+    // The reactor empties this box at every wake-up; it is full only while that thread does not run.
+    while !reports.post(report) {
+      waker?.wake()
+      sched_yield()
+    }
+    waker?.wake()
+  }
+
+  private func run() {
+    do throws(NodeFailure) {
+      while true {
+        var batch: [JournalJob.Kind] = []
+        while let job = jobs.take() { batch.append(job.kind) }
+        if batch.isEmpty {
+          // A rest of 100 ms lets the journal acknowledge its last barrier.
+          if !bell.wait(milliseconds: journal.hasUnacknowledged ? 100 : 500) { try journal.acknowledge() }
+          continue
+        }
+        if try !perform(batch) { break }
+      }
+      try journal.acknowledge()
+      report(.stopped)
+    } catch { report(.failed(error)) }
+  }
+
+  /// One barrier for all that is queued. Returns false when it ends with a stop.
+  private func perform(_ batch: [JournalJob.Kind]) throws(NodeFailure) -> Bool {
+    var records: [JournalRecord] = []
+    var cosignatures: [Cosignature] = []
+    var isStopping = false
+    for job in batch {
+      switch job {
+      case .votes(let votes, _): records += votes
+      case .floor(let floor, _): records += floor
+      case .cosign(let request):
+        guard let (record, cosignature) = cosign(request, behind: records) else { continue }
+        records.append(record)
+        cosignatures.append(cosignature)
+      case .stop: isStopping = true
+      }
+    }
+    let began = MonotonicClock.now()
+    try journal.append(records)
+    let nanoseconds = MonotonicClock.now().nanoseconds(since: began)
+    for job in batch {
+      switch job {
+      case .votes(_, let through): report(.synced(through, nanoseconds: nanoseconds))
+      case .floor(_, let height): report(.floored(height))
+      case .cosign, .stop: break
+      }
+    }
+    for cosignature in cosignatures { report(.cosigned(cosignature)) }
+    return !isStopping
+  }
+
+  /// Size and time never go back; a head that is not larger than the last one is not cosigned again.
+  private func cosign(_ request: CosignRequest, behind records: [JournalRecord]) -> (JournalRecord, Cosignature)? {
+    guard let key else { return nil }
+    var last = journal.cosignature.map { ($0.size, $0.seconds) }
+    for case .cosignature(let size, _, let seconds) in records { last = (size, seconds) }
+    if let last, request.checkpoint.size <= last.0 { return nil }
+    let seconds = max(UInt64(WallClock.now().seconds), last?.1 ?? 0)
+    let line = request.checkpoint.cosignature(key, name: request.name, seconds: seconds)
+    let cosignature = Cosignature(
+      size: request.checkpoint.size, root: request.checkpoint.root, validator: request.validator, seconds: seconds, signature: line.signature)
+    return (.cosignature(size: request.checkpoint.size, root: request.checkpoint.root, seconds: seconds), cosignature)
+  }
+}

@@ -1,0 +1,135 @@
+import API
+import Ambient
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Ed25519
+import Ledger
+import Metrics
+import PeerWire
+import Peering
+import Reactor
+import Replication
+
+extension NodeDriver {
+  /// Performs what the replica asks for and hands it what peers said, until both are done.
+  func settle(_ loop: Loop) {
+    repeat {
+      perform(loop)
+      takePeeringEvents(loop)
+    } while !effects.isEmpty
+    // A name that finds no room is asked for again by the next dial.
+    for lookup in network.lookups { _ = resolver?.resolve(lookup.token, host: lookup.host, family: lookup.family) }
+    network.lookups.removeAll(keepingCapacity: true)
+  }
+
+  private func perform(_ loop: Loop) {
+    var index = 0
+    while index < effects.count {
+      switch effects[index] {
+      case .persist(let blocks, let records, let height): post(.persist(blocks, records, height))
+      case .journal(let records, let through):
+        guard let journal, journal.post(.votes(records, through: through)) else {
+          // A node that does not vote keeps no journal: what it notes binds nobody.
+          replica?.journalSynced(through, now: times(loop), &effects)
+          break
+        }
+      case .store(let block): post(.store(block))
+      case .load(let query): post(.load(query))
+      case .send(let message, let destination): send(message, destination, loop)
+      case .checkpoint(let head): publish(head, loop)
+      case .penalise(let link, let fault):
+        log.warn("peering", "peer at fault", [("link", "\(link.rawValue)"), ("fault", "\(fault)")])
+        network.penalise(LinkID(rawValue: link.rawValue), .ban, "\(fault)", loop)
+      case .evidence(let evidence):
+        log.error(
+          "consensus", "conflicting votes",
+          [("validator", "\(evidence.signer)"), ("epoch", "\(evidence.first.vote.epoch.rawValue)"), ("view", "\(evidence.first.vote.view.rawValue)")])
+      case .halt(let reason): fail(NodeFailure(70, reason), loop)
+      case .setTimer(let instant): setReplicaTimer(instant, loop)
+      case .final(let block): final(block, loop)
+      }
+      index += 1
+    }
+    effects.removeAll(keepingCapacity: true)
+  }
+
+  private func final(_ block: FinalBlock, _ loop: Loop) {
+    figures.final(events: block.ids.count, bytes: block.byteCount, production: block.productionNanoseconds, now: loop.now)
+    gate.final(block, loop)
+    guard let replica else { return }
+    announce(replica)
+    guard block.header.eventCount > 0 else { return }
+    newestHeads.append(block.header)
+    if newestHeads.count > 64 { newestHeads.removeFirst() }
+    cosign(block.header, replica)
+    log.info(
+      "consensus", "block final",
+      [
+        ("height", "\(block.header.height.rawValue)"), ("events", "\(block.header.eventCount)"),
+        ("ms", "\((block.productionNanoseconds ?? 0) / 1_000_000)"),
+      ])
+  }
+
+  /// The store holds everything up to this height; the journal's floor follows, then the replica hears of it.
+  func persisted(_ height: Height, _ records: [JournalRecord], _ loop: Loop) {
+    if let journal, !records.isEmpty, journal.post(.floor(records, height)) { return }
+    replica?.persisted(height, now: times(loop), &effects)
+  }
+
+  func takeJournalReports(_ loop: Loop) {
+    guard let journal else { return }
+    while let report = journal.reports.take() {
+      switch report.kind {
+      case .synced(let sequence, let nanoseconds):
+        figures.metrics.storage.fsync["journal"].observe(nanoseconds)
+        replica?.journalSynced(sequence, now: times(loop), &effects)
+      case .floored(let height): replica?.persisted(height, now: times(loop), &effects)
+      case .cosigned(let cosignature): replica?.cosigned(cosignature, now: times(loop), &effects)
+      case .stopped: break
+      case .failed(let failure): fail(failure, loop)
+      }
+    }
+  }
+
+  // MARK: Checkpoints
+
+  /// The key that cosigns for this validator; nil when the set names another.
+  func cosignerKey(_ replica: Replica) -> SigningKey? {
+    guard let key = home.validatorKey, let index = replica.chain.validators.index(of: key.publicKey) else { return nil }
+    guard replica.chain.validators.validators[index].cosignerKey == key.publicKey else {
+      log.warn("consensus", "the validator set names another cosigner key: this node cosigns no checkpoints")
+      return nil
+    }
+    return key
+  }
+
+  /// Asks the journal thread for this validator's cosignature of a final, durable tree head.
+  func cosign(_ header: BlockHeader, _ replica: Replica) {
+    guard let journal, let key = home.validatorKey, let index = replica.chain.validators.index(of: key.publicKey) else { return }
+    let checkpoint = Checkpoint(origin: home.genesis.origin, size: header.treeSize, root: header.treeRoot)
+    let name = "\(home.genesis.domain)/\(replica.chain.validators.validators[index].name)"
+    _ = journal.post(.cosign(CosignRequest(checkpoint: checkpoint, validator: index, name: name)))
+  }
+
+  /// Serves a checkpoint: this node's log line and the cosignatures of a quorum.
+  private func publish(_ head: CosignedHead, _ loop: Loop) {
+    let checkpoint = Checkpoint(origin: home.genesis.origin, size: head.size, root: head.root)
+    var lines = [checkpoint.logLine(home.nodeKey)]
+    for cosignature in head.cosignatures {
+      let validator = head.validators.validators[cosignature.validator]
+      lines.append(
+        SignatureLine(
+          VerifierKey(name: "\(home.genesis.domain)/\(validator.name)", type: .cosignature, key: validator.cosignerKey), seconds: cosignature.seconds,
+          signature: cosignature.signature))
+    }
+    let height = newestHeads.last { $0.treeSize == head.size }?.height ?? Height(0)
+    gate.published(
+      Publication(
+        note: checkpoint.note(lines), size: head.size, root: head.root, height: height,
+        lines: lines.map {
+          Publication.Line(name: $0.name, keyID: Hex.encode($0.keyID), type: $0.type == .log ? "log" : "cosignature", time: $0.seconds)
+        }), loop)
+  }
+}

@@ -1,0 +1,57 @@
+import Audit
+import Bytes
+import Consensus
+import Ed25519
+import Replication
+
+/// What a validator has promised, and whether all of it is there: the journal, and the mark beside the key that says that there is one.
+///
+/// The mark is the file `<validator key>.used`. It is written once, after the journal came into being and before the first vote, and names the chain and
+/// the key: where it stands, a missing journal is a lost one.
+struct ValidatorState {
+  private let home: NodeHome
+  private let key: PublicKey
+  private let head: Height
+  private let isSole: Bool
+
+  init(_ home: NodeHome, key: PublicKey, head: Height, isSole: Bool) {
+    self.home = home
+    self.key = key
+    self.head = head
+    self.isSole = isSole
+  }
+
+  private var directory: String { home.data + "/validator" }
+  private var mark: [UInt8] { Array("\(home.genesis.chainTag.hex) \(key)\n".utf8) }
+
+  /// - Throws: 65 for a sole validator whose chain or journal was lost: nobody else can tell what it has promised.
+  func open() throws(NodeFailure) -> (file: VoteJournal, restored: RestoredJournal) {
+    let journal = try VoteJournal(directory: directory, chainTag: home.genesis.chainTag)
+    let isMarked = (try? HomeFile.read(home.validatorMarkPath)) == mark
+    switch journal.condition {
+    case .intact:
+      if isSole, let floor = journal.floorHeight, floor > head {
+        throw NodeFailure(
+          65,
+          "data/chain ends at height \(head.rawValue), but this validator has made height \(floor.rawValue) final: the chain was lost or replaced. "
+            + "Restore data/chain from a backup; a sole validator has no peer to fetch it from.")
+      }
+      if !isMarked { try HomeFile.replace(home.validatorMarkPath, mark, mode: 0o600) }
+      return (journal, .records(journal.records))
+    case .missing where !isMarked:
+      // The segment comes into being with the first record; the mark follows it.
+      try journal.append([.floor(epoch: Epoch(0), view: View(0), height: Height(0), blockHash: home.genesis.header.hash)])
+      try HomeFile.replace(home.validatorMarkPath, mark, mode: 0o600)
+      return (journal, .records(journal.records))
+    case .missing, .damaged:
+      guard !isSole else {
+        let what = if case .damaged(let reason) = journal.condition { "is damaged (\(reason))" } else { "is gone" }
+        throw NodeFailure(
+          65,
+          "the vote journal in \(directory) \(what), and the mark \(home.validatorMarkPath) says that the key has voted. A sole validator has no peers that "
+            + "could witness its votes: restore the directory from the disk it was on, or, if no other copy of this node runs, remove the mark to begin anew.")
+      }
+      return (journal, .lost)
+    }
+  }
+}

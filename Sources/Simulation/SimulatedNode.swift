@@ -1,0 +1,91 @@
+import Ambient
+import Audit
+import Consensus
+import Digests
+import Ed25519
+import Ledger
+import Mempool
+import Replication
+
+/// One machine of the cluster: what survives a crash (disk, keys), and the replica while its process runs.
+final class SimulatedNode {
+  /// What the disk of a node does. The store and the journal are two lines, each one job after the other.
+  enum DiskJob {
+    /// What is told when it is done: the machine's records up to a sequence number, or a final height.
+    enum Answer { case synced(UInt64), persisted(Height) }
+
+    case journal(JournalWrite, records: [JournalRecord], oldestKept: UInt64, Answer)
+    case store(Block)
+    case persist([BlockCommit], records: [JournalRecord], Height)
+    case load(StoreQuery)
+
+    var line: Int { if case .journal = self { 1 } else { 0 } }
+  }
+
+  let index: Int
+  /// Nil for an observer.
+  let key: SigningKey?
+  /// Neither a liar nor one of twins.
+  let isHonest: Bool
+  var liar: (any Liar)?
+  var stageRandom: SeededGenerator
+
+  // What a crash leaves.
+  var journal: JournalDisk
+  var store: MemoryStore
+  /// Added to the world's time for the wall clock, milliseconds.
+  var clockOffset: Int64 = 0
+  /// The vote journal was lost and the marker beside the key says that there was one.
+  var hasVoted = false
+
+  // What it does not.
+  var replica: Replica?
+  var writer: JournalWriter?
+  /// Counts starts, so that what belongs to an earlier process is told apart.
+  var incarnation = 0
+  /// By line: the store, the journal.
+  var jobs: [[DiskJob]] = [[], []]
+  var timerGeneration = 0
+  var isWorkDue = false
+  /// Connections by peer.
+  var links: [PeerLink?]
+  /// Effects until a planned crash.
+  var effectsToCrash: UInt64?
+  var downMillisecondsAfterCrash: UInt64 = 0
+  var diskFactor: UInt64 = 1
+  var isWiped = false
+  /// Events admitted by this process, until they are final.
+  var admitted: [EventID] = []
+
+  init(index: Int, key: SigningKey?, isHonest: Bool, liar: (any Liar)?, seed: UInt64, chainTag: ChainTag, genesis: BlockHeader, nodes: Int) {
+    self.index = index
+    self.key = key
+    self.isHonest = isHonest
+    self.liar = liar
+    stageRandom = SeededGenerator(seed: seed)
+    journal = JournalDisk(chainTag: chainTag)
+    store = MemoryStore(genesis: genesis)
+    links = Array(repeating: nil, count: nodes)
+  }
+
+  private var lastView = (epoch: Epoch(0), view: View(0))
+  /// Views that this node has been in.
+  private(set) var viewsEntered: UInt64 = 0
+
+  func noteView(_ epoch: Epoch, _ view: View) {
+    guard lastView != (epoch, view) else { return }
+    lastView = (epoch, view)
+    viewsEntered += 1
+  }
+
+  var isUp: Bool { replica != nil }
+
+  func wall(_ now: Instant) -> Timestamp {
+    let time = Int64(now.milliseconds) + clockOffset
+    return Timestamp(milliseconds: UInt64(max(1, time)))
+  }
+
+  func times(_ now: Instant) -> Times { Times(monotonic: now, wall: wall(now)) }
+
+  func peer(of link: PeerLink) -> Int? { links.firstIndex(of: link) }
+}

@@ -1,0 +1,208 @@
+import Ambient
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Ed25519
+import Ledger
+import Mempool
+import Merkle
+import Replication
+
+extension World {
+  // MARK: Life of a node
+
+  mutating func start(_ index: Int) throws(Failure) {
+    let node = nodes[index]
+    guard !node.isUp else { return }
+    let (records, writer, condition) = node.journal.open()
+    if case .damaged(let reason) = condition { throw failureNow(.durability, "node \(index) takes its intact journal for damaged: \(reason)") }
+    node.writer = writer
+    node.incarnation += 1
+    node.jobs = [[], []]
+    node.timerGeneration += 1
+    node.isWorkDue = false
+    node.effectsToCrash = nil
+    node.admitted = []
+    let head = node.store.head
+    if node.isHonest {
+      try chainLaws.reopened(head: head.height.rawValue, hash: head.hash, node: index, isWiped: node.isWiped, now: milliseconds)
+    }
+    node.isWiped = false
+    let isLost = condition == .missing && node.hasVoted
+    let replica = makeReplica(node, records: records, hasLostJournal: isLost)
+    node.replica = replica
+    node.hasVoted = true
+    trace("node \(index) starts at height \(head.height.rawValue)\(isLost ? " without its journal" : "")")
+    auditor.note(1, index, now.nanoseconds, [])
+    try act(index) { $0.start(now: $1, &$2) }
+    for other in nodes.indices where other != index && nodes[other].isUp { agenda.add(.connect(index, other), at: now.adding(milliseconds: random.between(1, 100))) }
+  }
+
+  private func makeReplica(_ node: SimulatedNode, records: [JournalRecord], hasLostJournal: Bool) -> Replica {
+    var limits = PoolLimits()
+    limits.eventsMax = 4000
+    limits.bytesMax = 16 << 20
+    limits.perSignerPercent = 100
+    var random = SeededGenerator(seed: scenario.seed ^ UInt64(node.index) << 32 ^ UInt64(node.incarnation))
+    do {
+      let head = node.store.head
+      let tree = try MountainRange(size: head.treeSize, from: node.store.reader(of: .entries))
+      let history = try MountainRange(size: head.height.rawValue, from: node.store.reader(of: .history))
+      let governance = try node.store.governance(from: GovernanceState(genesis: genesis))
+      var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: random.next())
+      try node.store.restoreWindow(of: &chain)
+      var machine = Machine.Options(chainTag: genesis.chainTag)
+      machine.baseDelayMilliseconds = scenario.baseDelayMilliseconds
+      let state = try RestoredState(chain: chain, journal: hasLostJournal ? .lost : .records(records), from: node.store)
+      let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
+      return Replica(
+        state, pool: EventPool(limits: limits, seed: random.next()), key: node.key,
+        options: Replica.Options(machine: machine, origin: genesis.origin, seed: seed), now: now)
+    } catch { preconditionFailure("the simulated store holds what was put into it: \(error)") }
+  }
+
+  /// The process ends here and now.
+  mutating func crash(_ index: Int, downMilliseconds: UInt64) {
+    let node = nodes[index]
+    guard node.isUp else { return }
+    statistics.crashes += 1
+    trace("node \(index) crashes")
+    auditor.note(2, index, now.nanoseconds, [])
+    for line in node.jobs { if let first = line.first { tear(node, first) } }
+    node.jobs = [[], []]
+    node.replica = nil
+    node.writer = nil
+    node.incarnation += 1
+    node.effectsToCrash = nil
+    node.admitted = []
+    for other in nodes.indices where node.links[other] != nil { dropLink(index, other) }
+    agenda.add(.start(node: index), at: now.adding(milliseconds: max(1, downMilliseconds)))
+  }
+
+  /// What was being written when the process ended is there in part; what waited behind it is not.
+  private mutating func tear(_ node: SimulatedNode, _ job: SimulatedNode.DiskJob) {
+    switch job {
+    case .journal(let write, let records, let oldest, _):
+      if random.happens(300_000) { node.journal.complete(write, oldestKept: oldest) } else { node.journal.tear(write, oldestKept: oldest, &random) }
+      // What of it landed binds the node, and so may be said after a restart.
+      record(records)
+    case .store(let block): if random.happens(500_000) { apply { () throws(StoreError) in try node.store.store(block) } }
+    case .persist(let commits, _, _): if random.happens(500_000) { apply { () throws(StoreError) in try node.store.commit(commits) } }
+    case .load: break
+    }
+  }
+
+  private func apply(_ body: () throws(StoreError) -> Void) {
+    do throws(StoreError) { try body() } catch { preconditionFailure("the simulated store refuses a write: \(error)") }
+  }
+
+  private mutating func record(_ records: [JournalRecord]) {
+    for record in records { if case .vote(let vote) = record { votes.recorded(vote) } }
+  }
+
+  // MARK: Effects
+
+  /// Gives the replica an input and performs what it asks for.
+  mutating func act(_ index: Int, _ body: (Replica, Times, inout [ReplicaEffect]) -> Void) throws(Failure) {
+    guard let replica = nodes[index].replica else { return }
+    var effects: [ReplicaEffect] = []
+    body(replica, nodes[index].times(now), &effects)
+    nodes[index].noteView(replica.machine.epoch, replica.machine.view)
+    for effect in effects {
+      if let left = nodes[index].effectsToCrash {
+        if left == 0 { return crash(index, downMilliseconds: nodes[index].downMillisecondsAfterCrash) }
+        nodes[index].effectsToCrash = left - 1
+      }
+      try perform(effect, index)
+    }
+    guard replica.hasWork, nodes[index].isUp, !nodes[index].isWorkDue else { return }
+    nodes[index].isWorkDue = true
+    agenda.add(.work(node: index, incarnation: nodes[index].incarnation), at: now.adding(nanoseconds: 200_000))
+  }
+
+  private mutating func perform(_ effect: ReplicaEffect, _ index: Int) throws(Failure) {
+    let node = nodes[index]
+    switch effect {
+    case .journal(let records, let through): appendJournal(node, records, .synced(through))
+    case .store(let block): enqueue(node, .store(block))
+    case .persist(let commits, let records, let height):
+      if node.isHonest { for commit in commits { try chainLaws.persisted(commit, node: index, now: milliseconds) } }
+      enqueue(node, .persist(commits, records: records, height))
+    case .send(let message, let destination): try send(message, destination, index)
+    case .load(let query): enqueue(node, .load(query))
+    case .setTimer(let instant):
+      node.timerGeneration += 1
+      if instant != .distantFuture {
+        agenda.add(.timer(node: index, incarnation: node.incarnation, generation: node.timerGeneration), at: max(instant, now.adding(nanoseconds: 1)))
+      }
+    case .final(let block):
+      guard node.isHonest else { return }
+      trace("node \(index) reports height \(block.header.height.rawValue)")
+      try chainLaws.reported(block.header, block.hash, node: index, now: milliseconds)
+    case .evidence: statistics.evidence += 1
+    case .checkpoint: break
+    case .penalise(let link, let fault):
+      guard let peer = node.peer(of: link) else { return }
+      trace("node \(index) penalises node \(peer) for \(fault)")
+      if node.isHonest && nodes[peer].isHonest { throw failureNow(.injustice, "node \(index) finds node \(peer) guilty of \(fault)") }
+      breakLink(index, peer, milliseconds: 1000)
+    case .halt(let reason):
+      if node.isHonest { throw failureNow(.halt, "node \(index) halts: \(reason)") }
+      crash(index, downMilliseconds: 500)
+    }
+  }
+
+  // MARK: Disk
+
+  private mutating func appendJournal(_ node: SimulatedNode, _ records: [JournalRecord], _ answer: SimulatedNode.DiskJob.Answer) {
+    guard let write = node.writer?.append(records), let oldest = node.writer?.oldestKept else { return }
+    // The journal's jobs are done one after the other, each a barrier of its own.
+    node.writer?.synced()
+    enqueue(node, .journal(write, records: records, oldestKept: oldest, answer))
+  }
+
+  private mutating func enqueue(_ node: SimulatedNode, _ job: SimulatedNode.DiskJob) {
+    node.jobs[job.line].append(job)
+    if node.jobs[job.line].count == 1 { schedule(node, job.line) }
+  }
+
+  private mutating func schedule(_ node: SimulatedNode, _ line: Int) {
+    let microseconds = random.between(50, 900) * node.diskFactor
+    agenda.add(.disk(node: node.index, incarnation: node.incarnation, line: line), at: now.adding(nanoseconds: microseconds * 1000))
+  }
+
+  mutating func diskDone(_ index: Int, _ line: Int) throws(Failure) {
+    let node = nodes[index]
+    guard !node.jobs[line].isEmpty else { return }
+    let job = node.jobs[line].removeFirst()
+    if !node.jobs[line].isEmpty { schedule(node, line) }
+    switch job {
+    case .journal(let write, let records, let oldest, let answer):
+      node.journal.complete(write, oldestKept: oldest)
+      record(records)
+      switch answer {
+      case .synced(let through): try act(index) { $0.journalSynced(through, now: $1, &$2) }
+      case .persisted(let height): try persisted(node, height)
+      }
+    case .store(let block):
+      apply { () throws(StoreError) in try node.store.store(block) }
+      let hash = block.hash
+      try act(index) { $0.stored(hash, now: $1, &$2) }
+    case .persist(let commits, let records, let height):
+      apply { () throws(StoreError) in try node.store.commit(commits) }
+      if records.isEmpty { try persisted(node, height) } else { appendJournal(node, records, .persisted(height)) }
+    case .load(let query):
+      let answer: StoreAnswer
+      do throws(StoreError) { answer = try node.store.load(query, epochLength: scenario.epochLength, chainTag: genesis.chainTag) } catch {
+        preconditionFailure("the simulated store cannot be read: \(error)")
+      }
+      try act(index) { $0.loaded(query, answer, now: $1, &$2) }
+    }
+  }
+
+  private mutating func persisted(_ node: SimulatedNode, _ height: Height) throws(Failure) {
+    node.admitted.removeAll { chainLaws.heights[$0] != nil }
+    try act(node.index) { $0.persisted(height, now: $1, &$2) }
+  }
+}

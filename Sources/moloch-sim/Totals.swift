@@ -1,0 +1,44 @@
+import Simulation
+
+/// Sums over many runs.
+struct Totals {
+  private(set) var runs: UInt64 = 0
+  private(set) var sum = World.Statistics()
+  private var recoveries: [UInt64] = []
+  var failures = 0
+  var firstFailure: Failure.Class?
+
+  mutating func add(_ outcome: World.Outcome) {
+    let one = outcome.statistics
+    runs += 1
+    sum.steps += one.steps
+    sum.messages += one.messages
+    sum.crashes += one.crashes
+    sum.partitions += one.partitions
+    sum.lies += one.lies
+    sum.events += one.events
+    sum.views += one.views
+    sum.blocks += one.blocks
+    sum.certificates += one.certificates
+    sum.evidence += one.evidence
+    sum.wipes += one.wipes
+    sum.journalsLost += one.journalsLost
+    recoveries.append(one.recoveryMilliseconds)
+  }
+
+  private var members: [(name: String, value: UInt64)] {
+    let sorted = recoveries.sorted()
+    return [
+      ("runs", runs), ("failures", UInt64(failures)), ("steps", sum.steps), ("messages", sum.messages), ("views", sum.views), ("blocks", sum.blocks),
+      ("certificates", sum.certificates), ("events", sum.events), ("crashes", sum.crashes), ("partitions", sum.partitions), ("lies", sum.lies),
+      ("evidence", sum.evidence), ("wipes", sum.wipes), ("journals_lost", sum.journalsLost),
+      ("recovery_ms_median", sorted.isEmpty ? 0 : sorted[sorted.count / 2]), ("recovery_ms_max", sorted.last ?? 0),
+    ]
+  }
+
+  func text(first: UInt64) -> String { "first seed \(first): " + members.map { "\($0.name) \($0.value)" }.joined(separator: ", ") }
+
+  func json(first: UInt64) -> String {
+    "{\"schema\":\"moloch-sim/1\",\"first_seed\":\(first)," + members.map { "\"\($0.name)\":\($0.value)" }.joined(separator: ",") + "}"
+  }
+}

@@ -1,0 +1,80 @@
+import Foundation
+import Testing
+
+/// What a running node exposes, and what its logs and reloads do.
+@Suite struct MetricsTests {
+  @Test func promtoolHasExactlyTheThreeRemarksOfTheGuidesNames() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201)
+    let metrics = try HTTPClient(port: node.metricsPort)
+    let text = try metrics.get("/metrics")
+    #expect(text.status == 200 && text.fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+    let file = scratch.url.appendingPathComponent("metrics.txt")
+    try Data(text.body).write(to: file)
+    let checked = try Command.run(URL(fileURLWithPath: "/bin/sh"), ["-c", "promtool check metrics < \"$0\"", file.path])
+    let remarks = (checked.output + checked.errors).split(separator: "\n")
+    #expect(remarks.count == 3, "\(remarks.joined(separator: "\n"))")
+    #expect(Set(remarks.compactMap { $0.split(separator: " ").first.map { String($0) } }) == ["moloch_peer_count", "moloch_block_time_ms", "moloch_api_latency_ms"], "\(remarks)")
+    for name in ["moloch_chain_height 1\n", "moloch_peer_count 0\n", "moloch_sync_lag 0\n", "moloch_blocks_committed_total 1\n", "moloch_events_committed_total 1\n"] {
+      #expect(text.text.contains("\n" + name), "\(name)")
+    }
+    for name in [
+      "moloch_block_events_count 1\n", "moloch_event_finality_seconds_count 1\n", "moloch_signature_batch_size_count 1\n", "moloch_storage_commit_seconds_count",
+      "moloch_storage_fsync_seconds_count{file=\"chain\"}", "moloch_loop_lag_seconds_count{loop=\"reactor0\"}", "moloch_build_info{version=\"1.0.0\"",
+      "process_open_fds ", "process_resident_memory_bytes ", "process_start_time_seconds ", "moloch_log_dropped_total 0\n",
+    ] { #expect(text.text.contains("\n" + name), "\(name) is missing") }
+    let open = try metrics.get("/metrics", accept: "application/openmetrics-text;version=1.0.0")
+    #expect(open.fields["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8" && open.text.hasSuffix("# EOF\n"))
+  }
+
+  @Test func metricsAnswerWhileTheNodeDrains() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url, arguments: ["--set", "api.drain_delay=30s"])
+    node.signal(SIGTERM)
+    // A draining node closes each connection with its answer.
+    while try HTTPClient(port: node.metricsPort).get("/metrics").text.contains("\nmoloch_ready 1\n") {}
+    #expect(try HTTPClient(port: node.metricsPort).get("/metrics").status == 200)
+    node.signal(SIGTERM)
+    #expect(node.waitForExit() == 0)
+  }
+
+  @Test func aTakenMetricsPortNamesItsOwnerAndBothFixes() throws {
+    let scratch = try ScratchDirectory(), other = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let address = "127.0.0.1:\(node.metricsPort)"
+    let second = try Command.moloch("dev", "--home", other.url.path, "--json", "--set", "metrics.prometheus_addr=\(address)", "--set", "log.format=text")
+    #expect(second.status == 75, "\(second.errors)")
+    for part in [address, "process \(node.identifier) (moloch)", "metrics.prometheus_addr", "--web.listen-address"] {
+      #expect(second.errors.contains(part), "\(part): \(second.errors)")
+    }
+    #expect(second.errors.split(separator: "\n").contains { $0.contains(" ERROR node: ") && $0.contains("fatal=true") }, "\(second.errors)")
+  }
+
+  @Test func sighupTakesANewFileAndReopensTheLog() throws {
+    let scratch = try ConfigurationTests.home("[log]\nlevel = \"info\"\n")
+    let file = scratch.url.appendingPathComponent("config/node.toml"), log = scratch.url.appendingPathComponent("logs/moloch.log")
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    func wait(_ what: String, until isDone: () -> Bool) throws {
+      // Each turn is an exchange with the node, which bounds the pace.
+      for _ in 0..<20_000 { if isDone() { return }; _ = try client.get("/v1/health") }
+      Issue.record("\(what) did not come: \(node.log)")
+    }
+    func logged() -> String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+    try wait("the first record of the file") { logged().contains("store open") }
+    try FileManager.default.moveItem(at: log, to: log.appendingPathExtension("moved"))
+    try "[log]\nlevel = \"info\"\n[api]\nmax_body_size = \"2kB\"\nmax_connections = 99\n".write(to: file, atomically: true, encoding: .utf8)
+    node.signal(SIGHUP)
+    try wait("the reload") { logged().contains("configuration reloaded taken=api.max_body_size needs_restart=api.max_connections") }
+    let answer = try client.post("/v1/events/batch", type: SubmissionTests.events, body: [UInt8](repeating: 0, count: 2001))
+    #expect(answer.status == 413, "\(answer.text)")
+    try "[api]\nmax_body_size = \"2 kilo\"\nidle_timeout = \"1s\"\n".write(to: file, atomically: true, encoding: .utf8)
+    node.signal(SIGHUP)
+    let fresh = try node.client()
+    for _ in 0..<20_000 where !logged().contains("configuration rejected") { _ = try fresh.get("/v1/health") }
+    #expect(logged().contains(" ERROR node: configuration rejected"), "\(logged())")
+  }
+}

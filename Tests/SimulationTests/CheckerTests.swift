@@ -1,0 +1,83 @@
+import Ambient
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Ed25519
+import Testing
+
+@testable import Simulation
+
+/// Every checker flags what it is for: a check that cannot fail would make the simulation worthless.
+@Suite struct CheckerTests {
+  private static let key = SigningKey(seed: Bytes32(1, 2, 3, 4))
+  private static let tag = ChainTag(Bytes16(1, 2))
+
+  private func vote(_ kind: VoteKind, _ view: UInt64, _ block: UInt8 = 1) -> SignedVote {
+    let vote =
+      kind == .nullify
+      ? Vote(nullify: View(view), epoch: Epoch(0), chainTag: Self.tag)
+      : Vote(
+        kind: kind, chainTag: Self.tag, epoch: Epoch(0), view: View(view), parentView: View(view - 1), height: Height(view), blockHash: SHA256.hash([block]))
+    return SignedVote(signing: vote, with: Self.key)
+  }
+
+  private func classOfFailure(_ votes: [SignedVote], recorded: Bool = true) -> Failure.Class? {
+    var checker = VoteDiscipline()
+    do throws(Failure) {
+      for vote in votes {
+        if recorded { checker.recorded(vote) }
+        try checker.released(vote, now: 0)
+      }
+      return nil
+    } catch { return error.kind }
+  }
+
+  @Test func conflictingVotesAreSeenAndOthersAreNot() {
+    #expect(classOfFailure([vote(.notarise, 1), vote(.finalise, 1), vote(.notarise, 2), vote(.nullify, 2), vote(.notarise, 1)]) == nil)
+    #expect(classOfFailure([vote(.notarise, 1), vote(.notarise, 1, 2)]) == .doubleVote)
+    #expect(classOfFailure([vote(.finalise, 1), vote(.finalise, 1, 2)]) == .doubleVote)
+    #expect(classOfFailure([vote(.finalise, 1), vote(.nullify, 1)]) == .doubleVote)
+    #expect(classOfFailure([vote(.nullify, 1), vote(.finalise, 1)]) == .doubleVote)
+    // Another block may be finalised than the one that was notarised: the certificate decides.
+    #expect(classOfFailure([vote(.notarise, 1), vote(.finalise, 1, 2)]) == nil)
+  }
+
+  @Test func aVoteWithoutItsRecordIsSeen() { #expect(classOfFailure([vote(.notarise, 1)], recorded: false) == .earlyVote) }
+
+  @Test func contradictingAndUnsoundCertificatesAreSeen() throws {
+    let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "a")])
+    func certificate(_ vote: SignedVote) -> Certificate { Certificate(vote: vote.vote, signatures: [(0, vote.signature)], in: set) }
+    func failure(_ certificates: [Certificate]) -> Failure.Class? {
+      var checker = CertificateLaws()
+      do throws(Failure) {
+        for certificate in certificates { try checker.shown(certificate, set: set, now: 0) }
+        return nil
+      } catch { return error.kind }
+    }
+    let notarised = certificate(vote(.notarise, 3)), finalised = certificate(vote(.finalise, 3)), nullified = certificate(vote(.nullify, 3))
+    #expect(failure([notarised, nullified]) == nil && failure([notarised, finalised]) == nil)
+    #expect(failure([notarised, certificate(vote(.notarise, 3, 9))]) == .certificate)
+    #expect(failure([finalised, nullified]) == .certificate)
+    #expect(failure([notarised, certificate(vote(.finalise, 3, 9))]) == .certificate)
+    #expect(failure([Certificate(vote: vote(.notarise, 3).vote, signatures: [], in: set)]) == .certificate)
+    #expect(failure([Certificate(vote: vote(.notarise, 4).vote, signatures: [(0, vote(.notarise, 3).signature)], in: set)]) == .certificate)
+  }
+
+  @Test func theAgendaKeepsTimeAndOrder() {
+    var random = SeededGenerator(seed: 5)
+    var agenda = Agenda<Int>()
+    var expected: [(UInt64, Int)] = []
+    for item in 0..<2000 {
+      let time = random.below(50)
+      agenda.add(item, at: Instant(nanoseconds: time))
+      expected.append((time, item))
+    }
+    expected.sort { ($0.0, $0.1) < ($1.0, $1.1) }
+    for (time, item) in expected {
+      let next = agenda.next()
+      #expect(next?.time.nanoseconds == time && next?.item == item)
+    }
+    #expect(agenda.next() == nil)
+  }
+}
