@@ -88,7 +88,11 @@ extension World {
       // What of it landed binds the node, and so may be said after a restart.
       record(records)
     case .store(let block): if random.happens(500_000) { apply { () throws(StoreError) in try node.store.store(block) } }
-    case .persist(let commits, _, _): if random.happens(500_000) { apply { () throws(StoreError) in try node.store.commit(commits) } }
+    case .persist(let commits, _, _):
+      guard random.happens(500_000) else { break }
+      apply { () throws(StoreError) in try node.store.commit(commits) }
+      // A failure in it shows when the node comes back with this head.
+      if node.isHonest { for commit in commits { try? chainLaws.persisted(commit, node: node.index, now: milliseconds) } }
     case .load: break
     }
   }
@@ -127,7 +131,8 @@ extension World {
     case .journal(let records, let through): appendJournal(node, records, .synced(through))
     case .store(let block): enqueue(node, .store(block))
     case .persist(let commits, let records, let height):
-      if node.isHonest { for commit in commits { try chainLaws.persisted(commit, node: index, now: milliseconds) } }
+      // What several have signed is decided; what a sole validator has not written yet, nobody has seen.
+      if node.isHonest, scenario.nodes > 1 { for commit in commits { try chainLaws.persisted(commit, node: index, now: milliseconds) } }
       enqueue(node, .persist(commits, records: records, height))
     case .send(let message, let destination): try send(message, destination, index)
     case .load(let query): enqueue(node, .load(query))
@@ -191,6 +196,7 @@ extension World {
       try act(index) { $0.stored(hash, now: $1, &$2) }
     case .persist(let commits, let records, let height):
       apply { () throws(StoreError) in try node.store.commit(commits) }
+      if node.isHonest { for commit in commits { try chainLaws.persisted(commit, node: index, now: milliseconds) } }
       if records.isEmpty { try persisted(node, height) } else { appendJournal(node, records, .persisted(height)) }
     case .load(let query):
       let answer: StoreAnswer
