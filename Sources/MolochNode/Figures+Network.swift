@@ -2,6 +2,8 @@ import API
 import Ambient
 import Audit
 import Consensus
+import Ed25519
+import Ledger
 import Metrics
 import PeerWire
 import Peering

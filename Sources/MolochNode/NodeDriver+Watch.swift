@@ -2,6 +2,7 @@ import API
 import Ambient
 import Audit
 import Consensus
+import Ed25519
 import Ledger
 import Mempool
 import Peering

@@ -1,7 +1,7 @@
 import Ambient
 public import Ed25519
 import JSON
-public import PeerWire
+import PeerWire
 public import Reactor
 
 /// One known peer as operators see it.
@@ -105,9 +105,6 @@ extension Network {
   public func count(_ direction: Direction, isValidator: Bool) -> Int {
     slots.count { slot in links[slot].map { $0.phase == .up && $0.direction == direction && (power(of: $0.validator) > 0) == isValidator } ?? false }
   }
-
-  /// Bytes that wait in the queues of a lane, over all links; for metrics.
-  public func queuedBytes(_ lane: Lane) -> Int { slots.reduce(0) { $0 + (links[$1]?.outbox.queuedBytes(lane) ?? 0) } }
 
   // MARK: JSON
 
