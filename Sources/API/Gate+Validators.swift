@@ -98,7 +98,7 @@ extension Gate {
 
   /// The body of `GET /v1/consensus/state`. Times are milliseconds; signers are names.
   func consensusBody(_ replica: Replica, _ now: Instant) -> [UInt8] {
-    let facts = replica.viewFacts, set = replica.chain.validators, floor = replica.machine.floor
+    let facts = replica.viewFacts, set = replica.chain.validators
     var json = JSONWriter()
     json.beginObject()
     json.key("epoch")
@@ -108,16 +108,7 @@ extension Gate {
     json.key("leader")
     writeMember(facts.leader, set, &json)
     json.key("proposal")
-    if let proposal = facts.proposal {
-      json.beginObject()
-      json.key("height")
-      json.number(proposal.height.rawValue)
-      json.key("hash")
-      json.hex(proposal.hash.bytes)
-      json.endObject()
-    } else {
-      json.null()
-    }
+    write(facts.proposal, &json)
     json.key("total_power")
     json.number(set.totalPower)
     json.key("quorum_power")
@@ -144,6 +135,13 @@ extension Gate {
     json.beginArray()
     for vote in facts.certificates { write(vote, &json) }
     json.endArray()
+    writeFinal(replica.machine.floor, &json)
+    writeHeard(facts.heard, replica, now, &json)
+    json.endObject()
+    return json.bytes
+  }
+
+  private func writeFinal(_ floor: Machine.Floor, _ json: inout JSONWriter) {
     json.key("final")
     json.beginObject()
     json.key("height")
@@ -153,9 +151,13 @@ extension Gate {
     json.key("view")
     json.number(floor.view.rawValue)
     json.endObject()
+  }
+
+  private func writeHeard(_ instants: [Instant], _ replica: Replica, _ now: Instant, _ json: inout JSONWriter) {
+    let set = replica.chain.validators
     json.key("validators")
     json.beginArray()
-    for (index, heard) in facts.heard.enumerated() where index < set.count {
+    for (index, heard) in instants.enumerated() where index < set.count {
       json.beginObject()
       json.key("index")
       json.number(index)
@@ -168,8 +170,6 @@ extension Gate {
       json.endObject()
     }
     json.endArray()
-    json.endObject()
-    return json.bytes
   }
 
   private func writeMember(_ index: Int, _ set: ValidatorSet, _ json: inout JSONWriter) {
@@ -180,6 +180,16 @@ extension Gate {
     json.string("\(set.validators[index].publicKey)")
     json.key("name")
     json.string(set.validators[index].name)
+    json.endObject()
+  }
+
+  private func write(_ proposal: BlockReference?, _ json: inout JSONWriter) {
+    guard let proposal else { return json.null() }
+    json.beginObject()
+    json.key("height")
+    json.number(proposal.height.rawValue)
+    json.key("hash")
+    json.hex(proposal.hash.bytes)
     json.endObject()
   }
 
