@@ -12,6 +12,11 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CBaselines", path: "CBaselines", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev", "libssl-dev"])]),
     .executableTarget(
+      name: "SignatureComparison",
+      dependencies: ["CBaselines", .product(name: "MolochEngines", package: "moloch")],
+      path: "SignatureComparison",
+      swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility")]),
+    .executableTarget(
       name: "EngineBenchmarks",
       dependencies: ["CBaselines", .product(name: "MolochEngines", package: "moloch"), .product(name: "Benchmark", package: "benchmark")],
       path: "EngineBenchmarks",

@@ -11,10 +11,12 @@ let package = Package(
   products: [
     .library(name: "HTTP1Fuzz", type: .static, targets: ["HTTP1Fuzz"]),
     .library(name: "FormatsFuzz", type: .static, targets: ["FormatsFuzz"]),
+    .library(name: "SignaturesFuzz", type: .static, targets: ["SignaturesFuzz"]),
   ],
   dependencies: [.package(name: "moloch", path: "../..")],
   targets: [
     .target(name: "HTTP1Fuzz", dependencies: [.product(name: "MolochEngines", package: "moloch")], path: "HTTP1Fuzz", swiftSettings: settings),
     .target(name: "FormatsFuzz", dependencies: [.product(name: "MolochEngines", package: "moloch")], path: "FormatsFuzz", swiftSettings: settings),
+    .target(name: "SignaturesFuzz", dependencies: [.product(name: "MolochEngines", package: "moloch")], path: "SignaturesFuzz", swiftSettings: settings),
   ]
 )

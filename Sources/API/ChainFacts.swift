@@ -90,6 +90,9 @@ public struct GateStatistics: Sendable {
   public var rateLimited: UInt64 = 0
   public var signatures: UInt64 = 0
   public var batches: UInt64 = 0
+  /// Look-ups of signers' keys that found them decoded, and the others.
+  public var signerHits: UInt64 = 0
+  public var signerMisses: UInt64 = 0
   /// Answers per latency bucket since the driver last took them, one more than bounds.
   public var latencies: [UInt64] = Array(repeating: 0, count: latencyBoundsMilliseconds.count + 1)
   public var latencySumMicroseconds: UInt64 = 0

@@ -209,6 +209,7 @@ extension Gate {
     counters[0].signatures += UInt64(inVerification.count)
     counters[0].batches += 1
     verification.verify(now: loop.now.nanoseconds, into: &verdicts)
+    (counters[0].signerHits, counters[0].signerMisses) = (verification.signerHits, verification.signerMisses)
     for verdict in verdicts {
       let (slot, index) = inVerification[Int(verdict.token)]
       guard sessions[slot].phase == .verifying else { continue }

@@ -1,6 +1,8 @@
 // Linear combinations of points: tables of multiples (Straus) and buckets (Pippenger).
 #include "CEd25519.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #include "point.h"
 
@@ -63,6 +65,9 @@ IFMA void ced25519_buckets(
   sign_table table;
   sign_table_fill(&table);
   uint64_t *const high = buckets + (CED25519_BUCKETS + 1) * CED25519_ENTRY_WORDS;
+  // The points one after the other, so that every window streams through them.
+  uint64_t *const points = high + (CED25519_BUCKETS + 1) * CED25519_ENTRY_WORDS;
+  for (size_t i = 0; i < count; i++) memcpy(points + i * CED25519_ENTRY_WORDS, entry_of(tables, entries[i]), 8 * CED25519_ENTRY_WORDS);
   fe8 sum = pair_identity();
   // Two windows at a time, one in each half, each with its own buckets; digit 0 has a bucket that nobody reads.
   for (int window = long_count > 0 ? 30 : 14; window >= 0; window -= 2) {
@@ -74,7 +79,7 @@ IFMA void ced25519_buckets(
       const int low = digit[0], up = digit[1];
       uint64_t *const bucket = buckets + (low < 0 ? -low : low) * CED25519_ENTRY_WORDS;
       uint64_t *const other = high + (up < 0 ? -up : up) * CED25519_ENTRY_WORDS;
-      const uint64_t *entry = entry_of(tables, entries[i]);
+      const uint64_t *entry = points + i * CED25519_ENTRY_WORDS;
       fe8 point;
       for (int limb = 0; limb < 5; limb++) point.l[limb] = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(entry + 4 * limb)));
       pair_store(bucket, other, pair_add(pair_load(bucket, other), point, &table.of[(low < 0) | (up < 0) << 1]));

@@ -137,6 +137,7 @@ struct Combination: ~Copyable {
   mutating func bucketSum() -> Point {
     entries.removeAll(keepingCapacity: true)
     digits.removeAll(keepingCapacity: true)
+    digits.reserveCapacity(32 * terms.count)
     var longCount = 0
     for term in terms where term.isLong {
       entries.append(term.entry)

@@ -4,8 +4,8 @@ public enum Limits {
   public static let pemLengthMax = 4096
   /// Largest batch. Each signature takes 8 table entries of 160 bytes and its signer twice as many: 3.8 MiB of tables.
   public static let batchCountMax = 1024
-  /// Keys of a `SignerCache`: 2.5 KiB each, 5 MiB in all, and at most.
-  public static let cachedSigners = 2048
+  /// Keys of a `SignerCache`: 2.5 KiB each, 2.5 MiB in all, and at most.
+  public static let cachedSigners = 1024
   public static let cachedSignersMax = 65536
   /// Entries that one batch makes for a cache; each costs about one verification.
   static let cacheInsertionsPerBatch = 8

@@ -34,7 +34,7 @@ public struct SignatureBatch: ~Copyable {
   private var items: [Item] = []
   private var live: [Int] = []
   private var signers: [Signer] = []
-  private var signerIndex: [PublicKey: Int] = [:]
+  private var signerTable: SignerTable
   private var combination: Combination
   private var drawing: CoefficientDrawing
   /// Challenges of statements wait here, those of other messages are hashed when they arrive.
@@ -66,7 +66,7 @@ public struct SignatureBatch: ~Copyable {
     items.reserveCapacity(capacity)
     live.reserveCapacity(capacity)
     signers.reserveCapacity(capacity)
-    signerIndex.reserveCapacity(capacity)
+    signerTable = SignerTable(capacity: capacity, seed: seed)
   }
 
   /// Signatures added since the last verification.
@@ -121,7 +121,7 @@ public struct SignatureBatch: ~Copyable {
     items.removeAll(keepingCapacity: true)
     live.removeAll(keepingCapacity: true)
     signers.removeAll(keepingCapacity: true)
-    signerIndex.removeAll(keepingCapacity: true)
+    signerTable.removeAll()
   }
 
   /// A single signature needs none: its coefficient is 1.
@@ -136,14 +136,15 @@ public struct SignatureBatch: ~Copyable {
     combination.removeAll()
     for index in items.indices where items[index].signer >= 0 {
       let key = items[index].key
-      if let known = signerIndex[key] {
+      let place = signerTable.place(of: key) { signers[$0].key == key }
+      if let known = signerTable[place] {
         items[index].signer = known
         continue
       }
       let signer = signers.count
       let isKnown = cache.map { combination.load(key, from: $0, intoPairAt: slot(signer: signer), pointsOnly: items.count >= Limits.bucketTermsMin) } ?? false
       signers.append(Signer(key: key, isValid: isKnown, isKnown: isKnown))
-      signerIndex[key] = signer
+      signerTable[place] = signer
       items[index].signer = signer
       if !isKnown && !Point.isSmallOrder(encoding: key.bytes) { combination.decode(key.bytes, negatedInto: slot(signer: signer)) }
     }

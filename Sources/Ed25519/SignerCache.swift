@@ -8,6 +8,7 @@ import Synchronization
 /// writer takes only places that nobody pins. Any number of threads may use one cache.
 @safe public final class SignerCache: Sendable {
   private static let pointByteCount = 160
+  private static let multiplesByteCount = (Term.slotEntryCount - 1) * pointByteCount
   static let entryByteCount = 2 * Term.slotEntryCount * pointByteCount
   private static let waysCount = 8
   private static let writing: UInt64 = 1 << 63
@@ -27,7 +28,9 @@ import Synchronization
   private let seed: UInt64
   // The pointers never change; what they point to is guarded as the properties of `Place` say.
   private nonisolated(unsafe) let places: UnsafeMutablePointer<Place>
-  private nonisolated(unsafe) let entries: UnsafeMutableRawPointer
+  /// A and 2^128 A of each place, and apart from them their multiples, so that large batches, which need the points alone, find them close together.
+  private nonisolated(unsafe) let points: UnsafeMutableRawPointer
+  private nonisolated(unsafe) let multiples: UnsafeMutableRawPointer
   private nonisolated(unsafe) let doors: UnsafeMutablePointer<Atomic<UInt64>>
   private let doorCount: Int
   private let turn = Atomic<UInt64>(0)
@@ -55,7 +58,8 @@ import Synchronization
     for index in 0..<count { unsafe (places + index).initialize(to: Place()) }
     unsafe doors = .allocate(capacity: doorCount)
     for index in 0..<doorCount { unsafe (doors + index).initialize(to: Atomic(0)) }
-    unsafe entries = .allocate(byteCount: count * Self.entryByteCount, alignment: 64)
+    unsafe points = .allocate(byteCount: 2 * count * Self.pointByteCount, alignment: 64)
+    unsafe multiples = .allocate(byteCount: 2 * count * Self.multiplesByteCount, alignment: 64)
   }
 
   deinit {
@@ -64,7 +68,8 @@ import Synchronization
     unsafe places.deallocate()
     unsafe doors.deinitialize(count: doorCount)
     unsafe doors.deallocate()
-    unsafe entries.deallocate()
+    unsafe points.deallocate()
+    unsafe multiples.deallocate()
   }
 
   /// Look-ups that found their key, since init.
@@ -90,11 +95,14 @@ import Synchronization
       let state = unsafe places[index].state.wrappingAdd(1, ordering: .acquiring).newValue
       let isHit = unsafe state & Self.writing == 0 && places[index].key == key.bytes
       if isHit {
-        let entry = unsafe UnsafeRawBufferPointer(start: entries + index * Self.entryByteCount, count: Self.entryByteCount)
-        let (half, count) = (Self.entryByteCount / 2, pointsOnly ? Self.pointByteCount : Self.entryByteCount / 2)
-        unsafe UnsafeMutableRawBufferPointer(rebasing: target[..<count]).copyMemory(from: UnsafeRawBufferPointer(rebasing: entry[..<count]))
-        let second = half..<half + count
-        unsafe UnsafeMutableRawBufferPointer(rebasing: target[second]).copyMemory(from: UnsafeRawBufferPointer(rebasing: entry[second]))
+        // The target has the bytes of two slots; the place has two points and their multiples.
+        let slots = unsafe target.baseAddress.unsafelyUnwrapped
+        for half in 0..<2 {
+          let (place, slot) = unsafe (2 * index + half, slots + half * Self.entryByteCount / 2)
+          unsafe slot.copyMemory(from: points + place * Self.pointByteCount, byteCount: Self.pointByteCount)
+          if pointsOnly { continue }
+          unsafe (slot + Self.pointByteCount).copyMemory(from: multiples + place * Self.multiplesByteCount, byteCount: Self.multiplesByteCount)
+        }
         // Relaxed: a stale turn only makes the place look a little older.
         unsafe places[index].stamp.store(turn.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
       }
@@ -131,7 +139,13 @@ import Synchronization
     guard unsafe places[oldest].state.compareExchange(expected: 0, desired: Self.writing, ordering: .acquiring).exchanged else { return }
     // This thread alone has the place; readers that arrive see `writing` and go.
     unsafe places[oldest].key = key.bytes
-    unsafe (entries + oldest * Self.entryByteCount).copyMemory(from: source.baseAddress.unsafelyUnwrapped, byteCount: Self.entryByteCount)
+    let slots = unsafe source.baseAddress.unsafelyUnwrapped
+    for half in 0..<2 {
+      let (place, slot) = unsafe (2 * oldest + half, slots + half * Self.entryByteCount / 2)
+      unsafe (points + place * Self.pointByteCount).copyMemory(from: slot, byteCount: Self.pointByteCount)
+      // As many bytes as the place has for them.
+      unsafe (multiples + place * Self.multiplesByteCount).copyMemory(from: slot + Self.pointByteCount, byteCount: Self.multiplesByteCount)
+    }
     unsafe places[oldest].fingerprint.store(hash, ordering: .relaxed)
     unsafe places[oldest].stamp.store(turn.wrappingAdd(1, ordering: .relaxed).newValue &+ 1, ordering: .relaxed)
     // Release: publishes key and entry. Subtraction keeps the pins of readers that came meanwhile and are about to go.

@@ -66,17 +66,35 @@ struct DigitRows {
   }
 }
 
-/// The digits of a term to base 256, each from -127 to 128, least significant first.
-struct ByteDigits: Sendable, BitwiseCopyable {
-  /// For a magnitude below 2^255; the coefficients and halves of this module have their top digit small enough that no carry leaves 16 digits.
+/// The digits of a term to base 256, each from -128 to 128, least significant first.
+enum ByteDigits {
+  /// 128 in every byte: added before the bytes are taken and subtracted from each of them, it makes the digits signed without a chain of carries.
+  private static var offset: UInt64 { 0x8080_8080_8080_8080 }
+
+  /// Appends 16 digits of a magnitude of at most 2^127, or 32 of one below 2^254: the carry out of the top digit is 128 at most with it.
   static func append(_ term: Term, count: Int, to digits: inout [Int16]) {
-    var carry = 0
-    for index in 0..<count {
-      var digit = Int(truncatingIfNeeded: term.magnitude.bits(from: 8 &* index) & 255) &+ carry
-      carry = digit > 128 ? 1 : 0
-      digit &-= carry &<< 8
-      digits.append(Int16(truncatingIfNeeded: term.isNegative ? 0 &- digit : digit))
+    let m = term.magnitude
+    let (y0, c0) = m.w0.addingReportingOverflow(offset)
+    let (p1, d1) = m.w1.addingReportingOverflow(offset)
+    let (y1, e1) = p1.addingReportingOverflow(c0 ? 1 : 0)
+    var carry = d1 || e1
+    append(y0, term.isNegative, to: &digits)
+    append(y1, term.isNegative, to: &digits)
+    if count > 16 {
+      let (p2, d2) = m.w2.addingReportingOverflow(offset)
+      let (y2, e2) = p2.addingReportingOverflow(carry ? 1 : 0)
+      let y3 = m.w3 &+ offset &+ (d2 || e2 ? 1 : 0)
+      append(y2, term.isNegative, to: &digits)
+      append(y3, term.isNegative, to: &digits)
+      carry = false
     }
-    precondition(carry == 0, "a magnitude fits its digits")
+    if carry { digits[digits.count - 1] &+= term.isNegative ? -256 : 256 }
+  }
+
+  @inline(__always) private static func append(_ word: UInt64, _ isNegative: Bool, to digits: inout [Int16]) {
+    for index in 0..<8 {
+      let digit = Int16(truncatingIfNeeded: word &>> UInt64(truncatingIfNeeded: 8 &* index) & 255) &- 128
+      digits.append(isNegative ? 0 &- digit : digit)
+    }
   }
 }

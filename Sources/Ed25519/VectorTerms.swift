@@ -3,36 +3,45 @@ import CEd25519
 
 /// The tables of a batch for the AVX-512 IFMA kernels. What the kernels are given is checked here; they check nothing.
 @safe final class VectorTerms {
-  /// Entries as `Term` numbers them, then the buckets; owned until deinit.
+  /// Entries as `Term` numbers them; owned until deinit.
   private let tables: UnsafeMutablePointer<UInt64>
-  private let buckets: UnsafeMutablePointer<UInt64>
+  /// Scratch of the buckets, made when first needed; owned until deinit.
+  private var buckets: UnsafeMutablePointer<UInt64>?
   private let slotCount: Int
   private static let entryWords = CED25519_ENTRY_WORDS
+
+  /// The generator's tables in the kernels' order: limb by limb, Y - X first.
+  private static let baseWords: [UInt64] = Straus.baseTables.flatMap { point -> [UInt64] in
+    let (d, s, z, t) = (point.difference, point.sum, point.doubleZ, point.product)
+    return [d.l0, s.l0, z.l0, t.l0, d.l1, s.l1, z.l1, t.l1, d.l2, s.l2, z.l2, t.l2, d.l3, s.l3, z.l3, t.l3, d.l4, s.l4, z.l4, t.l4]
+  }
 
   /// Traps on a processor that cannot run the kernels.
   init(slots: Int) {
     precondition(Path.ifma.isAvailable, "this processor has no AVX-512 IFMA")
     slotCount = slots
+    let base = Self.baseWords
     let count = Term.entry(slot: slots) * Self.entryWords
-    let bucketWords = 2 * (CED25519_BUCKETS + 1) * Self.entryWords
-    // All words are initialised before a kernel reads them. Lines of 64 bytes are not split by a register.
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: 8 * (count + bucketWords), alignment: 64)
-    unsafe tables = memory.initializeMemory(as: UInt64.self, repeating: 0, count: count + bucketWords)
-    unsafe buckets = tables + count
-    for (index, point) in Straus.baseTables.enumerated() {
-      for (value, element) in [point.sum, point.difference, point.doubleZ, point.product].enumerated() {
-        // Y - X comes first in the kernels' order.
-        let place = value < 2 ? 1 - value : value
-        for (limb, word) in [element.l0, element.l1, element.l2, element.l3, element.l4].enumerated() {
-          unsafe tables[index * Self.entryWords + 4 * limb + place] = word
-        }
-      }
-    }
+    // Owned until deinit, all words initialised before a kernel reads them; on lines of 64 bytes, which no register then crosses.
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 8 * count, alignment: 64)
+    unsafe tables = memory.initializeMemory(as: UInt64.self, repeating: 0, count: count)
+    unsafe base.withUnsafeBufferPointer { words in unsafe tables.update(from: words.baseAddress.unsafelyUnwrapped, count: words.count) }
   }
 
   deinit {
     // Plain bits, owned by this object alone.
     unsafe UnsafeMutableRawPointer(tables).deallocate()
+    if let buckets = unsafe buckets { unsafe UnsafeMutableRawPointer(buckets).deallocate() }
+  }
+
+  /// Both windows' buckets and a place for every term: one for each slot and two for the generator.
+  private func scratch() -> UnsafeMutablePointer<UInt64> {
+    if let buckets = unsafe buckets { return unsafe buckets }
+    let count = (2 * (CED25519_BUCKETS + 1) + slotCount + 2) * Self.entryWords
+    // As for the tables.
+    let made = unsafe UnsafeMutableRawPointer.allocate(byteCount: 8 * count, alignment: 64).initializeMemory(as: UInt64.self, repeating: 0, count: count)
+    unsafe buckets = made
+    return unsafe made
   }
 
   private func checkedEntry(_ slot: Int) -> Int32 {
@@ -98,7 +107,9 @@ import CEd25519
   /// Multiplication by buckets; see `PortableTerms`.
   func sum(_ entries: [Int32], longCount: Int, _ digits: [Int16]) -> Point {
     precondition(digits.count == 16 * (entries.count + longCount), "16 digits for each term and 16 more for a long one")
+    precondition(entries.count <= slotCount + 2, "a term for each slot and two for the generator")
     // The counts agree, digits are at most 128 in magnitude, and entries are slots'.
+    let buckets = unsafe scratch()
     return unsafe extended { out in
       unsafe entries.withUnsafeBufferPointer { e in
         unsafe digits.withUnsafeBufferPointer { d in

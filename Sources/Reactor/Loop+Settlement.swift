@@ -50,7 +50,8 @@ extension Loop {
       slots[slot].flags.remove(.drainDue)
       if !flags.contains(.closeWanted) { return .drained }
     }
-    if flags.contains(.presentAgain) && !flags.contains(.paused) { return .deliver }
+    // A closing connection has nothing to present; asking for it again would never end.
+    if flags.contains(.presentAgain) && flags.isDisjoint(with: [.paused, .closeWanted]) { return .deliver }
     if !flags.contains(.sending) {
       if slots[slot].outputHead >= 0 {
         slots[slot].flags.insert(.sending)

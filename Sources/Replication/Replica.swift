@@ -96,8 +96,9 @@ public final class Replica {
     case .lost: mustRecover = true
     }
     machine = Machine(options: options.machine, epoch: facts, key: key, floor: floor, journal: records, mustRecover: mustRecover, now: now)
-    batch = SignatureBatch(capacity: 256, seed: options.seed)
-    verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0))
+    let signers = SignerCache(seed: options.seed)
+    batch = SignatureBatch(capacity: 256, seed: options.seed, cache: signers)
+    verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
     rebroadcastDue = now.adding(milliseconds: options.rebroadcastMilliseconds)
     sync = BlockSync(applied: block.height, now: now)
     cosignatures = CosignatureBook(origin: options.origin)

@@ -3,8 +3,13 @@ import Testing
 
 @testable import Ed25519
 
-/// The macros of the test library take no spans.
-func verdict(_ signature: Signature, _ message: [UInt8], _ key: PublicKey) -> Bool { Verifier.isValid(signature, over: message.bytes, by: key) }
+/// The verdict of portable Swift; the public one must be the same. The macros of the test library take no spans.
+func verdict(_ signature: Signature, _ message: [UInt8], _ key: PublicKey) -> Bool {
+  let isValid = Verifier.isValidPortably(signature, over: message.bytes, by: key)
+  let published = Verifier.isValid(signature, over: message.bytes, by: key)
+  #expect(published == isValid)
+  return isValid
+}
 
 /// The message of TEST 1024, 1023 bytes.
 private let message1024 =

@@ -1,0 +1,120 @@
+// Verification of Ed25519 signatures over statements: the paths of this node beside libcrypto and libsodium, in one run.
+//
+// Prints one row for each batch size, number of signers and whether the keys are known: microseconds for one signature, the least CPU time of many runs.
+// libsodium is opened at run time; without it its column is empty. `perf/signatures` records the rows.
+import Bytes
+import CBaselines
+import Ed25519
+import Glibc
+
+func microseconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+  return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
+}
+
+/// The least time of `runs` calls, after two to warm up.
+func least(_ runs: Int, _ body: () -> Void) -> Double {
+  body()
+  body()
+  var best = Double.infinity
+  for _ in 0..<runs {
+    let begin = microseconds()
+    body()
+    best = min(best, microseconds() - begin)
+  }
+  return best
+}
+
+/// Signed statements of `signers` keys in turn.
+struct Sample {
+  var messages: [[UInt8]] = []
+  var signatures: [Signature] = []
+  var keys: [PublicKey] = []
+
+  init(count: Int, signers: Int) {
+    let keyed = (0..<signers).map { SigningKey(seed: Bytes32(UInt64($0), 1, 2, 3)) }
+    for index in 0..<count {
+      let message = (0..<128).map { UInt8(truncatingIfNeeded: $0 &* index) }
+      messages.append(message)
+      signatures.append(keyed[index % signers].sign(message.bytes))
+      keys.append(keyed[index % signers].publicKey)
+    }
+  }
+
+  func verify(_ batch: inout SignatureBatch, _ verdicts: inout [Bool]) {
+    for index in messages.indices {
+      let message = messages[index]
+      batch.add(signatures[index], over: message.bytes, by: keys[index])
+    }
+    batch.verify(&verdicts)
+    precondition(!verdicts.contains(false), "every sample is honest")
+  }
+}
+
+func batched(_ sample: Sample, _ path: Path, isKnown: Bool) -> Double {
+  let count = sample.messages.count
+  let cache = SignerCache(capacity: 8192, seed: Bytes32(repeating: 7), path: path)
+  var batch = SignatureBatch(capacity: count, seed: Bytes32(repeating: 9), cache: isKnown ? cache : nil, path: path)
+  var verdicts: [Bool] = []
+  if isKnown {
+    // A few keys enter the cache with each batch.
+    var misses: UInt64 = .max
+    while true {
+      let before = cache.misses
+      for _ in 0..<3 { sample.verify(&batch, &verdicts) }
+      if cache.misses == before || cache.misses - before == misses { break }
+      misses = cache.misses - before
+    }
+  }
+  return least(max(5, 4000 / count)) { sample.verify(&batch, &verdicts) } / Double(count)
+}
+
+func libcrypto(_ sample: Sample) -> Double {
+  let keys = sample.keys.map { key in key.bytes.array.withUnsafeBufferPointer { EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, $0.baseAddress, 32) } }
+  defer { for key in keys { EVP_PKEY_free(key) } }
+  let encoded = sample.signatures.map(\.bytes.array)
+  return least(200) {
+    for index in sample.messages.indices {
+      let context = EVP_MD_CTX_new()
+      EVP_DigestVerifyInit(context, nil, nil, nil, keys[index])
+      precondition(EVP_DigestVerify(context, encoded[index], 64, sample.messages[index], 128) == 1)
+      EVP_MD_CTX_free(context)
+    }
+  } / Double(sample.messages.count)
+}
+
+func libsodium(_ sample: Sample) -> Double? {
+  typealias Verify = @convention(c) (UnsafePointer<UInt8>, UnsafePointer<UInt8>, UInt64, UnsafePointer<UInt8>) -> Int32
+  guard let library = dlopen("libsodium.so.23", RTLD_NOW), let start = dlsym(library, "sodium_init"), let symbol = dlsym(library, "crypto_sign_ed25519_verify_detached")
+  else { return nil }
+  _ = unsafeBitCast(start, to: (@convention(c) () -> Int32).self)()
+  let verify = unsafeBitCast(symbol, to: Verify.self)
+  let encoded = sample.signatures.map(\.bytes.array)
+  let keys = sample.keys.map(\.bytes.array)
+  return least(200) {
+    for index in sample.messages.indices { precondition(verify(encoded[index], sample.messages[index], 128, keys[index]) == 0) }
+  } / Double(sample.messages.count)
+}
+
+func column(_ value: Double?) -> String {
+  guard let value else { return "-" }
+  return String(Double(Int(value * 100 + 0.5)) / 100)
+}
+
+print("n signers keys \(Path.available.map(\.rawValue).joined(separator: " ")) libcrypto libsodium")
+let single = Sample(count: 16, signers: 8)
+let (crypto, sodium) = (libcrypto(single), libsodium(single))
+for count in [1, 8, 64, 256, 1024] {
+  for signers in Set([1, 8, count]).sorted() where signers <= count {
+    let sample = Sample(count: count, signers: signers)
+    for isKnown in [true, false] {
+      let figures = Path.available.map { column(batched(sample, $0, isKnown: isKnown)) }
+      print("\(count) \(signers) \(isKnown ? "known" : "new") \(figures.joined(separator: " ")) \(column(crypto)) \(column(sodium))")
+    }
+  }
+}
+let message = single.messages[0]
+let key = single.keys[0], signature = single.signatures[0]
+func verifyOne() { precondition(Verifier.isValid(signature, over: message.bytes, by: key)) }
+print("single Verifier \(column(least(500, verifyOne)))")
