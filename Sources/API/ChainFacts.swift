@@ -75,8 +75,10 @@ public struct Surroundings: Sendable {
   public var storageSilenceMilliseconds: UInt64 = 0
   /// The `Date` field, 29 characters.
   public var date: [UInt8] = []
-  /// Blocks of this validator in the last 24 hours.
-  public var proposedLastDay: UInt64 = 0
+  /// Final blocks of the last 24 hours, by their proposers.
+  public var proposedLastDay: [PublicKey: UInt64] = [:]
+  /// Blocks of the last 24 hours that became final before this validator had voted for them, as far as this process has seen them.
+  public var missedVotesLastDay: UInt64 = 0
   public init() {}
 }
 

@@ -129,60 +129,6 @@ extension Gate {
     json.endObject()
   }
 
-  // MARK: Validators
-
-  func validatorsBody(_ replica: Replica, _ now: Instant) -> [UInt8] {
-    let set = replica.chain.validators
-    let next = replica.durable.header.height.next
-    var json = JSONWriter()
-    json.beginObject()
-    json.key("height")
-    json.number(next.rawValue)
-    json.key("epoch")
-    json.number(chain.parameters.epoch(of: next).rawValue)
-    json.key("validators_hash")
-    json.hex(set.hash.bytes)
-    json.key("total_power")
-    json.number(set.totalPower)
-    json.key("quorum_power")
-    json.number(set.quorumPower)
-    json.key("validators")
-    json.beginArray()
-    for index in set.validators.indices { writeValidator(index, replica, now, &json) }
-    json.endArray()
-    json.endObject()
-    return json.bytes
-  }
-
-  func writeValidator(_ index: Int, _ replica: Replica, _ now: Instant, _ json: inout JSONWriter) {
-    let validator = replica.chain.validators.validators[index]
-    let isOwn = validator.publicKey == chain.validatorKey
-    json.beginObject()
-    json.key("index")
-    json.number(index)
-    json.key("public_key")
-    json.string("\(validator.publicKey)")
-    json.key("name")
-    json.string(validator.name)
-    json.key("power")
-    json.number(validator.power)
-    json.key("state")
-    json.string("active" as StaticString)
-    json.key("vkey")
-    json.string(VerifierKey(name: "\(chain.genesis.domain)/\(validator.name)", type: .cosignature, key: validator.cosignerKey).text)
-    json.key("blocks_proposed_24h")
-    json.number(isOwn ? surroundings.proposedLastDay : 0)
-    json.key("missed_votes_24h")
-    json.number(0)
-    json.key("last_vote_height")
-    json.number(replica.durable.header.height.rawValue)
-    json.key("next_slot")
-    if isOwn, let height = replica.machine.nextOwnHeight { json.number(height.rawValue) } else { json.null() }
-    json.key("next_slot_in_ms")
-    json.number(replica.machine.millisecondsToProposal(now))
-    json.endObject()
-  }
-
   func checkpointBody(_ publication: Publication) -> [UInt8] {
     var json = JSONWriter()
     json.beginObject()

@@ -97,10 +97,12 @@ extension Gate {
       guard (1...UInt64(APILimit.handoffs)).contains(count) else { throw .parameter("limit", "is from 1 to \(APILimit.handoffs)") }
       read(slot, .validatorHistory(from: Epoch(epoch), countMax: Int(count)), loop)
     case .validator(let text):
-      guard let key = PublicKey(text: text), let index = replica.chain.validators.index(of: key) else { throw Refusal(.notFound, "no such validator") }
+      guard let key = PublicKey(text: text), knowsValidator(key, replica) else { throw Refusal(.notFound, "no such validator") }
       var json = JSONWriter()
-      writeValidator(index, replica, loop.now, &json)
+      writeValidator(key, replica, &json)
       respond(slot, Answer(.json, json.bytes), loop)
+    case .consensusState: respond(slot, Answer(.json, consensusBody(replica, loop.now)), loop)
+    case .evidence: respond(slot, Answer(.json, evidenceBody(replica)), loop)
     case .checkpoint, .tlogCheckpoint: try checkpoint(slot, route, loop)
     case .event(let id):
       let includes = try list(slot, "include", ["proof", "bundle", "body_raw"])
@@ -203,7 +205,7 @@ extension Gate {
   private static let indexText = """
     moloch: an audit chain node
 
-    GET  /v1/health  /v1/ready  /v1/status  /v1/peers  /v1/validators
+    GET  /v1/health  /v1/ready  /v1/status  /v1/peers  /v1/validators  /v1/consensus/state  /v1/evidence
     POST /v1/events  /v1/events/batch
     GET  /v1/events/{id}  /v1/events/{id}/raw  /v1/blocks/{latest, height or hash}
     GET  /v1/proofs/inclusion?event_id=  /v1/proofs/consistency?from_size=&to_size=

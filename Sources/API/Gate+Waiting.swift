@@ -34,6 +34,7 @@ extension Gate {
 
   /// A block is final and durable: answers whoever waited for its events.
   public func final(_ block: FinalBlock, _ loop: Loop) {
+    pace.note(block.header.timestamp)
     guard !waiters.isEmpty else { return }
     for id in block.ids {
       guard let slots = waiters.removeValue(forKey: id) else { continue }

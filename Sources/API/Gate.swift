@@ -70,6 +70,7 @@ public final class Gate {
   /// Answers commands about peers; set by the driver, which owns the network.
   public var peers: (PeerCommand, Loop) -> PeerOutcome = { command, _ in answerWithoutNetwork(command) }
   var isDraining = false
+  var pace = BlockPace()
 
   /// - Parameters:
   ///   - connections: slots of the reactor.

@@ -13,6 +13,7 @@ public enum Route: Sendable, Equatable {
   case inclusionProof, consistencyProof
   case checkpoint, genesis
   case validators, validatorHistory
+  case consensusState, evidence
   case validator(PublicKeyText)
   case tlogCheckpoint
   case tile(TilePath)
@@ -61,6 +62,8 @@ public enum Route: Sendable, Equatable {
     case "/v1/checkpoint": return .found(.checkpoint)
     case "/v1/genesis": return .found(.genesis)
     case "/v1/validators": return .found(.validators)
+    case "/v1/consensus/state": return .found(.consensusState)
+    case "/v1/evidence": return .found(.evidence)
     case "/v1/admin/peers": return .found(.adminPeers)
     case "/v1/validators/history": return .found(.validatorHistory)
     case "/tlog/checkpoint": return .found(.tlogCheckpoint)

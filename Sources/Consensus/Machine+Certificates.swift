@@ -45,6 +45,7 @@ extension Machine {
     let index = round(certificate.vote.view)
     guard rounds[index].certificate(certificate.vote.kind) == nil else { return }
     rounds[index].set(certificate)
+    note(certificate, rounds[index])
     if certificate.vote.kind == .notarise, isLeftOut(.backOffFallsOnNotarisation) { backOff = max(0, backOff - 1) }
     if let finalisation = rounds[index].finalisation, let nullification = rounds[index].nullification {
       effects.append(.halt(.certificates(finalisation, nullification)))
@@ -56,6 +57,21 @@ extension Machine {
       appended += 1
       effects.append(.append(.certificate(certificate), sequence: appended))
       if !isSole { relays.append(Relay(due: now.monotonic.adding(nanoseconds: delay / 4), certificate: certificate)) }
+    }
+  }
+
+  /// Counts what a certificate tells about its view and its signers.
+  private mutating func note(_ certificate: Certificate, _ round: Round) {
+    let vote = certificate.vote
+    for signer in certificate.signers { votedHeights[signer] = max(votedHeights[signer], vote.height) }
+    switch vote.kind {
+    case .notarise: break
+    case .nullify:
+      outcomes.nullified += 1
+      if let ownIndex, schedule.leader(of: vote.view) == ownIndex { outcomes.missedProposals += 1 }
+    case .finalise:
+      outcomes.finalised += 1
+      if isMember, round.ownNotarise == nil, round.ownFinalise == nil { outcomes.missedVotes += 1 }
     }
   }
 

@@ -28,6 +28,17 @@ public struct ViewFacts: Hashable, Sendable {
   public var backOff: Int
   /// When each validator was heard last, by index.
   public var heard: [Instant]
+  /// What the certificates of views above the newest final block say, by view.
+  public var certificates: [Vote]
+}
+
+/// How views ended, counted since the start of the process by the certificates that this node made or received.
+public struct ViewOutcomes: Hashable, Sendable {
+  public var finalised: UInt64 = 0
+  public var nullified: UInt64 = 0
+  /// Views of this validator that were nullified, and blocks that were finalised before it had voted for them.
+  public var missedProposals: UInt64 = 0
+  public var missedVotes: UInt64 = 0
 }
 
 extension Machine {
@@ -40,8 +51,11 @@ extension Machine {
     return ViewFacts(
       epoch: epoch, view: view, leader: leader, proposal: round?.proposal?.proposal.block, notarise: votes(.notarise), nullify: votes(.nullify),
       finalise: votes(.finalise), quorumPower: set.quorumPower, leaderDeadline: leaderDeadline, advanceDeadline: advanceDeadline, backOff: backOff,
-      heard: heard)
+      heard: heard, certificates: rounds.filter { $0.view > floor.view }.flatMap { $0.certificates.compactMap { $0?.vote } })
   }
+
+  /// Height of the newest block that a validator of the set in force is known to have voted for; 0 when none is known.
+  public func votedHeight(_ index: Int) -> Height { votedHeights[index] }
 
   /// Whether the machine still has a use for a block above the floor; the driver keeps the bytes of such blocks.
   public func knows(_ hash: Digest) -> Bool { block(hash) != nil || rounds.contains { $0.naming?.vote.blockHash == hash } }

@@ -51,6 +51,7 @@ extension Machine {
 
   /// Starts an epoch with a fresh instance at view 1, and hears what was said in it before.
   mutating func open(_ facts: EpochFacts, _ now: Times, _ effects: inout [Effect]) {
+    votedHeights = facts.set.validators.map { validator in set.index(of: validator.publicKey).map { votedHeights[$0] } ?? Height(0) }
     self.facts = facts
     if self.facts.boundaryCertificate == nil, floor.block.hash == facts.boundary { self.facts.boundaryCertificate = floor.certificate }
     epoch = facts.epoch

@@ -89,6 +89,7 @@ extension Machine {
     let index = round(vote.vote.view)
     rounds[index].ballots[slot].record(vote, signer: signer, in: set)
     votedViews[signer] = max(votedViews[signer], vote.vote.view)
+    votedHeights[signer] = max(votedHeights[signer], vote.vote.height)
     let opposite: VoteKind? = kind == .nullify ? .finalise : kind == .finalise ? .nullify : nil
     if let opposite, !rounds[index].accused.contains(signer), let other = rounds[index].ballots[opposite.slot].vote(of: signer),
       let evidence = Evidence(other, vote)

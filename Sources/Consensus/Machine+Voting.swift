@@ -68,6 +68,7 @@ extension Machine {
       effects.append(.send(held.message, to: .all, after: held.sequence))
       guard let vote = held.vote, let ownIndex, vote.vote.epoch == epoch, vote.vote.view > floor.view else { continue }
       rounds[round(vote.vote.view)].ballots[vote.vote.kind.slot].record(vote, signer: ownIndex, in: set)
+      votedHeights[ownIndex] = max(votedHeights[ownIndex], vote.vote.height)
     }
     outbox.removeFirst(released)
   }

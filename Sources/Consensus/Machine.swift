@@ -87,6 +87,10 @@ public struct Machine: Sendable {
   /// When each validator of the set was heard last, and the highest view that it voted in.
   var heard: [Instant]
   var votedViews: [View]
+  /// Height of the newest block that each validator is known to have voted for, by its own vote or in a certificate.
+  var votedHeights: [Height]
+  /// What became of views since the start.
+  public internal(set) var outcomes = ViewOutcomes()
 
   // Promises: on disk, on their way to it, and from before the last restart.
   var appended: UInt64 = 0
@@ -133,6 +137,7 @@ public struct Machine: Sendable {
     appliedHeight = floor.block.height
     heard = Array(repeating: now, count: facts.set.count)
     votedViews = Array(repeating: View(0), count: facts.set.count)
+    votedHeights = Array(repeating: Height(0), count: facts.set.count)
     restore(records)
     // A sole validator has nobody to ask, and its votes are never seen apart from the certificates in its store.
     if mustRecover, key != nil, !isSole, !isLeftOut(.journalWipedWithoutRecovery) { recovery = Recovery() }
@@ -148,10 +153,10 @@ public struct Machine: Sendable {
   /// The journal is lost and no bound is known yet: this validator listens.
   public var isRecovering: Bool { recovery != nil }
 
-  /// The next height, at or after the floor's successor, that this validator leads if no view fails; nil for an observer.
-  public var nextOwnHeight: Height? {
-    guard let ownIndex else { return nil }
-    for step in 0..<UInt64(schedule.cycle.count) where schedule.leader(of: View(view.rawValue + step)) == ownIndex {
+  /// The next height, at or after the floor's successor, that a validator leads if no view fails; nil for one that never leads in this epoch.
+  /// - Parameter index: of the validator in the set in force.
+  public func nextHeight(ofLeader index: Int) -> Height? {
+    for step in 0..<UInt64(schedule.cycle.count) where schedule.leader(of: View(view.rawValue + step)) == index {
       return Height(floor.block.height.rawValue + 1 + step)
     }
     return nil

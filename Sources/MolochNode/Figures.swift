@@ -6,13 +6,16 @@ import Glibc
 import Ledger
 import Mempool
 import Metrics
+import PeerWire
 import Replication
 
 /// What the reactor thread counts, and what it reads for a scrape.
 final class Figures {
   let metrics: NodeMetrics
   private let log: Log
-  private var lastCommit: Instant?
+  private(set) var lastCommit: Instant?
+  /// While syncing.
+  var before: SecondBefore?
   /// Highest height shown: the gauge never falls in one life of the process.
   private var height: UInt64 = 0
 
@@ -23,7 +26,7 @@ final class Figures {
 
   init(version: String, commit: String, log: Log) {
     self.log = log
-    metrics = NodeMetrics(version: version, commit: commit, protocolVersion: "1", rejections: Self.rejections.map { $0.rawValue }, messageTypes: [])
+    metrics = NodeMetrics(version: version, commit: commit, protocolVersion: "1", rejections: Self.rejections.map { $0.rawValue }, messageTypes: MessageType.all.map { "\($0)" })
     let process = ProcessStatistics()
     metrics.process.startTime.set(process.startSeconds)
     metrics.chain.startTime.set(Double(WallClock.now().milliseconds) / 1000)

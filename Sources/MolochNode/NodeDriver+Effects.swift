@@ -43,6 +43,7 @@ extension NodeDriver {
         log.warn("peering", "peer at fault", [("link", "\(link.rawValue)"), ("fault", "\(fault)")])
         network.penalise(LinkID(rawValue: link.rawValue), .ban, "\(fault)", loop)
       case .evidence(let evidence):
+        if let replica { post(.evidence(replica.evidence.flatMap(\.encoded))) }
         log.error(
           "consensus", "conflicting votes",
           [("validator", "\(evidence.signer)"), ("epoch", "\(evidence.first.vote.epoch.rawValue)"), ("view", "\(evidence.first.vote.view.rawValue)")])
@@ -57,6 +58,7 @@ extension NodeDriver {
 
   private func final(_ block: FinalBlock, _ loop: Loop) {
     figures.final(events: block.ids.count, bytes: block.byteCount, production: block.productionNanoseconds, now: loop.now)
+    if block.header.proposer == home.validatorKey?.publicKey { figures.metrics.consensus.proposed.add() }
     gate.final(block, loop)
     guard let replica else { return }
     announce(replica)

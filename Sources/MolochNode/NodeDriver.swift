@@ -48,6 +48,10 @@ final class NodeDriver: Driver {
   private var acceptedSeen: UInt64 = 0
   private var isAgainArmed = false
   private var lastReport: Instant
+  /// When the store was open.
+  private(set) var opened: Instant
+  var complaints = Watch()
+  private var missedVotes = DayCount()
   let figures: Figures
   /// When the sweep should fire: what it is late by is the loop's lag.
   private var sweepDue = Instant.zero
@@ -64,6 +68,7 @@ final class NodeDriver: Driver {
     self.network = network
     self.log = log
     lastReport = began
+    opened = began
     self.figures = figures
     reloading = Reloading(options)
     figures.metrics.mempool.capacity.set(options.poolEventsMax)
@@ -154,6 +159,7 @@ final class NodeDriver: Driver {
     surroundings.uptimeSeconds = loop.now.milliseconds(since: began) / 1000
     surroundings.storageSilenceMilliseconds = isOpen ? loop.now.milliseconds(since: lastReport) : 0
     gate.surroundings = surroundings
+    figures.take(network)
     if let book = network.bookToSave(loop) { post(.peerBook(book)) }
     if let replica {
       figures.metrics.mempool.expired.add(UInt64(replica.pool.expire(now: loop.now)))
@@ -161,6 +167,10 @@ final class NodeDriver: Driver {
       figures.metrics.chain.finalityLag.set(age ?? 0)
       if let age { figures.metrics.mempool.oldestAge.set(age) } else { figures.metrics.mempool.oldestAge.clear() }
       note(replica.syncFacts, loop)
+      figures.take(replica, key: home.validatorKey?.publicKey, now: loop.now)
+      watch(replica, loop)
+      missedVotes.note(total: replica.machine.outcomes.missedVotes, now: loop.now)
+      gate.surroundings.missedVotesLastDay = missedVotes.value
       gate.readiness.set(.mempoolFull, replica.pool.isFull, now: loop.now)
     }
   }
@@ -267,6 +277,7 @@ final class NodeDriver: Driver {
     announce(replica)
     if let head = store.state.newestHead { cosign(head, replica) }
     isOpen = true
+    opened = loop.now
     stage = .serving
     gate.readiness.set(.starting, false, now: loop.now)
     log.info(

@@ -42,7 +42,7 @@ public struct NodeHome: Sendable {
     }
   }
 
-  private static func key(_ path: String) throws(NodeFailure) -> SigningKey {
+  static func key(_ path: String) throws(NodeFailure) -> SigningKey {
     var status = stat()
     // The kernel fills the structure; the path is lent to the call.
     if unsafe stat(path, &status) == 0, status.st_mode & 0o037 != 0 {

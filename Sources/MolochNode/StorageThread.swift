@@ -24,6 +24,8 @@ final class StorageJob: Sendable {
     case read(ReadJob)
     /// The peer book, whole.
     case peerBook([UInt8])
+    /// All evidence, whole.
+    case evidence([UInt8])
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
   }
@@ -60,7 +62,8 @@ struct OpenedStore: Sendable {
 struct StoragePulse: Sendable {
   var indexedHeight: UInt64
   var statistics: DirectoryStatistics
-  var proposedLastDay: UInt64
+  /// Final blocks by proposer.
+  var proposedLastDay: [PublicKey: UInt64]
 }
 
 /// The thread that owns the disk.
@@ -143,10 +146,12 @@ final class StorageThread: @unchecked Sendable {
         case .load(let query): report(.loaded(query, try session.load(query)))
         case .read(let read): report(.answered(read, ReadResult(session.answer(read))))
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
+        case .evidence(let bytes): try HomeFile.replace(session.evidencePath, bytes, mode: 0o640)
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
       if try session.store.advanceIndex(blocksMax: 64) { didWork = true }
+      if !didWork { didWork = try session.countOlder(blocksMax: 256) }
       let now = MonotonicClock.now().milliseconds
       if now - lastPulse >= 1000 {
         lastPulse = now
@@ -163,7 +168,9 @@ final class StorageSession {
   private let home: NodeHome
   private let reader: Reader<RocksLedgerStore>
   private let chainSync: Histogram
-  private var proposalTimes: [UInt64] = []
+  private var proposals = ProposalCount()
+  /// Blocks above this are counted, those below are still to be looked at; 0 when nothing older matters.
+  private var uncounted: UInt64 = 0
 
   init(home: NodeHome, options: StoreOptions, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
     self.home = home
@@ -174,9 +181,11 @@ final class StorageSession {
       throw Self.failure(error, home)
     }
     reader = Reader(store: store, genesis: home.genesis)
+    uncounted = store.head.height.rawValue
   }
 
   var peerBookPath: String { home.data + "/peers.json" }
+  var evidencePath: String { home.data + "/evidence.bin" }
 
   static func failure(_ error: StoreError, _ home: NodeHome) -> NodeFailure {
     switch error {
@@ -209,7 +218,15 @@ final class StorageSession {
     if let key = home.validatorKey { journal = try ValidatorState(home, key: key.publicKey, head: head.height, isSole: genesis.validators.count == 1).open() }
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
+    state.evidence = try evidence()
     return OpenedStore(state: state, journal: journal?.file, pending: pending)
+  }
+
+  /// What this node has seen of contradictions before it was started; without the file, nothing.
+  private func evidence() throws(NodeFailure) -> [Evidence] {
+    guard HomeFile.exists(evidencePath) else { return [] }
+    let bytes = try HomeFile.read(evidencePath)
+    do { return try Evidence.decodeAll(bytes.bytes) } catch { throw NodeFailure(65, "\(evidencePath) is damaged: \(error); move it aside to start without it") }
   }
 
   /// The header of the newest block with events: the head that a checkpoint is about.
@@ -235,7 +252,7 @@ final class StorageSession {
     let began = MonotonicClock.now()
     do { try store.commit(blocks) } catch { throw Self.failure(error, home) }
     if !blocks.isEmpty { chainSync.observe(MonotonicClock.now().nanoseconds(since: began)) }
-    for block in blocks where block.header.proposer == home.validatorKey?.publicKey { proposalTimes.append(block.header.timestamp.rawValue) }
+    for block in blocks { proposals.note(block.header.proposer, block.header.timestamp) }
     // The saved events are either in this or an earlier block now, or in memory.
     if !blocks.isEmpty { HomeFile.remove(home.data + "/mempool.bin") }
   }
@@ -248,12 +265,25 @@ final class StorageSession {
     return reader.answer(job)
   }
 
+  /// Goes on counting the blocks of the last day that were there at the start, the newest first. Returns whether more may follow.
+  func countOlder(blocksMax: Int) throws -> Bool {
+    let wall = WallClock.now().milliseconds
+    for _ in 0..<blocksMax {
+      guard uncounted > 0 else { return false }
+      guard let header = try store.header(at: Height(uncounted)), ProposalCount.isRecent(header.timestamp, wall: wall) else {
+        uncounted = 0
+        return false
+      }
+      proposals.note(header.proposer, header.timestamp)
+      uncounted -= 1
+    }
+    return true
+  }
+
   func pulse() -> StoragePulse {
-    let dayAgo = WallClock.now().milliseconds &- 86_400_000
-    let stale = proposalTimes.prefix { $0 < dayAgo }.count
-    if stale > 0 { proposalTimes.removeFirst(stale) }
+    proposals.expire(wall: WallClock.now().milliseconds)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, statistics: DirectoryStatistics(data: home.data), proposedLastDay: UInt64(proposalTimes.count))
+      indexedHeight: store.indexedHeight.rawValue, statistics: DirectoryStatistics(data: home.data), proposedLastDay: proposals.totals)
   }
 
   /// Saves what is pending for the next start. Returns the number of bytes.

@@ -64,6 +64,15 @@ final class VoteJournal: @unchecked Sendable {
     if case .intact = condition { try resume(files) }
   }
 
+  /// What a journal holds, oldest first, for a look at a stopped node; nothing when it is missing, damaged or that of another chain.
+  static func records(directory: String, chainTag: ChainTag) throws(NodeFailure) -> [JournalRecord] {
+    guard HomeFile.exists(directory) else { return [] }
+    var files: [JournalSegment] = []
+    for name in try segmentNames(directory) { files.append(JournalSegment(name: name, bytes: try HomeFile.read(path(directory, name)))) }
+    guard case .intact(let reading) = JournalOutcome(reading: files, chainTag: chainTag, segmentBytes: ConsensusLimit.journalSegmentBytes) else { return [] }
+    return reading.records
+  }
+
   deinit {
     if file >= 0 { close(file) }
     close(lock)

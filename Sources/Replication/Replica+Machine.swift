@@ -59,7 +59,9 @@ extension Replica {
     case .setTimer(let instant): machineDeadline = instant
     case .commit(let blocks, let certificate): commit(blocks, certificate, now, &effects)
     case .evidence(let found):
-      if evidence.count < ReplicationLimit.evidenceMax { evidence.append(found) }
+      // After a restart the same votes may be seen again.
+      guard evidence.count < ReplicationLimit.evidenceMax, !evidence.contains(found) else { return }
+      evidence.append(found)
       effects.append(.evidence(found))
     case .penalise(let peer, let fault): effects.append(.penalise(peer, fault))
     case .enterEpoch: step(.epochOpened(epochFacts), now, &effects)

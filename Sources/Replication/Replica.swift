@@ -102,6 +102,7 @@ public final class Replica {
     rebroadcastDue = now.adding(milliseconds: options.rebroadcastMilliseconds)
     sync = BlockSync(applied: block.height, now: now)
     cosignatures = CosignatureBook(origin: options.origin)
+    evidence = Array(state.evidence.prefix(ReplicationLimit.evidenceMax))
     if let newest = state.newestHead { cosignatures.reached(newest, set: chain.validators) }
     restore(state.candidates, now)
   }

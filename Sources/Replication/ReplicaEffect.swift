@@ -22,7 +22,7 @@ public enum ReplicaEffect: Sendable {
   case final(FinalBlock)
   /// Cosignatures of a quorum for the newest tree head that has one.
   case checkpoint(CosignedHead)
-  /// Keep it and raise an alarm: a validator has signed what contradicts itself.
+  /// Keep `Replica.evidence` and raise an alarm: a validator has signed what contradicts itself, in a way not seen before.
   case evidence(Evidence)
   case penalise(PeerLink, Fault)
   /// End the process with this reason: what a quorum has signed is not what this node finds.

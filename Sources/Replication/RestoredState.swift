@@ -26,6 +26,8 @@ public struct RestoredState: Sendable {
   public var candidates: [Block]
   /// The newest final block with events, whose tree head a checkpoint is about; nil while there is none, or when nobody asks for checkpoints.
   public var newestHead: BlockHeader?
+  /// Contradictions of validators that this node has seen, oldest first.
+  public var evidence: [Evidence] = []
 
   public init(
     chain: Chain, certificate: Certificate?, boundary: Digest, boundaryCertificate: Certificate?, journal: RestoredJournal, candidates: [Block]

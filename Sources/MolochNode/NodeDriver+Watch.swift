@@ -1,0 +1,101 @@
+import API
+import Ambient
+import Audit
+import Consensus
+import Ed25519
+import Ledger
+import Mempool
+import Peering
+import Reactor
+import Replication
+
+/// What a node complains about once a minute for as long as it lasts: nobody to talk to, a clock that is off, and work that does not become final.
+struct Watch {
+  struct Sight {
+    var now: Instant
+    var peers: Int
+    /// The node has nobody to talk to and needs nobody: a sole validator without boot nodes.
+    var isAlone: Bool
+    /// Own clock less the median of the peers, milliseconds; nil without peers.
+    var skew: Int64?
+    /// Pending work is there and no block has become final for so long, milliseconds.
+    var stalled: UInt64?
+    /// Least time between blocks with events, milliseconds.
+    var blockTime: UInt64
+  }
+
+  enum Complaint: Equatable {
+    case noPeers
+    /// `isGross`: votes are refused for it.
+    case skew(milliseconds: Int64, isGross: Bool)
+    case stalled(milliseconds: UInt64)
+  }
+
+  static let pauseMilliseconds: UInt64 = 60_000
+  /// A node that starts, or whose last link breaks, has this long to find peers.
+  static let graceMilliseconds: UInt64 = 10_000
+  static let skewMilliseconds: UInt64 = 250
+  static let grossSkewMilliseconds: UInt64 = 2000
+  static let stalledBlockTimes: UInt64 = 10
+
+  private var lonelySince: Instant?
+  private var nextLonely = Instant.zero
+  private var nextSkew = Instant.zero
+  private var nextStalled = Instant.zero
+
+  mutating func look(_ sight: Sight) -> [Complaint] {
+    let now = sight.now
+    var complaints: [Complaint] = []
+    lonelySince = sight.peers > 0 || sight.isAlone ? nil : lonelySince ?? now
+    if let lonelySince, now.milliseconds(since: lonelySince) >= Self.graceMilliseconds, now >= nextLonely {
+      nextLonely = now.adding(milliseconds: Self.pauseMilliseconds)
+      complaints.append(.noPeers)
+    }
+    if let skew = sight.skew, skew.magnitude > Self.skewMilliseconds, now >= nextSkew {
+      nextSkew = now.adding(milliseconds: Self.pauseMilliseconds)
+      complaints.append(.skew(milliseconds: skew, isGross: skew.magnitude > Self.grossSkewMilliseconds))
+    }
+    if let stalled = sight.stalled, stalled > Self.stalledBlockTimes * sight.blockTime, now >= nextStalled {
+      nextStalled = now.adding(milliseconds: Self.pauseMilliseconds)
+      complaints.append(.stalled(milliseconds: stalled))
+    }
+    return complaints
+  }
+}
+
+extension NodeDriver {
+  /// About once a second.
+  func watch(_ replica: Replica, _ loop: Loop) {
+    let oldest = replica.pool.statistics.oldest.map { loop.now.milliseconds(since: $0) }
+    let quiet = loop.now.milliseconds(since: figures.lastCommit ?? opened)
+    let sight = Watch.Sight(
+      now: loop.now, peers: network.count, isAlone: replica.machine.isSole && network.options.bootNodes.isEmpty, skew: network.medianSkewMilliseconds.map { -$0 },
+      stalled: oldest.map { min($0, quiet) }, blockTime: UInt64(replica.chain.parameters.blockTime))
+    for complaint in complaints.look(sight) {
+      switch complaint {
+      case .noPeers:
+        let nodes = network.unreachableBootNodes().map { ("boot_node", "\($0.address): \($0.reason?.rawValue ?? "not dialled yet")") }
+        log.warn("peering", "peer_count = 0: no peer is connected", nodes)
+      case .skew(let milliseconds, let isGross):
+        let fields = [("skew_ms", "\(milliseconds)"), ("fix", "chronyc tracking")]
+        let text = "this clock is not that of the peers"
+        if isGross { log.error("consensus", text, fields) } else { log.warn("consensus", text, fields) }
+      case .stalled(let milliseconds): logStall(milliseconds, replica, loop)
+      }
+    }
+  }
+
+  private func logStall(_ milliseconds: UInt64, _ replica: Replica, _ loop: Loop) {
+    let set = replica.chain.validators.validators, facts = replica.viewFacts
+    let limit = Watch.stalledBlockTimes * UInt64(replica.chain.parameters.blockTime)
+    let silent = facts.heard.indices.filter { index in
+      index < set.count && set[index].publicKey != home.validatorKey?.publicKey && loop.now.milliseconds(since: facts.heard[index]) > limit
+    }
+    log.warn(
+      "consensus", "pending work does not become final",
+      [
+        ("ms", "\(milliseconds)"), ("height", "\(replica.durable.header.height.rawValue)"), ("view", "\(facts.view.rawValue)"),
+        ("leader", set[facts.leader].name), ("silent", silent.isEmpty ? "-" : silent.map { set[$0].name }.joined(separator: ",")),
+      ])
+  }
+}
