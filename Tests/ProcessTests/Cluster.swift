@@ -29,14 +29,14 @@ final class Cluster {
       let port = try addresses(from, to, members[to].peerPort)
       peers[from].append(members[to].address(port: port ?? members[to].peerPort))
       // Who is found at another address says so itself too: peers remember what they hear.
-      if let port { external[to] = "external_addr = \"/ip4/127.0.0.1/tcp/\(port)\"\n" }
+      if let port { external[to] = "external_addr = \"\(members[to].address(port: port))\"\n" }
     }
     for (index, member) in members.enumerated() { try member.write(genesis: genesis, peers: peers[index], extra: external[index] + extra) }
   }
 
   subscript(index: Int) -> Member { members[index] }
 
-  /// Starts all and waits until each serves and is connected to every other.
+  /// Starts all, one after another, and waits until each serves and is connected to every other. The first has peers before the last has a store.
   func start() throws {
     for member in members { try member.start() }
     for member in members { try member.status { ($0["peer_count"] as? Int ?? 0) >= self.members.count - 1 } }
