@@ -18,7 +18,7 @@ public struct ConsensusMetrics: Sendable {
     steps = registry.histograms(
       "moloch_consensus_step_duration_seconds", "Time of a step of a view.", .secondsOfNanoseconds, Registry.spans,
       by: Registry.Label("step", ["propose", "notarise", "finalise"]))
-    quorumMargin = registry.gauge("moloch_consensus_quorum_margin", "Power heard from within 10 s less the quorum; negative: stalled.")
+    quorumMargin = registry.gauge("moloch_consensus_quorum_margin", "Power heard from within 10 s, or connected while nothing is pending, less the quorum; negative: stalled.")
     isActive = registry.gauge("moloch_validator_active", "1 when this node votes.")
     isListening = registry.gauge("moloch_validator_listening", "1 while a validator listens before it votes.")
     power = registry.gauge("moloch_validator_power", "Voting power of this node.")

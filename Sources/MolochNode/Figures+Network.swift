@@ -4,6 +4,7 @@ import Audit
 import Consensus
 import Ed25519
 import Ledger
+import Mempool
 import Metrics
 import PeerWire
 import Peering
@@ -64,7 +65,11 @@ extension Figures {
     let own = key.flatMap { set.index(of: $0) }
     metrics.isListening.set(own != nil && replica.machine.isRecovering)
     metrics.power.set(own.map { set.validators[$0].power } ?? 0)
-    let heard = facts.heard.indices.filter { $0 < set.count && ($0 == own || now.milliseconds(since: facts.heard[$0]) <= 10_000) }
+    // With nothing to agree on validators are silent, and a link that is up is all one can ask for.
+    let connected = replica.pool.load.events == 0 ? replica.peerHeads.compactMap { $0.validator.flatMap { set.index(of: $0) } } : []
+    let heard = facts.heard.indices.filter { index in
+      index < set.count && (index == own || connected.contains(index) || now.milliseconds(since: facts.heard[index]) <= 10_000)
+    }
     metrics.quorumMargin.set(Double(heard.reduce(0) { $0 + set.validators[$1].power }) - Double(facts.quorumPower))
     for (position, offence) in Evidence.Offence.allCases.enumerated() {
       metrics.evidence[position].set(UInt64(replica.evidence.count { $0.offence == offence }))

@@ -1,3 +1,7 @@
+import Audit
+import Bytes
+import Digests
+import Ed25519
 import Foundation
 import Testing
 
@@ -46,5 +50,33 @@ import Testing
     #expect(stopped.status == 69, "\(stopped.errors)")
     #expect(stopped.output.hasPrefix("Validator: stopped\nPublic Key: \(key)\nLast Signed Height: "), "\(stopped.output)")
     #expect(!stopped.output.contains("Height: -"), "\(stopped.output)")
+  }
+
+  @Test func evidenceIsServedAfterARestart() throws {
+    let scratch = try ScratchDirectory()
+    var node: NodeProcess? = try NodeProcess(home: scratch.url)
+    let hash = try node?.status { $0["state"] as? String == "live" }["genesis_hash"] as? String ?? ""
+    node?.signal(SIGTERM)
+    node?.waitForExit()
+    node = nil
+    let tag = ChainTag(genesisHash: Digest(try #require(Bytes32(hex: hash))))
+    let key = SigningKey(seed: Bytes32(1, 2, 3, 4))
+    let votes = [UInt64(5), 6].map { number in
+      SignedVote(
+        signing: Vote(
+          kind: .finalise, chainTag: tag, epoch: Epoch(0), view: View(9), parentView: View(8), height: Height(3), blockHash: Digest(Bytes32(0, 0, 0, number))), with: key
+      ).encoded
+    }
+    let file = scratch.url.appendingPathComponent("data/evidence.bin")
+    try Data(votes[0] + votes[1]).write(to: file)
+    node = try NodeProcess(home: scratch.url)
+    let body = try #require(try node?.client().get("/v1/evidence").json)
+    let piece = (body["evidence"] as? [[String: Any]])?.first ?? [:]
+    #expect(body["count"] as? Int == 1 && piece["kind"] as? String == "double_finalise" && piece["signer"] as? String == "\(key.publicKey)", "\(body)")
+    #expect(piece["epoch"] as? Int == 0 && piece["view"] as? Int == 9, "\(body)")
+    #expect(piece["first"] as? String == Data(votes[0]).base64EncodedString() && piece["second"] as? String == Data(votes[1]).base64EncodedString())
+    node = nil
+    try Data(votes[0] + votes[0]).write(to: file)
+    #expect(throws: NodeProcess.Failure.self) { _ = try NodeProcess(home: scratch.url) }
   }
 }
