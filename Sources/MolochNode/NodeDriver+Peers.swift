@@ -25,12 +25,12 @@ extension NodeDriver {
         replica?.peerUp(PeerLink(link.rawValue), known, now: times(loop), &effects)
       case .received(let link, let type, let bytes): received(type, bytes, link, loop)
       case .down(let link, let peer, let reason):
-        log.info("peering", "peer gone", [("peer", peer.text), ("reason", "\(reason)")])
+        log.info("peering", "peer gone", [("peer", peer.text), ("reason", reason.name)])
         replica?.peerDown(PeerLink(link.rawValue), now: times(loop), &effects)
       case .refused(let rejection):
         log.notice(
           "peering", "handshake refused",
-          [("peer", rejection.peer?.text ?? "-"), ("address", rejection.address.map { "\($0)" } ?? "-"), ("reason", "\(rejection.reason)"), ("detail", rejection.text)])
+          [("peer", rejection.peer?.text ?? "-"), ("address", rejection.address.map { "\($0)" } ?? "-"), ("reason", rejection.reason.name), ("detail", rejection.text)])
       }
     }
   }

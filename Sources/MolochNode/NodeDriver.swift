@@ -140,7 +140,8 @@ final class NodeDriver: Driver {
       figures.metrics.process.loopLag[0].observe(loop.now.nanoseconds(since: sweepDue))
       gate.wallMilliseconds = WallClock.now().milliseconds
       gate.sweep(loop)
-      network.sweep(wall: gate.wallMilliseconds, loop)
+      // Nobody is dialled before there is a replica to tell: a link that came up earlier would stay unknown to it.
+      if replica != nil { network.sweep(wall: gate.wallMilliseconds, loop) }
       advanceStage(loop)
       armSweep(loop)
     case Token.second:

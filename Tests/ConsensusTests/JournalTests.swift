@@ -79,6 +79,21 @@ private struct JournalFiles {
     }
   }
 
+  @Test func aRestIsAcknowledgedOnce() throws {
+    var journal = JournalFiles()
+    #expect(!journal.writer.hasUnacknowledged)
+    for view in 1...3 as ClosedRange<UInt64> {
+      journal.append([vote(view)])
+      #expect(journal.writer.hasUnacknowledged)
+      journal.acknowledge()
+      #expect(!journal.writer.hasUnacknowledged)
+      #expect(journal.writer.acknowledgement() == nil)
+    }
+    // A barrier under way has nothing to acknowledge yet.
+    _ = journal.writer.append([vote(4)])
+    #expect(journal.writer.acknowledgement() == nil)
+  }
+
   @Test func segmentsAreUsedAgainAndNoPromiseIsLost() throws {
     var journal = JournalFiles()
     for view in 1...2000 as ClosedRange<UInt64> {

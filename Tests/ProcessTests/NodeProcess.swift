@@ -3,6 +3,13 @@ import Foundation
 /// A `moloch` process of the build under test, started in a directory of its own; killed when the test lets go of it.
 final class NodeProcess {
   struct Failure: Error, CustomStringConvertible { var description: String }
+  /// The process ended before it served.
+  struct EarlyEnd: Error, CustomStringConvertible {
+    /// Exit status, or minus the signal.
+    var status: Int32
+    var log: String
+    var description: String { "moloch dev ended with \(status) before it served: \(log)" }
+  }
 
   let home: URL
   private(set) var apiPort: UInt16 = 0
@@ -15,14 +22,16 @@ final class NodeProcess {
   static var moloch: URL { binaries.appendingPathComponent("moloch") }
 
   /// Starts `moloch dev` on free ports in `home` and waits for its line of JSON, which it prints when it serves.
-  init(home: URL, arguments: [String] = [], environment: [String: String] = [:]) throws {
+  /// - Parameter launcher: a program and its arguments that becomes the node.
+  init(home: URL, arguments: [String] = [], environment: [String: String] = [:], launcher: [String] = []) throws {
     self.home = home
     try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
     errors = home.appendingPathComponent("stderr-\(UUID().uuidString.prefix(8)).log")
     _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
-    process.executableURL = Self.moloch
+    let words = launcher + [Self.moloch.path]
+    process.executableURL = URL(fileURLWithPath: words[0])
     process.arguments =
-      ["dev", "--home", home.path, "--json", "--set", "api.listen_addr=127.0.0.1:0", "--set", "metrics.prometheus_addr=127.0.0.1:0"] + arguments
+      words.dropFirst() + ["dev", "--home", home.path, "--json", "--set", "api.listen_addr=127.0.0.1:0", "--set", "metrics.prometheus_addr=127.0.0.1:0"] + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
     let output = Pipe()
     process.standardOutput = output
@@ -33,7 +42,7 @@ final class NodeProcess {
       let piece = output.fileHandleForReading.availableData
       guard !piece.isEmpty else {
         process.waitUntilExit()
-        throw Failure(description: "moloch dev ended with \(process.terminationStatus) before it served: \(log)")
+        throw EarlyEnd(status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus, log: log)
       }
       line += piece
     }

@@ -11,11 +11,16 @@ final class Socket {
   }
 
   init(port: UInt16) throws {
-    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { throw Failure(call: "socket", code: errno) }
+    descriptor = try Self.connected(port: port)
     var timeout = timeval(tv_sec: 20, tv_usec: 0)
     // The kernel copies the value during the call.
     _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+  }
+
+  /// A connected descriptor, which the caller closes.
+  static func connected(port: UInt16) throws -> Int32 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { throw Failure(call: "socket", code: errno) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
@@ -31,6 +36,7 @@ final class Socket {
       _ = Glibc.close(descriptor)
       throw Failure(call: "connect", code: code)
     }
+    return descriptor
   }
 
   deinit { _ = Glibc.close(descriptor) }

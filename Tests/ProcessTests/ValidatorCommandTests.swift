@@ -77,6 +77,7 @@ import Testing
     #expect(piece["first"] as? String == Data(votes[0]).base64EncodedString() && piece["second"] as? String == Data(votes[1]).base64EncodedString())
     node = nil
     try Data(votes[0] + votes[0]).write(to: file)
-    #expect(throws: NodeProcess.Failure.self) { _ = try NodeProcess(home: scratch.url) }
+    let end = #expect(throws: NodeProcess.EarlyEnd.self) { _ = try NodeProcess(home: scratch.url) }
+    #expect(end?.status == 65 && end?.log.contains("evidence.bin is damaged") == true)
   }
 }

@@ -22,6 +22,8 @@ public struct JournalWriter: Sendable {
   /// Sequence of the last record.
   public private(set) var sequence: UInt64
   private var acknowledged: UInt64
+  /// Sequence of the last record that says something: the empty ones that acknowledge need no acknowledgement.
+  private var promised: UInt64
   private var previous: UInt32
   private var standing = JournalStanding()
 
@@ -38,6 +40,7 @@ public struct JournalWriter: Sendable {
     self.offset = offset
     self.sequence = sequence
     acknowledged = sequence
+    promised = sequence
     self.previous = previous
   }
 
@@ -55,7 +58,7 @@ public struct JournalWriter: Sendable {
   }
 
   /// The last barrier is on disk, and nothing on disk says so yet.
-  public var hasUnacknowledged: Bool { segment > 0 && acknowledgedOnDisk < acknowledged }
+  public var hasUnacknowledged: Bool { segment > 0 && acknowledgedOnDisk < promised && promised <= acknowledged }
 
   /// The empty record that acknowledges the last barrier, when there is one to acknowledge.
   public mutating func acknowledgement() -> JournalWrite? {
@@ -89,6 +92,7 @@ public struct JournalWriter: Sendable {
       sequence += 1
       previous = JournalFormat.encodeRecord(
         code: code, payload: payload, sequence: sequence, acknowledged: acknowledged, previous: previous, seed: seed, into: &bytes)
+      if code != 0 { promised = sequence }
     }
     acknowledgedOnDisk = acknowledged
     defer { offset += bytes.count }
