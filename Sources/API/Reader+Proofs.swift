@@ -102,6 +102,7 @@ extension Reader {
   func bundle(_ found: Found, under header: BlockHeader, since: UInt64?, publication: Publication?) throws -> [UInt8] {
     let certificate = try certificate(header.height)
     guard !certificate.isEmpty else { throw Refusal(.notFound, "the block of that size has no certificate of its own") }
+    let validators = try set(of: header).encoded
     let inclusion = try InclusionProof.make(index: found.leaf.rawValue, size: header.treeSize, from: store.reader(of: .entries))
     var json = JSONWriter()
     json.beginObject()
@@ -130,7 +131,7 @@ extension Reader {
     json.key("certificate")
     json.base64(certificate.bytes)
     json.key("validators")
-    json.base64(try set(of: header).encoded.bytes)
+    json.base64(validators.bytes)
     json.endObject()
     json.key("handoffs")
     json.beginArray()
