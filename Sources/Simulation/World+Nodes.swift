@@ -54,6 +54,9 @@ extension World {
       try node.store.restoreWindow(of: &chain)
       var machine = Machine.Options(chainTag: genesis.chainTag)
       machine.baseDelayMilliseconds = scenario.baseDelayMilliseconds
+      #if MOLOCH_MUTANTS
+        machine.mutant = options.mutant
+      #endif
       let state = try RestoredState(chain: chain, journal: hasLostJournal ? .lost : .records(records), from: node.store)
       let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
       return Replica(

@@ -91,6 +91,18 @@ public struct World {
   public struct Options: Sendable {
     /// Called with a line for each thing that happens; nil: silent.
     public var trace: (@Sendable (String) -> Void)?
+    #if MOLOCH_MUTANTS
+      /// The rule that every machine leaves out.
+      var mutant: Mutant?
+
+      public static var mutants: [String] { Mutant.allCases.map { "\($0)" } }
+
+      /// False when there is no such mutant.
+      public mutating func setMutant(_ name: String) -> Bool {
+        mutant = Mutant.allCases.first { "\($0)" == name }
+        return mutant != nil
+      }
+    #endif
     public init() {}
   }
 
