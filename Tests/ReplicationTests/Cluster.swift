@@ -18,7 +18,27 @@ final class Cluster {
     case synced(node: Int, life: Int, DiskWrite)
     case answer(node: Int, life: Int, StoreQuery)
     case link(Int, Int)
+
+    /// The node that it happens to; nil for both ends of a connection.
+    var node: Int? {
+      switch self {
+      case .message(_, let to, _, _, _): to
+      case .synced(let node, _, _), .answer(let node, _, _): node
+      case .link: nil
+      }
+    }
   }
+  /// The process stands still; the others notice nothing but its silence.
+  func freeze(_ index: Int) { frozen.insert(index) }
+
+  /// The process goes on: everything that has arrived meanwhile is there at once.
+  func thaw(_ index: Int) {
+    frozen.remove(index)
+    let events = waiting
+    waiting.removeAll()
+    for event in events { deliver(event) }
+  }
+
   enum DiskWrite { case journal([JournalRecord], UInt64), store(Block), persist([BlockCommit], [JournalRecord], Height) }
 
   final class Node {
@@ -52,6 +72,11 @@ final class Cluster {
   var bytesSent: [UInt8: Int] = [:]
   /// Messages of these kinds are altered or dropped on their way from a node; nil drops.
   var tamper: ((_ from: Int, _ message: ReplicaMessage) -> ReplicaMessage?)?
+  /// Nodes whose messages get lost, both ways, while the connections stay.
+  var cut: Set<Int> = []
+  /// Nodes whose process stands still: what arrives waits, timers do not fire.
+  private var frozen: Set<Int> = []
+  private var waiting: [Event] = []
   private var queue: [(at: Instant, serial: UInt64, event: Event)] = []
   private var serial: UInt64 = 0
   private var sequence: UInt64 = 0
@@ -147,7 +172,7 @@ final class Cluster {
       node.finals.append(block)
       cosign(block, node)
     case .checkpoint(let head): node.heads.append(head)
-    case .evidence(let evidence): Issue.record("evidence against \(evidence.signer)")
+    case .evidence(let evidence, _): Issue.record("evidence against \(evidence.signer)")
     case .penalise(let peer, let fault):
       if tamper == nil { Issue.record("node \(node.index) penalises \(Self.index(of: peer)): \(fault)") }
     case .halt(let reason): node.halted = reason
@@ -187,6 +212,7 @@ final class Cluster {
     for target in targets {
       bytesSent[type, default: 0] += bytes.count
       if UInt64.random(in: 0..<100, using: &chance) < loss { continue }
+      if cut.contains(node.index) != cut.contains(target) { continue }
       schedule(.message(from: node.index, to: target, life: node.life, type: type, bytes: bytes))
     }
   }
@@ -214,13 +240,13 @@ final class Cluster {
     while true {
       var next = end
       for entry in queue { next = min(next, entry.at) }
-      for node in nodes where node.replica != nil && node.halted == nil { next = min(next, node.timer) }
+      for node in nodes where node.replica != nil && node.halted == nil && !frozen.contains(node.index) { next = min(next, node.timer) }
       now = max(now, next)
       if next >= end { return }
       let due = queue.filter { $0.at <= now }.sorted { ($0.at, $0.serial) < ($1.at, $1.serial) }
       queue.removeAll { $0.at <= now }
       for entry in due { deliver(entry.event) }
-      for node in nodes where node.replica != nil && node.timer <= now {
+      for node in nodes where node.replica != nil && node.timer <= now && !frozen.contains(node.index) {
         node.timer = .distantFuture
         perform(node.index) { $0.timer(now: $1, &$2) }
       }
@@ -229,7 +255,7 @@ final class Cluster {
   }
 
   private func endTurns() {
-    for node in nodes where node.replica != nil {
+    for node in nodes where node.replica != nil && !frozen.contains(node.index) {
       repeat { perform(node.index) { $0.collect(now: $1, &$2) } } while node.halted == nil && node.replica?.hasWork == true
       node.replica?.pool.quiesce(reactor: 0)
     }
@@ -249,6 +275,7 @@ final class Cluster {
   }
 
   private func deliver(_ event: Event) {
+    if let node = event.node, frozen.contains(node) { return waiting.append(event) }
     switch event {
     case .message(let from, let to, let life, let type, let bytes):
       guard nodes[to].replica != nil, nodes[from].life == life else { return }
