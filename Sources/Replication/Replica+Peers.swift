@@ -97,7 +97,7 @@ extension Replica {
       guard certificate.vote.kind == .finalise else { return }
       // Finality of the head that this node has needs no further proof.
       if certificate.vote.blockHash == chain.tip.hash { sync.certify(chain.tip.header.height) }
-      if certificate.vote.epoch > machine.epoch { boundaries.shown(certificate, link) }
+      if certificate.vote.epoch > machine.epoch, certificate.vote.height > sync.certified ?? Height(0) { boundaries.shown(certificate, link) }
     case .proposal, .getCertificate, .witnessRequest, .witness: break
     }
   }

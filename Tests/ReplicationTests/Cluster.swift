@@ -79,14 +79,18 @@ final class Cluster {
   private var waiting: [Event] = []
   private var queue: [(at: Instant, serial: UInt64, event: Event)] = []
   private var serial: UInt64 = 0
-  private var sequence: UInt64 = 0
+  var sequence: UInt64 = 0
   var admitted: [EventID] = []
   private var linked: Set<[Int]> = []
 
-  init(validators count: Int, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200) throws {
+  /// Sees every message that a node sends.
+  var spy: ((_ from: Int, _ message: ReplicaMessage) -> Void)?
+
+  /// - Parameter newcomers: nodes behind the validators that have a key and are not in the set of genesis; observers come last.
+  init(validators count: Int, newcomers: Int = 0, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200) throws {
     chance = SeededGenerator(seed: seed)
-    let keys = (0..<count).map { SigningKey(seed: Bytes32(repeating: UInt8($0 + 1))) }
-    set = try ValidatorSet(keys.enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0)") })
+    let keys = (0..<count + newcomers).map { Self.key($0) }
+    set = try ValidatorSet(keys.prefix(count).enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0)") })
     var parameters = ChainParameters()
     parameters.blockTime = blockTime
     parameters.emptyBlockInterval = 5000
@@ -96,8 +100,10 @@ final class Cluster {
       eventCount: 0, chainTag: Self.tag, height: Height(0), timestamp: Timestamp(milliseconds: 5), treeSize: 0, parentHash: .zero, eventsRoot: .empty,
       treeRoot: .empty, historyRoot: .empty, validatorsHash: set.hash, nextValidatorsHash: set.hash, parametersHash: parameters.hash,
       proposer: PublicKey(Bytes32()))
-    for index in 0..<count + observers { nodes.append(Node(index, index < count ? keys[index] : nil, MemoryStore(genesis: genesis))) }
+    for index in 0..<count + newcomers + observers { nodes.append(Node(index, index < keys.count ? keys[index] : nil, MemoryStore(genesis: genesis))) }
   }
+
+  static func key(_ index: Int) -> SigningKey { SigningKey(seed: Bytes32(repeating: UInt8(index + 1))) }
 
   var times: Times { Times(monotonic: now, wall: Timestamp(milliseconds: now.milliseconds)) }
 
@@ -201,7 +207,10 @@ final class Cluster {
   }
 
   private func send(_ message: ReplicaMessage, _ destination: Destination, _ node: Node) {
-    guard let message = tamper.map({ $0(node.index, message) }) ?? message else { return }
+    spy?(node.index, message)
+    var changed: ReplicaMessage? = message
+    if let tamper { changed = tamper(node.index, message) }
+    guard let message = changed else { return }
     let (type, bytes) = message.encoded()
     let targets: [Int] =
       switch destination {
