@@ -41,7 +41,9 @@ final class NodeDriver: Driver {
   var effects: [ReplicaEffect] = []
   private(set) var journal: JournalThread?
   /// Validator set that the network was told of.
-  var announcedSet: Digest?
+  var announcedSet: ValidatorSet?
+  /// The newest approved change of the set that was logged.
+  var loggedChange: EventID?
   /// Heights of the newest tree heads, for their checkpoints.
   var newestHeads: [BlockHeader] = []
   private var replicaTimer = TimerID.none
@@ -262,21 +264,22 @@ final class NodeDriver: Driver {
     var machine = Machine.Options(chainTag: home.genesis.chainTag)
     options.apply(to: &machine)
     let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
-    let replica = Replica(
-      store.state, pool: pool, key: home.validatorKey, options: Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed), now: loop.now)
+    var settings = Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed)
+    settings.rangesInFlight = options.syncRequestsMax
+    let replica = Replica(store.state, pool: pool, key: home.validatorKey, options: settings, now: loop.now)
     let restored = restore(store.pending, into: replica, loop)
     if let file = store.journal {
-      let journal = JournalThread(journal: file, key: cosignerKey(replica))
+      let journal = JournalThread(journal: file, key: home.validatorKey)
       do { try journal.start(waking: loop.waker) } catch { return fail(error, loop) }
       self.journal = journal
     }
     self.replica = replica
-    newestHeads = store.state.newestHead.map { [$0] } ?? []
+    newestHeads = store.state.newestHead.map { [$0.header] } ?? []
     gate.replica = replica
     replica.start(now: times(loop), &effects)
     replica.collect(now: times(loop), &effects)
     announce(replica)
-    if let head = store.state.newestHead { cosign(head, replica) }
+    if let (header, set) = store.state.newestHead { cosign(header, set) }
     isOpen = true
     opened = loop.now
     stage = .serving
@@ -372,6 +375,7 @@ final class NodeDriver: Driver {
     figures.reloaded(accepted: !settings.hasErrors)
     if let changes = reloading.accept(settings, log) {
       gate.reconfigure(options.gate)
+      replica?.rangesInFlight = options.syncRequestsMax
       replica?.pool.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
       replica?.pool.setSignerShare(percent: options.poolSignerPercent)
       network.rename(options.name)

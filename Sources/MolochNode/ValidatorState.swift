@@ -12,13 +12,32 @@ struct ValidatorState {
   private let home: NodeHome
   private let key: PublicKey
   private let head: Height
-  private let isSole: Bool
+  private let set: ValidatorSet
 
-  init(_ home: NodeHome, key: PublicKey, head: Height, isSole: Bool) {
+  /// - Parameters:
+  ///   - head: of the chain on disk.
+  ///   - set: in force behind it.
+  init(_ home: NodeHome, key: PublicKey, head: Height, set: ValidatorSet) {
     self.home = home
     self.key = key
     self.head = head
-    self.isSole = isSole
+    self.set = set
+  }
+
+  /// Whether nobody else can tell what this key has promised. The set is that behind the head, and the head may be older than the journal: a chain that
+  /// was deleted begins with the set of genesis. A sole validator journals finality alone, so a vote in the newest epoch shows that it had others beside it.
+  private func isSole(_ records: [JournalRecord]) -> Bool {
+    guard set.count == 1, set.index(of: key) != nil else { return false }
+    var newest = Epoch(0)
+    for case .floor(let epoch, _, _, _) in records { newest = max(newest, epoch) }
+    return !records.contains { record in
+      switch record {
+      case .vote(let vote): vote.vote.epoch >= newest
+      case .certificate(let certificate): certificate.vote.epoch >= newest
+      case .voted(_, let epoch, _), .bound(let epoch, _): epoch >= newest
+      case .floor, .cosignature: false
+      }
+    }
   }
 
   private var directory: String { home.data + "/validator" }
@@ -27,6 +46,7 @@ struct ValidatorState {
   /// - Throws: 65 for a sole validator whose chain or journal was lost: nobody else can tell what it has promised.
   func open() throws(NodeFailure) -> (file: VoteJournal, restored: RestoredJournal) {
     let journal = try VoteJournal(directory: directory, chainTag: home.genesis.chainTag)
+    let isSole = isSole(journal.records)
     let isMarked = (try? HomeFile.read(home.validatorMarkPath)) == mark
     switch journal.condition {
     case .intact:

@@ -33,8 +33,9 @@ public enum ReplicationLimit {
   public static let signaturesPerTurn = 512
   /// Store look-ups for one peer at a time.
   public static let loadsPerPeer = 4
-  /// Ranges asked for and not yet applied.
+  /// Ranges asked for and not yet applied, when the options do not say otherwise, and their bytes at most, as far as they are known.
   public static let rangesInFlight = 4
+  public static let rangeBacklogBytes = 64 << 20
   /// Ranges asked of one peer at a time.
   public static let rangesPerPeer = 2
   /// Pieces of evidence kept in memory.
@@ -60,6 +61,12 @@ public enum ReplicationLimit {
   /// Blocks behind a claimed head at which ranges are asked for at once; fewer come by themselves, or after this wait without progress.
   public static let syncLagMin: UInt64 = 8
   public static let syncStallMilliseconds: UInt64 = 2000
+  /// While a node knows that it is behind, or does not know where it stands, it says where it stands, and so hears of others, at this interval; what
+  /// is said in answer to one peer has at least the second between.
+  public static let probeMilliseconds: UInt64 = 2000
+  public static let statusAnswerMilliseconds: UInt64 = 500
+  /// A peer that cosigns so long after this node has probably missed this node's cosignature.
+  public static let cosignatureRepeatMilliseconds: UInt64 = 2000
   /// The pause of a peer that failed, times two for each further failure.
   public static let syncPauseMilliseconds: UInt64 = 1000
   public static let syncPauseDoublingsMax: UInt64 = 6

@@ -24,8 +24,10 @@ public struct PeerHead: Hashable, Sendable {
 }
 
 extension Replica {
+  /// The only voter, and nothing is known of a later epoch in which it has others beside it.
+  var isAlone: Bool { machine.isSole && sync.certified ?? Height(0) <= chain.tip.header.height }
+
   public var syncFacts: SyncFacts {
-    let isAlone = machine.isSole
     return SyncFacts(
       isSyncing: !isAlone && sync.isSyncing, certified: isAlone ? durable.header.height : sync.certified,
       lag: isAlone ? 0 : sync.lag(durable: durable.header.height), requests: sync.requests.count)

@@ -148,7 +148,7 @@ extension World {
       guard node.isHonest else { return }
       trace("node \(index) reports height \(block.header.height.rawValue)")
       try chainLaws.reported(block.header, block.hash, node: index, now: milliseconds)
-    case .evidence: statistics.evidence += 1
+    case .evidence(_, _): statistics.evidence += 1
     case .checkpoint: break
     case .penalise(let link, let fault):
       guard let peer = node.peer(of: link) else { return }
