@@ -18,6 +18,8 @@ public struct Machine: Sendable {
     public var clockStaleMilliseconds: UInt64
     /// Entropy of this process, fresh at every start: the nonce by which a validator without its journal recognises answers (rule R14).
     public var nonce: Digest
+    /// What the machines of a simulated cluster know together; a node leaves it out.
+    public var signatures: SignatureMemory?
     #if MOLOCH_MUTANTS
       /// The rule to leave out.
       public var mutant: Mutant?

@@ -54,6 +54,7 @@ extension World {
       try node.store.restoreWindow(of: &chain)
       var machine = Machine.Options(chainTag: genesis.chainTag)
       machine.baseDelayMilliseconds = scenario.baseDelayMilliseconds
+      machine.signatures = signatures
       #if MOLOCH_MUTANTS
         machine.mutant = options.mutant
       #endif

@@ -38,6 +38,8 @@ public struct World {
 
   let scenario: Scenario
   let genesis: Genesis
+  /// What one machine has verified, the others need not.
+  let signatures = SignatureMemory()
   var random: SeededGenerator
   var agenda = Agenda<Item>()
   var network: NetworkModel
@@ -48,7 +50,7 @@ public struct World {
   var statistics = Statistics()
 
   var votes = VoteDiscipline()
-  var certificates = CertificateLaws()
+  var certificates: CertificateLaws
   var chainLaws: ChainLaws
   var workload: Workload
   var healed: Healing?
@@ -110,6 +112,7 @@ public struct World {
     self.scenario = scenario
     self.options = options
     random = SeededGenerator(seed: scenario.seed ^ 0x9E37_79B9)
+    certificates = CertificateLaws(signatures: signatures)
     let keys = (0..<scenario.nodes).map { SigningKey(seed: Bytes32(UInt64($0) + 1, 2, 3, 4)) }
     genesis = Self.genesis(scenario, keys)
     let twins = scenario.roles.filter { $0.role == .twins }

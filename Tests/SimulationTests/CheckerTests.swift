@@ -49,7 +49,7 @@ import Testing
     let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "a")])
     func certificate(_ vote: SignedVote) -> Certificate { Certificate(vote: vote.vote, signatures: [(0, vote.signature)], in: set) }
     func failure(_ certificates: [Certificate]) -> Failure.Class? {
-      var checker = CertificateLaws()
+      var checker = CertificateLaws(signatures: SignatureMemory())
       do throws(Failure) {
         for certificate in certificates { try checker.shown(certificate, set: set, now: 0) }
         return nil
