@@ -114,9 +114,11 @@ extension World {
 
   /// Looks at what an honest node says.
   private mutating func watch(_ message: ReplicaMessage, _ index: Int) throws(Failure) {
-    guard let own = nodes[index].key?.publicKey else { return }
+    let own = nodes[index].key?.publicKey
     switch message {
-    case .consensus(.vote(let vote)) where vote.publicKey == own: try votes.released(vote, now: milliseconds)
+    case .consensus(.vote(let vote)) where vote.publicKey == own:
+      trace("node \(index) says \(vote.vote.kind) \(vote.vote.epoch.rawValue)/\(vote.vote.view.rawValue)")
+      try votes.released(vote, now: milliseconds)
     case .propose(let proposal, _, _):
       if proposal.vote.publicKey == own { try votes.released(proposal.vote, now: milliseconds) }
       for certificate in proposal.justification { try certificates.shown(certificate, set: genesis.validators, now: milliseconds) }

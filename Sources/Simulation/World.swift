@@ -24,6 +24,8 @@ public struct World {
     case connect(Int, Int)
     case submit
     case fault(PlannedFault.Kind)
+    /// The trap of a node that has found its bound.
+    case spring(node: Int, incarnation: Int)
     case undo(Undo)
     case heal
   }
@@ -32,8 +34,10 @@ public struct World {
   enum Undo {
     case cut([Int], both: Bool)
     case cutAgain([Int])
+    case star([Int])
     case noise
     case disk(Int)
+    case stores
   }
 
   let scenario: Scenario
@@ -60,6 +64,8 @@ public struct World {
     var height: UInt64
     var at: Instant
     var viewsBefore: UInt64
+    /// The longest delay on which a timer was built then.
+    var delayMilliseconds: UInt64
   }
 
   public struct Statistics: Sendable {
@@ -77,6 +83,10 @@ public struct World {
     public var journalsLost: UInt64 = 0
     /// From the end of the faults until every honest node had its blocks.
     public var recoveryMilliseconds: UInt64 = 0
+    /// Views that the furthest honest node has entered in that time.
+    public var recoveryViews: UInt64 = 0
+    /// The longest backed-off delay when the faults ended, milliseconds.
+    public var recoveryDelay: UInt64 = 0
     public init() {}
   }
 
@@ -116,17 +126,16 @@ public struct World {
     let keys = (0..<scenario.nodes).map { SigningKey(seed: Bytes32(UInt64($0) + 1, 2, 3, 4)) }
     genesis = Self.genesis(scenario, keys)
     let twins = scenario.roles.filter { $0.role == .twins }
-    let count = scenario.nodes + twins.count
-    network = NetworkModel(
-      nodes: count, delayMillisecondsMin: scenario.delayMillisecondsMin, delayMillisecondsMax: scenario.delayMillisecondsMax, keepsOrder: scenario.keepsOrder)
+    let voters = scenario.nodes + twins.count, count = voters + scenario.observers
+    network = NetworkModel(scenario, nodes: count)
     chainLaws = ChainLaws(genesis: genesis.header, nodes: count)
     workload = Workload(chainTag: genesis.chainTag)
     for index in 0..<count {
-      let slot = index < scenario.nodes ? index : twins[index - scenario.nodes].node
+      let slot = index < scenario.nodes || index >= voters ? index : twins[index - scenario.nodes].node
       let role = scenario.roles.first { $0.node == slot }?.role
       nodes.append(
         SimulatedNode(
-          index: index, key: keys[slot], isHonest: role == nil, liar: role?.liar, seed: random.next(), chainTag: genesis.chainTag,
+          index: index, key: slot < scenario.nodes ? keys[slot] : nil, isHonest: role == nil, liar: role?.liar, seed: random.next(), chainTag: genesis.chainTag,
           genesis: genesis.header, nodes: count))
     }
     for index in 0..<count {
@@ -167,7 +176,11 @@ public struct World {
     statistics.blocks = chainLaws.height
     statistics.certificates = UInt64(certificates.count)
     statistics.views = views
-    if failure == nil, let healed { statistics.recoveryMilliseconds = now.milliseconds(since: healed.at) }
+    if failure == nil, let healed {
+      statistics.recoveryMilliseconds = now.milliseconds(since: healed.at)
+      statistics.recoveryViews = views - healed.viewsBefore
+      statistics.recoveryDelay = healed.delayMilliseconds
+    }
     return Outcome(failure: failure, statistics: statistics, digest: auditor.digest)
   }
 
@@ -193,6 +206,7 @@ public struct World {
     case .connect(let a, let b): try connect(a, b)
     case .submit: try submit()
     case .fault(let fault): try begin(fault)
+    case .spring(let node, let incarnation): if nodes[node].incarnation == incarnation { spring(node) }
     case .undo(let undo): end(undo)
     case .heal: try heal()
     }
@@ -205,7 +219,7 @@ public struct World {
 
   private func isFinished() throws(Failure) -> Bool {
     guard let healed else { return false }
-    let honest = nodes.filter(\.isHonest)
+    let honest = nodes.filter { $0.isHonest && !$0.isDead }
     let lowest = honest.map { chainLaws.reportedHeight(of: $0.index) }.min() ?? 0
     let isThere = lowest >= healed.height + SimulationLimit.blocksAfterHealing
     if isThere && honest.allSatisfy({ $0.admitted.allSatisfy { chainLaws.heights[$0] != nil } }) { return true }
@@ -217,6 +231,18 @@ public struct World {
         isThere ? "events of a node that never crashed are not final" : "heights \(heights), \(healed.height + SimulationLimit.blocksAfterHealing) wanted")
     }
     return false
+  }
+
+  /// The longest delay on which an honest node builds its timers now, milliseconds.
+  var delayMilliseconds: UInt64 {
+    var longest = scenario.baseDelayMilliseconds
+    for node in nodes where node.isHonest {
+      guard let steps = node.replica?.viewFacts.backOff else { continue }
+      var delay = scenario.baseDelayMilliseconds
+      for _ in 0..<steps / 2 { delay = delay / 2 * 3 }
+      longest = max(longest, delay)
+    }
+    return longest
   }
 
   /// Time for the blocks after healing: the waits that the back-off may have grown to, and the pace of an idle chain.
