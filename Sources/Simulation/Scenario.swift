@@ -38,6 +38,8 @@ public struct Scenario: Sendable {
   public var emptyBlockIntervalMilliseconds: UInt32
   public var baseDelayMilliseconds: UInt64
   public var skipTimeoutMilliseconds: UInt64
+  /// Events that wait are offered to the others again after so long.
+  public var rebroadcastMilliseconds: UInt64
   public var delayMillisecondsMin: UInt64
   /// Longest delay of a message that nothing holds up.
   public var delayMillisecondsTypical: UInt64
@@ -71,6 +73,7 @@ public struct Scenario: Sendable {
     emptyBlockIntervalMilliseconds = blockTimeMilliseconds * UInt32(random.pick([1, 4, 10, 100]))
     baseDelayMilliseconds = random.pick([50, 100])
     skipTimeoutMilliseconds = random.pick([500, 3000])
+    rebroadcastMilliseconds = random.pick([1000, 5000])
     delayMillisecondsMin = 1
     delayMillisecondsMax = random.pick([4, 20, 100, 300])
     delayMillisecondsTypical = max(1, delayMillisecondsMax / 4)

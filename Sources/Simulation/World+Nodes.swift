@@ -64,13 +64,13 @@ extension World {
       machine.skipTimeoutMilliseconds = scenario.skipTimeoutMilliseconds
       machine.signatures = signatures
       #if MOLOCH_MUTANTS
-        machine.mutant = options.mutant
+        machine.mutant = self.options.mutant
       #endif
       let state = try RestoredState(chain: chain, journal: hasLostJournal ? .lost : .records(records), from: node.store)
       let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
-      return Replica(
-        state, pool: EventPool(limits: limits, seed: random.next()), key: node.key,
-        options: Replica.Options(machine: machine, origin: genesis.origin, seed: seed), now: now)
+      var options = Replica.Options(machine: machine, origin: genesis.origin, seed: seed)
+      options.rebroadcastMilliseconds = scenario.rebroadcastMilliseconds
+      return Replica(state, pool: EventPool(limits: limits, seed: random.next()), key: node.key, options: options, now: now)
     } catch { preconditionFailure("the simulated store holds what was put into it: \(error)") }
   }
 

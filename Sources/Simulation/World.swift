@@ -85,6 +85,9 @@ public struct World {
     public var recoveryMilliseconds: UInt64 = 0
     /// Views that the furthest honest node has entered in that time.
     public var recoveryViews: UInt64 = 0
+    /// Until every honest node had what was final when the faults ended, and until the run ended.
+    public var catchUpMilliseconds: UInt64 = 0
+    public var endMilliseconds: UInt64 = 0
     /// The longest backed-off delay when the faults ended, milliseconds.
     public var recoveryDelay: UInt64 = 0
     public init() {}
@@ -177,9 +180,7 @@ public struct World {
     statistics.certificates = UInt64(certificates.count)
     statistics.views = views
     if failure == nil, let healed {
-      statistics.recoveryMilliseconds = now.milliseconds(since: healed.at)
-      statistics.recoveryViews = views - healed.viewsBefore
-      statistics.recoveryDelay = healed.delayMilliseconds
+      statistics.endMilliseconds = now.milliseconds(since: healed.at)
     }
     return Outcome(failure: failure, statistics: statistics, digest: auditor.digest)
   }
@@ -217,11 +218,17 @@ public struct World {
   /// Views over all heights and epochs, as far as honest nodes have got: what progress costs.
   var views: UInt64 { nodes.filter { $0.isHonest }.map(\.viewsEntered).max() ?? 0 }
 
-  private func isFinished() throws(Failure) -> Bool {
+  private mutating func isFinished() throws(Failure) -> Bool {
     guard let healed else { return false }
     let honest = nodes.filter { $0.isHonest && !$0.isDead }
     let lowest = honest.map { chainLaws.reportedHeight(of: $0.index) }.min() ?? 0
     let isThere = lowest >= healed.height + SimulationLimit.blocksAfterHealing
+    if isThere, statistics.recoveryMilliseconds == 0 {
+      statistics.recoveryMilliseconds = now.milliseconds(since: healed.at)
+      statistics.recoveryViews = views - healed.viewsBefore
+      statistics.recoveryDelay = healed.delayMilliseconds
+    }
+    if statistics.catchUpMilliseconds == 0, lowest >= healed.height { statistics.catchUpMilliseconds = max(1, now.milliseconds(since: healed.at)) }
     if isThere && honest.allSatisfy({ $0.admitted.allSatisfy { chainLaws.heights[$0] != nil } }) { return true }
     let limit = healed.at.adding(milliseconds: healingMilliseconds)
     if now > limit {

@@ -60,7 +60,7 @@ struct Run: ParsableCommand {
       let outcome = try execute(seed)
       totals.add(outcome)
       let sc = options.scenario(seed); let st = outcome.statistics
-      Output.line("R \(seed) \(sc.family) n \(sc.nodes) dead \(sc.dead.count) obs \(sc.observers) rec \(st.recoveryMilliseconds) views \(st.recoveryViews) D \(st.recoveryDelay) typ \(sc.delayMillisecondsTypical) max \(sc.delayMillisecondsMax) empty \(sc.emptyBlockIntervalMilliseconds) all \(sc.reconnectsAll) skip \(sc.skipTimeoutMilliseconds) v \(st.views) jl \(st.journalsLost)")
+      Output.line("R \(seed) \(sc.family) n \(sc.nodes) dead \(sc.dead.count) obs \(sc.observers) rec \(st.recoveryMilliseconds) views \(st.recoveryViews) D \(st.recoveryDelay) typ \(sc.delayMillisecondsTypical) max \(sc.delayMillisecondsMax) empty \(sc.emptyBlockIntervalMilliseconds) all \(sc.reconnectsAll) skip \(sc.skipTimeoutMilliseconds) v \(st.views) jl \(st.journalsLost) catch \(st.catchUpMilliseconds) end \(st.endMilliseconds)")
       var failure = outcome.failure
       if failure == nil, twice > 0, seed % twice == 0, try execute(seed).digest != outcome.digest {
         failure = Failure(kind: .determinism, milliseconds: 0, detail: "a second run went another way")
