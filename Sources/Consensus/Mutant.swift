@@ -9,7 +9,7 @@ public enum Mutant: String, CaseIterable, Sendable {
   case finaliseAfterNullify
   /// A validator without its journal votes at once.
   case journalWipedWithoutRecovery
-  /// The bound of a recovery is not written to the journal.
+  /// The bound of a recovery is not in the journal, only that the recovery is over.
   case recoveryWithoutBound
   /// The finality certificate and the height are not in one batch (store).
   case floorApartFromBlock
