@@ -152,10 +152,10 @@ extension World {
     trace("node \(node.index) enters view \(machine.epoch.rawValue)/\(machine.view.rawValue) led by \(machine.leader), back-off \(machine.viewFacts.backOff)")
   }
 
-  /// Past the bound of its last recovery.
+  /// Past the bound of its last recovery, and past the first view of the next epoch, which is barred too.
   private func isFree(_ machine: Machine) -> Bool {
     guard !machine.isRecovering else { return false }
-    return machine.bound.map { $0 < Bound(epoch: machine.epoch, view: machine.view) } ?? true
+    return machine.bound.map { Bound(epoch: Epoch($0.epoch.rawValue + 1), view: View(1)) < Bound(epoch: machine.epoch, view: machine.view) } ?? true
   }
 
   private mutating func perform(_ effect: ReplicaEffect, _ index: Int) throws(Failure) {
