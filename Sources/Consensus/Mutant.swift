@@ -21,7 +21,7 @@ public enum Mutant: String, CaseIterable, Sendable {
   case leaveWithoutBlock
   /// Nothing is sent again when a peer connects.
   case noResendOnReconnect
-  /// A retry repeats own votes without the certificates that led here.
+  /// A retry repeats own votes without the certificates that led here, and a status brings none either.
   case retryWithoutEntryCertificates
   /// Own votes from the journal do not count again.
   case ownVotesNotRetallied

@@ -94,6 +94,11 @@ public struct Scenario: Sendable {
     healsAt = plan.healsAt
   }
 
+  /// One line for reports.
+  public var text: String {
+    "seed \(seed) \(family.rawValue), nodes \(nodes), observers \(observers), lying \(roles.count), dead \(dead.count), faults \(faults.count)"
+  }
+
   /// `F`: power that may lie.
   public static func tolerated(_ powers: [UInt64]) -> UInt64 { (powers.reduce(0, +) - 1) / 3 }
 }

@@ -33,7 +33,8 @@ extension World {
     node.admitted = []
     let head = node.store.head
     if node.isHonest {
-      try chainLaws.reopened(head: head.height.rawValue, hash: head.hash, node: index, isWiped: node.isWiped, now: milliseconds)
+      try chainLaws.reopened(
+        head: head.height.rawValue, hash: head.hash, certificate: node.store.certificate(at: head.height), node: index, isWiped: node.isWiped, now: milliseconds)
     }
     node.isWiped = false
     let isLost = condition == .missing
@@ -102,10 +103,18 @@ extension World {
     case .persist(let commits, _, _):
       guard random.happens(scenario.landing) else { break }
       apply { () throws(StoreError) in try node.store.commit(commits) }
+      loseCertificate(node)
       // A failure in it shows when the node comes back with this head.
       if node.isHonest { for commit in commits { try? chainLaws.persisted(commit, node: node.index, now: milliseconds) } }
     case .load: break
     }
+  }
+
+  /// The mutant `floorApartFromBlock`: the certificate of the head is a write of its own, and the crash came before it.
+  private func loseCertificate(_ node: SimulatedNode) {
+    #if MOLOCH_MUTANTS
+      if options.mutant == .floorApartFromBlock { node.store.loseCertificate() }
+    #endif
   }
 
   private func apply(_ body: () throws(StoreError) -> Void) {

@@ -88,9 +88,13 @@ public struct World {
     /// Until every honest node had what was final when the faults ended, and until the run ended.
     public var catchUpMilliseconds: UInt64 = 0
     public var endMilliseconds: UInt64 = 0
-    /// The longest backed-off delay when the faults ended, milliseconds.
-    public var recoveryDelay: UInt64 = 0
     public init() {}
+
+    /// One line for reports.
+    public var text: String {
+      "views \(views), blocks \(blocks), crashes \(crashes), caught up after \(catchUpMilliseconds) ms, went on after \(recoveryMilliseconds) ms and "
+        + "\(recoveryViews) views, ended after \(endMilliseconds) ms"
+    }
   }
 
   /// How a run ended.
@@ -179,9 +183,6 @@ public struct World {
     statistics.blocks = chainLaws.height
     statistics.certificates = UInt64(certificates.count)
     statistics.views = views
-    if failure == nil, let healed {
-      statistics.endMilliseconds = now.milliseconds(since: healed.at)
-    }
     return Outcome(failure: failure, statistics: statistics, digest: auditor.digest)
   }
 
@@ -218,26 +219,38 @@ public struct World {
   /// Views over all heights and epochs, as far as honest nodes have got: what progress costs.
   var views: UInt64 { nodes.filter { $0.isHonest }.map(\.viewsEntered).max() ?? 0 }
 
+  /// Progress after the faults, each part within its own time: everybody has what was final, then new blocks, then the events that were accepted.
   private mutating func isFinished() throws(Failure) -> Bool {
     guard let healed else { return false }
+    let passed = now.milliseconds(since: healed.at)
     let honest = nodes.filter { $0.isHonest && !$0.isDead }
     let lowest = honest.map { chainLaws.reportedHeight(of: $0.index) }.min() ?? 0
-    let isThere = lowest >= healed.height + SimulationLimit.blocksAfterHealing
-    if isThere, statistics.recoveryMilliseconds == 0 {
-      statistics.recoveryMilliseconds = now.milliseconds(since: healed.at)
-      statistics.recoveryViews = views - healed.viewsBefore
-      statistics.recoveryDelay = healed.delayMilliseconds
+    if statistics.catchUpMilliseconds == 0, lowest >= healed.height { statistics.catchUpMilliseconds = max(1, passed) }
+    guard statistics.catchUpMilliseconds > 0 || passed <= catchUpMilliseconds(healed) else { throw stall("height \(healed.height)") }
+    let goal = healed.height + SimulationLimit.blocksAfterHealing
+    if statistics.recoveryViews == 0 {
+      let spent = views - healed.viewsBefore
+      guard spent <= SimulationLimit.healingViews(nodes: scenario.nodes) else { throw stall("fewer views before height \(goal)") }
+      if chainLaws.height >= goal { statistics.recoveryViews = max(1, spent) }
     }
-    if statistics.catchUpMilliseconds == 0, lowest >= healed.height { statistics.catchUpMilliseconds = max(1, now.milliseconds(since: healed.at)) }
-    if isThere && honest.allSatisfy({ $0.admitted.allSatisfy { chainLaws.heights[$0] != nil } }) { return true }
-    let limit = healed.at.adding(milliseconds: healingMilliseconds)
-    if now > limit {
-      let heights = nodes.map { "\($0.isUp ? "" : "down ")\(chainLaws.reportedHeight(of: $0.index))\($0.isHonest ? "" : "*")" }.joined(separator: " ")
-      throw failureNow(
-        .liveness,
-        isThere ? "events of a node that never crashed are not final" : "heights \(heights), \(healed.height + SimulationLimit.blocksAfterHealing) wanted")
+    if statistics.recoveryMilliseconds == 0 {
+      guard lowest >= goal else {
+        guard passed <= healingMilliseconds(healed) else { throw stall("height \(goal)") }
+        return false
+      }
+      statistics.recoveryMilliseconds = max(1, passed)
+    }
+    statistics.endMilliseconds = passed
+    if honest.allSatisfy({ $0.admitted.allSatisfy { chainLaws.heights[$0] != nil } }) { return true }
+    guard passed <= 2 * healingMilliseconds(healed) + SimulationLimit.eventsMilliseconds else {
+      throw failureNow(.liveness, "events of a node that never crashed are not final")
     }
     return false
+  }
+
+  private func stall(_ wanted: String) -> Failure {
+    let heights = nodes.map { "\($0.isUp ? "" : "down ")\(chainLaws.reportedHeight(of: $0.index))\($0.isHonest ? "" : "*")" }.joined(separator: " ")
+    return failureNow(.liveness, "heights \(heights), \(wanted) wanted")
   }
 
   /// The longest delay on which an honest node builds its timers now, milliseconds.
@@ -252,9 +265,15 @@ public struct World {
     return longest
   }
 
-  /// Time for the blocks after healing: the waits that the back-off may have grown to, and the pace of an idle chain.
-  var healingMilliseconds: UInt64 {
-    let delay = max(scenario.delayMillisecondsMax, scenario.baseDelayMilliseconds)
-    return SimulationLimit.healingDelays * 6 * delay + 20 * UInt64(scenario.emptyBlockIntervalMilliseconds) + 60_000
+  /// What was said on connections that went on, and never arrived, is said again at intervals of up to two seconds.
+  private var retryMilliseconds: UInt64 { scenario.reconnectsAll ? 0 : ConsensusLimit.retryNanosecondsMax / 1_000_000 }
+
+  private func catchUpMilliseconds(_ healed: Healing) -> UInt64 {
+    SimulationLimit.catchUpDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds) + retryMilliseconds + SimulationLimit.catchUpMilliseconds
+  }
+
+  private func healingMilliseconds(_ healed: Healing) -> UInt64 {
+    SimulationLimit.healingDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds) + retryMilliseconds
+      + (SimulationLimit.blocksAfterHealing + 1) * UInt64(scenario.emptyBlockIntervalMilliseconds)
   }
 }

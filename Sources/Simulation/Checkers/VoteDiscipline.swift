@@ -24,8 +24,12 @@ struct VoteDiscipline {
   mutating func recorded(_ vote: SignedVote) { durable.insert(vote) }
 
   /// An honest node has handed this own vote to the network.
-  mutating func released(_ vote: SignedVote, now: UInt64) throws(Failure) {
+  /// - Parameter hasBody: the block that it names is on the node's disk.
+  mutating func released(_ vote: SignedVote, hasBody: Bool, now: UInt64) throws(Failure) {
     guard durable.contains(vote) else { throw Failure(kind: .earlyVote, milliseconds: now, detail: "\(Self.text(vote)) left before its record was on disk") }
+    if vote.vote.kind == .finalise, !hasBody {
+      throw Failure(kind: .earlyVote, milliseconds: now, detail: "\(Self.text(vote)) left before the block was on disk")
+    }
     let slot = Slot(key: vote.publicKey, epoch: vote.vote.epoch, view: vote.vote.view)
     var votes = released[slot] ?? Votes()
     switch vote.vote.kind {
