@@ -27,9 +27,6 @@ struct VoteDiscipline {
   /// - Parameter hasBody: the block that it names is on the node's disk.
   mutating func released(_ vote: SignedVote, hasBody: Bool, now: UInt64) throws(Failure) {
     guard durable.contains(vote) else { throw Failure(kind: .earlyVote, milliseconds: now, detail: "\(Self.text(vote)) left before its record was on disk") }
-    if vote.vote.kind == .finalise, !hasBody {
-      throw Failure(kind: .earlyVote, milliseconds: now, detail: "\(Self.text(vote)) left before the block was on disk")
-    }
     let slot = Slot(key: vote.publicKey, epoch: vote.vote.epoch, view: vote.vote.view)
     var votes = released[slot] ?? Votes()
     switch vote.vote.kind {
@@ -42,6 +39,10 @@ struct VoteDiscipline {
     case .finalise:
       if votes.nullify { throw conflict(vote, "nullified the view before", now) }
       if let other = votes.finalise, other != vote.vote { throw conflict(vote, "finalised \(other.blockHash) too", now) }
+      // A vote that is said again may have outlived a store that was wiped.
+      guard hasBody || votes.finalise != nil else {
+        throw Failure(kind: .earlyVote, milliseconds: now, detail: "\(Self.text(vote)) left before the block was on disk")
+      }
       votes.finalise = vote.vote
     }
     released[slot] = votes
