@@ -269,11 +269,14 @@ public struct World {
   private var retryMilliseconds: UInt64 { scenario.reconnectsAll ? 0 : ConsensusLimit.retryNanosecondsMax / 1_000_000 }
 
   private func catchUpMilliseconds(_ healed: Healing) -> UInt64 {
-    SimulationLimit.catchUpDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds) + retryMilliseconds + SimulationLimit.catchUpMilliseconds
+    // A range that was asked for in vain: of a liar, or on a connection that has lost the question.
+    let vain = UInt64(scenario.roles.count) + (scenario.reconnectsAll ? 0 : 1)
+    return SimulationLimit.catchUpDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds) + retryMilliseconds
+      + SimulationLimit.catchUpMilliseconds + vain * ReplicationLimit.rangeMilliseconds
   }
 
   private func healingMilliseconds(_ healed: Healing) -> UInt64 {
-    SimulationLimit.healingDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds) + retryMilliseconds
+    catchUpMilliseconds(healed) + SimulationLimit.healingDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds)
       + (SimulationLimit.blocksAfterHealing + 1) * UInt64(scenario.emptyBlockIntervalMilliseconds)
   }
 }
