@@ -1,5 +1,6 @@
 import Ambient
 import Audit
+import Bytes
 import Consensus
 import Digests
 import Ed25519

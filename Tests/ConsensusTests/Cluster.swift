@@ -159,7 +159,7 @@ struct Cluster {
     nodes[index].committed = node.floor.block
     nodes[index].machine = Machine(
       options: options, epoch: try facts(epoch, boundary.hash, isOpening ? node.floor.certificate : node.boundary), key: keys[index], floor: node.floor,
-      journal: node.journal, mustRecover: node.mustRecover, now: now)
+      journal: node.journal, mustRecover: node.mustRecover && node.journal.isEmpty, now: now)
     try begin(index)
     if connected { for other in nodes.indices where other != index { try connect(index, other) } }
   }

@@ -22,12 +22,12 @@ import Testing
     return SignedVote(signing: vote, with: Self.key)
   }
 
-  private func classOfFailure(_ votes: [SignedVote], recorded: Bool = true) -> Failure.Class? {
+  private func classOfFailure(_ votes: [SignedVote], recorded: Bool = true, stored: Bool = true) -> Failure.Class? {
     var checker = VoteDiscipline()
     do throws(Failure) {
       for vote in votes {
         if recorded { checker.recorded(vote) }
-        try checker.released(vote, now: 0)
+        try checker.released(vote, hasBody: stored, now: 0)
       }
       return nil
     } catch { return error.kind }
@@ -45,11 +45,16 @@ import Testing
 
   @Test func aVoteWithoutItsRecordIsSeen() { #expect(classOfFailure([vote(.notarise, 1)], recorded: false) == .earlyVote) }
 
+  @Test func aFinaliseVoteWithoutItsBlockIsSeen() {
+    #expect(classOfFailure([vote(.finalise, 1)], stored: false) == .earlyVote)
+    #expect(classOfFailure([vote(.notarise, 1), vote(.nullify, 2)], stored: false) == nil)
+  }
+
   @Test func contradictingAndUnsoundCertificatesAreSeen() throws {
     let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "a")])
     func certificate(_ vote: SignedVote) -> Certificate { Certificate(vote: vote.vote, signatures: [(0, vote.signature)], in: set) }
     func failure(_ certificates: [Certificate]) -> Failure.Class? {
-      var checker = CertificateLaws()
+      var checker = CertificateLaws(signatures: SignatureMemory())
       do throws(Failure) {
         for certificate in certificates { try checker.shown(certificate, set: set, now: 0) }
         return nil
