@@ -150,6 +150,7 @@ extension Machine {
       return ask(peer, View(floor.view.rawValue + 1), now, &effects)
     }
     peers[peer].shown = max(peers[peer].shown, status.view)
+    if status.hasEvents { hear(pleaOf: peer, in: status.view) }
     if status.finalHeight > floor.block.height { ask(peer, floor.view.next, now, &effects) }
     if status.view > view { ask(peer, View(status.view.rawValue - 1), now, &effects) }
     guard status.view < view || status.finalHeight < floor.block.height, now.monotonic >= peers[peer].helpAgain else { return }

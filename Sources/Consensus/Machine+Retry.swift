@@ -12,7 +12,7 @@ struct Retry: Sendable {
 // Saying and asking again (rule R8): nothing that was said once is relied on to have arrived.
 extension Machine {
   func status(_ now: Times) -> PeerStatus {
-    PeerStatus(epoch: epoch, view: view, bound: bound, finalHeight: floor.block.height, finalHash: floor.block.hash, wall: now.wall)
+    PeerStatus(epoch: epoch, view: view, bound: bound, finalHeight: floor.block.height, finalHash: floor.block.hash, wall: now.wall, hasEvents: hasEvents)
   }
 
   /// The interval at which something has to be said again; nil when nothing does.

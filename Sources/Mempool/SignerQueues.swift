@@ -36,6 +36,7 @@ struct SignerQueues {
   /// The exact set of pending ids.
   private var slotOf: [EventID: Int] = [:]
   private var ids: [EventID]
+  private var isListed: [Bool]
   private(set) var waitingCount = 0
   private(set) var waitingBytes = 0
 
@@ -48,6 +49,7 @@ struct SignerQueues {
     sizes = next
     holders = Array(repeating: 0, count: slots)
     ids = Array(repeating: EventID(.zero), count: slots)
+    isListed = Array(repeating: false, count: slots)
   }
 
   /// The event that has waited longest, in a proposal or not.
@@ -65,6 +67,7 @@ struct SignerQueues {
     guard slotOf[content.id] == nil else { return false }
     slotOf[content.id] = slot
     ids[slot] = content.id
+    isListed[slot] = true
     sizes[slot] = Int32(content.byteCount)
     olderLink[slot] = newestSlot
     newerLink[slot] = Self.none
@@ -78,6 +81,9 @@ struct SignerQueues {
 
   /// The slot of a pending event.
   func slot(of id: EventID) -> Int? { slotOf[id] }
+
+  /// Whether the event that was put into a slot last is pending.
+  func isPending(_ slot: Int) -> Bool { isListed[slot] }
 
   func isWaiting(_ slot: Int) -> Bool { holders[slot] == 0 }
 
@@ -213,7 +219,8 @@ struct SignerQueues {
   }
 
   private mutating func unlinkArrival(_ slot: Int) {
-    guard slotOf[ids[slot]] == slot else { return }
+    guard isListed[slot] else { return }
+    isListed[slot] = false
     slotOf[ids[slot]] = nil
     let older = olderLink[slot], newer = newerLink[slot]
     if older == Self.none { oldestSlot = newer } else { newerLink[Int(older)] = newer }

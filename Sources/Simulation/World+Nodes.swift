@@ -123,6 +123,7 @@ extension World {
       }
       try perform(effect, index)
     }
+    try offerEvents(index)
     guard replica.hasWork, nodes[index].isUp, !nodes[index].isWorkDue else { return }
     nodes[index].isWorkDue = true
     agenda.add(.work(node: index, incarnation: nodes[index].incarnation), at: now.adding(nanoseconds: 200_000))
