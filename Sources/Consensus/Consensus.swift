@@ -54,7 +54,9 @@
 //   new journal says that a bound is wanted, so that a crash before it ends nothing.
 // * Evidence: two different notarise or finalise votes of one signer and view, or nullify with finalise. Nothing else is an offence of a vote.
 // * Pacing: `block_time_ms` between parent and proposal, from when the parent was proposed or received; nothing pending: `empty_block_interval_ms`; a full
-//   block or a pending set change, evidence or the last 16 blocks of an epoch do not wait for events. Timers count from there.
+//   block or a pending set change, evidence or the last 16 blocks of an epoch do not wait for events. Timers count from there. Events may wait where the
+//   leader does not see them: a validator that holds some, and no proposal half a base delay after one was due, says so in a status to the leader, who then
+//   paces the view as if it held them. A claim: it brings one block of that view forward, which its author could have had by sending an event.
 // * Time: a block whose time is ahead of the clock is waited for; one that is too old when it comes is refused, the less the more views were nullified.
 //
 // What is on disk before what. An own vote is a journal record, and it counts and leaves only when the driver reports that record as synced: `send`

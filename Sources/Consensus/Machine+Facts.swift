@@ -57,6 +57,14 @@ extension Machine {
   /// Height of the newest block that a validator of the set in force is known to have voted for; 0 when none is known.
   public func votedHeight(_ index: Int) -> Height { votedHeights[index] }
 
+  /// Whether votes for a block can still make it final by itself: it belongs to the current view or the one before, and this node has not given that up.
+  public func isUnderWay(_ hash: Digest) -> Bool {
+    rounds.contains { round in
+      guard round.view.rawValue + 1 >= view.rawValue, round.nullification == nil, round.ownNullify == nil else { return false }
+      return round.proposal?.proposal.block.hash == hash || round.naming?.vote.blockHash == hash
+    }
+  }
+
   /// Whether the machine still has a use for a block above the floor; the driver keeps the bytes of such blocks.
   public func knows(_ hash: Digest) -> Bool { block(hash) != nil || rounds.contains { $0.naming?.vote.blockHash == hash } }
 }

@@ -59,6 +59,7 @@ extension Machine {
     ownIndex = key.flatMap { facts.set.index(of: $0.publicKey) }
     if floor.block.hash == facts.boundary { floor.view = View(0) }
     view = floor.view.next
+    (hasPleaded, pleadedView) = (false, View(0))
     isEpochOver = false
     hasAskedForEpoch = false
     rounds.removeAll()

@@ -13,7 +13,7 @@ extension Machine {
   }
 
   /// Least time between the parent and the next proposal, milliseconds.
-  private var spacing: UInt64 { UInt64(hasEvents || isPressing ? parameters.blockTime : parameters.emptyBlockInterval) }
+  private var spacing: UInt64 { UInt64(hasEvents || isPressing || pleadedView == view ? parameters.blockTime : parameters.emptyBlockInterval) }
 
   /// When pacing allows the block of the current view, counted from when its parent was proposed or received.
   var spacingEnd: Instant {
@@ -46,6 +46,24 @@ extension Machine {
     self.isUrgent = isUrgent
     if isNew, isStarted { shortenTimers(now.monotonic) }
   }
+
+  /// When a leader that has not proposed is told that events wait here: it may not have them, and would let the view rest. Early enough for its proposal
+  /// to come before this node gives the view up.
+  var pleaDeadline: Instant {
+    guard hasEvents, !hasPleaded, isMember, !leads, existingRound(view)?.proposal == nil, existingRound(view)?.naming == nil else { return .distantFuture }
+    return spacingEnd.adding(nanoseconds: baseDelay / 2)
+  }
+
+  mutating func pleadIfDue(_ now: Times, _ effects: inout [Effect]) {
+    guard !isEpochOver, now.monotonic >= pleaDeadline else { return }
+    hasPleaded = true
+    let key = set.validators[leader].publicKey
+    guard let peer = peers.first(where: { $0.validator == key && !$0.isFaulty }) else { return }
+    effects.append(.send(.status(status(now)), to: .peer(peer.link), after: 0))
+  }
+
+  /// A validator of the set says that events wait at it in the view that this node leads. What it says costs one block sooner.
+  mutating func hear(pleaOf peer: Int, in view: View) { if leads, view == self.view, peers[peer].index != nil { pleadedView = view } }
 
   mutating func buildIfDue(_ now: Times, _ effects: inout [Effect]) {
     guard leads, mayVote(.notarise, in: view) else { return }

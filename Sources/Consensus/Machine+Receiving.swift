@@ -150,6 +150,7 @@ extension Machine {
       return ask(peer, View(floor.view.rawValue + 1), now, &effects)
     }
     peers[peer].shown = max(peers[peer].shown, status.view)
+    if status.hasEvents { hear(pleaOf: peer, in: status.view) }
     guard !isLeftOut(.retryWithoutEntryCertificates) else { return }
     if status.finalHeight > floor.block.height { ask(peer, floor.view.next, now, &effects) }
     if status.view > view { ask(peer, View(status.view.rawValue - 1), now, &effects) }

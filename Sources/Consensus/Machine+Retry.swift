@@ -13,7 +13,7 @@ struct Retry: Sendable {
 extension Machine {
   /// Where this node stands, as it tells its peers.
   public func status(_ now: Times) -> PeerStatus {
-    PeerStatus(epoch: epoch, view: view, bound: bound, finalHeight: floor.block.height, finalHash: floor.block.hash, wall: now.wall)
+    PeerStatus(epoch: epoch, view: view, bound: bound, finalHeight: floor.block.height, finalHash: floor.block.hash, wall: now.wall, hasEvents: hasEvents)
   }
 
   /// The interval at which something has to be said again; nil when nothing does.

@@ -50,6 +50,7 @@ extension Machine {
     }
     guard target > view else { return false }
     view = target
+    hasPleaded = false
     building = .idle
     retry = nil
     askAgain = now.monotonic
@@ -112,6 +113,7 @@ extension Machine {
     consider(leaderDeadline)
     consider(advanceDeadline)
     consider(proposalDeadline)
+    consider(pleaDeadline)
     for fetch in fetches { consider(fetch.again) }
     for relay in relays { consider(relay.due) }
     consider(askAgain)

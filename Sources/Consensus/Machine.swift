@@ -111,6 +111,10 @@ public struct Machine: Sendable {
   var hasEvents = false
   var fillsBlock = false
   var isUrgent = false
+  /// The leader of the view has been told that events wait here.
+  var hasPleaded = false
+  /// The last view, led by this node, of which a validator has said that events wait at it.
+  var pleadedView = View(0)
   var building = Building.idle
   var leaderDeadline = Instant.distantFuture
   var advanceDeadline = Instant.distantFuture
@@ -222,6 +226,7 @@ public struct Machine: Sendable {
       changed = concludeRecovery(&effects) || changed
     }
     restoreOwnProposal(now, &effects)
+    pleadIfDue(now, &effects)
     buildIfDue(now, &effects)
     fetchMissing(now, &effects)
     askForMissing(now, &effects)

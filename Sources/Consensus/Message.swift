@@ -105,7 +105,7 @@ public struct Proposal: Hashable, Sendable {
   }
 }
 
-/// Where a peer says it stands, 88 bytes: epoch (8), view (8), whether it is bound (1), reserved (7), epoch and view of the bound (16; zero without),
+/// Where a peer says it stands, 88 bytes: epoch (8), view (8), whether it is bound (1), whether it holds events (1), reserved (6), epoch and view of the bound (16; zero without),
 /// final height (8), final hash (32), wall clock (8). A claim: it steers whom to ask and is never believed.
 public struct PeerStatus: Hashable, Sendable {
   /// Length of the encoding, bytes.
@@ -118,14 +118,17 @@ public struct PeerStatus: Hashable, Sendable {
   public var finalHeight: Height
   public var finalHash: Digest
   public var wall: Timestamp
+  /// Events wait at the sender for a block.
+  public var hasEvents: Bool
 
-  public init(epoch: Epoch, view: View, bound: Bound?, finalHeight: Height, finalHash: Digest, wall: Timestamp) {
+  public init(epoch: Epoch, view: View, bound: Bound?, finalHeight: Height, finalHash: Digest, wall: Timestamp, hasEvents: Bool = false) {
     self.epoch = epoch
     self.view = view
     self.bound = bound
     self.finalHeight = finalHeight
     self.finalHash = finalHash
     self.wall = wall
+    self.hasEvents = hasEvents
   }
 
   public init(decoding span: RawSpan) throws(FormatError) {
@@ -133,13 +136,14 @@ public struct PeerStatus: Hashable, Sendable {
     guard span.byteCount == Self.byteCount else { throw .trailingBytes(span.byteCount - Self.byteCount) }
     epoch = Epoch(span.uint64(at: 0))
     view = View(span.uint64(at: 8))
-    guard span.uint8(at: 16) <= 1, span.isZero(17..<24) else { throw .reservedBits }
+    guard span.uint8(at: 16) <= 1, span.uint8(at: 17) <= 1, span.isZero(18..<24) else { throw .reservedBits }
     if span.uint8(at: 16) == 1 {
       bound = Bound(epoch: Epoch(span.uint64(at: 24)), view: View(span.uint64(at: 32)))
     } else {
       guard span.isZero(24..<40) else { throw .reservedBits }
       bound = nil
     }
+    hasEvents = span.uint8(at: 17) == 1
     finalHeight = Height(span.uint64(at: 40))
     finalHash = Digest(span, at: 48)
     wall = Timestamp(milliseconds: span.uint64(at: 80))
@@ -151,7 +155,8 @@ public struct PeerStatus: Hashable, Sendable {
     bytes.append(bigEndian: epoch.rawValue)
     bytes.append(bigEndian: view.rawValue)
     bytes.append(bound == nil ? 0 : 1)
-    bytes.append(zeros: 7)
+    bytes.append(hasEvents ? 1 : 0)
+    bytes.append(zeros: 6)
     bytes.append(bigEndian: bound?.epoch.rawValue ?? 0)
     bytes.append(bigEndian: bound?.view.rawValue ?? 0)
     bytes.append(bigEndian: finalHeight.rawValue)

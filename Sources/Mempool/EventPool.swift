@@ -10,6 +10,8 @@ public import Metrics
 @frozen public struct EventHandle: Hashable, Sendable, BitwiseCopyable {
   let slot: UInt32
   let generation: UInt32
+  /// Position in tables by event: below twice `PoolLimits.eventsMax`, and no other pending event's.
+  public var index: Int { Int(slot) }
 }
 
 /// The answer to an admission.

@@ -116,23 +116,34 @@ extension EventPool {
     return true
   }
 
-  /// Positions in a proposal of the events that were admitted after this time.
-  public func positions(of proposal: Proposal, admittedAfter time: Instant) -> [Int] {
-    proposal.slots.indices.filter { slots[proposal.slots[$0]].admitted > time }
+  /// Positions in a proposal of the events for which `matches` is true; it is told when each was admitted.
+  public func positions(of proposal: Proposal, where matches: (EventHandle, Instant) -> Bool) -> [Int] {
+    proposal.slots.indices.filter { matches(handle(proposal.slots[$0]), slots[proposal.slots[$0]].admitted) }
   }
 
-  /// Records of events that wait since before this time, oldest first, concatenated up to a size.
-  public func waitingRecords(admittedBefore time: Instant, bytesMax: Int) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var isFull = false
+  /// What a collected event does in the pool.
+  public enum Standing: Sendable { case waiting, held, gone }
+
+  /// Whether an event waits, or a candidate block holds it, or it has left.
+  public func standing(of event: EventHandle) -> Standing {
+    let slot = Int(event.slot)
+    guard slots[slot].generation == event.generation, queues.isPending(slot) else { return .gone }
+    return queues.isWaiting(slot) ? .waiting : .held
+  }
+
+  /// Events of a proposal that are still pending, in its order.
+  public func events(of proposal: Proposal) -> [EventHandle] { proposal.slots.map(handle) }
+
+  /// Events that wait since before this time, oldest first, with records of at most so many bytes together.
+  public func waiting(admittedBefore time: Instant, bytesMax: Int) -> [EventHandle] {
+    var (events, bytes): ([EventHandle], Int) = ([], 0)
+    var isDone = false
     queues.forEachPending { slot in
-      let content = slots[slot]
-      guard !isFull, content.admitted < time, queues.isWaiting(slot) else { return }
-      if bytes.count + Int(content.byteCount) > bytesMax { isFull = true } else {
-        slab.withBytes(content.block, byteCount: Int(content.byteCount)) { bytes.append($0) }
-      }
+      guard !isDone, queues.isWaiting(slot) else { return }
+      bytes += Int(slots[slot].byteCount)
+      if slots[slot].admitted >= time || bytes > bytesMax { isDone = true } else { events.append(handle(slot)) }
     }
-    return bytes
+    return events
   }
 
   /// All pending records, oldest first, as concatenated bytes: what a clean stop saves.

@@ -37,11 +37,12 @@ struct SignerQueues {
   /// The exact set of pending ids.
   private var slotOf: [EventID: Int] = [:]
   private var ids: [EventID]
+  private var isListed: [Bool]
   private(set) var waitingCount = 0
   private(set) var waitingBytes = 0
 
   init(slots: Int) {
-    (next, previous, olderLink, newerLink, queueOf, sizes, holders, ids) = ([], [], [], [], [], [], [], [])
+    (next, previous, olderLink, newerLink, queueOf, sizes, holders, ids, isListed) = ([], [], [], [], [], [], [], [], [])
     next.reserveCapacity(slots)
     previous.reserveCapacity(slots)
     olderLink.reserveCapacity(slots)
@@ -50,6 +51,7 @@ struct SignerQueues {
     sizes.reserveCapacity(slots)
     holders.reserveCapacity(slots)
     ids.reserveCapacity(slots)
+    isListed.reserveCapacity(slots)
   }
 
   private mutating func extend(to slot: Int) {
@@ -62,6 +64,7 @@ struct SignerQueues {
       sizes.append(0)
       holders.append(0)
       ids.append(EventID(.zero))
+      isListed.append(false)
     }
   }
 
@@ -81,6 +84,7 @@ struct SignerQueues {
     extend(to: slot)
     slotOf[content.id] = slot
     ids[slot] = content.id
+    isListed[slot] = true
     sizes[slot] = Int32(content.byteCount)
     olderLink[slot] = newestSlot
     newerLink[slot] = Self.none
@@ -94,6 +98,9 @@ struct SignerQueues {
 
   /// The slot of a pending event.
   func slot(of id: EventID) -> Int? { slotOf[id] }
+
+  /// Whether the event that was put into a slot last is pending.
+  func isPending(_ slot: Int) -> Bool { slot < isListed.count && isListed[slot] }
 
   func isWaiting(_ slot: Int) -> Bool { holders[slot] == 0 }
 
@@ -229,7 +236,8 @@ struct SignerQueues {
   }
 
   private mutating func unlinkArrival(_ slot: Int) {
-    guard slotOf[ids[slot]] == slot else { return }
+    guard isListed[slot] else { return }
+    isListed[slot] = false
     slotOf[ids[slot]] = nil
     let older = olderLink[slot], newer = newerLink[slot]
     if older == Self.none { oldestSlot = newer } else { newerLink[Int(older)] = newer }

@@ -54,6 +54,17 @@ extension NodeDriver {
     }
   }
 
+  /// Sends peers the events that they have room for.
+  func offerEvents(_ loop: Loop) {
+    guard let replica, replica.hasGossip else { return }
+    replica.gossipDue = .distantFuture
+    for link in network.linksWithRoomForEvents {
+      guard let records = replica.gossip(for: PeerLink(link.rawValue), now: loop.now) else { continue }
+      send(.events(records), .peer(PeerLink(link.rawValue)), loop)
+    }
+    if replica.gossipDue != .distantFuture { comeBack(at: replica.gossipDue, loop) }
+  }
+
   /// What Hello and Ping say of this node, and whom the network treats as validators.
   func announce(_ replica: Replica) {
     let head = replica.durable

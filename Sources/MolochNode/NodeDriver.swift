@@ -48,7 +48,9 @@ final class NodeDriver: Driver {
   var newestHeads: [BlockHeader] = []
   private var replicaTimer = TimerID.none
   private var acceptedSeen: UInt64 = 0
-  private var isAgainArmed = false
+  /// The next tick that was asked for.
+  private var againTimer = TimerID.none
+  private var againDue = Instant.distantFuture
   private var lastReport: Instant
   /// When the store was open.
   private(set) var opened: Instant
@@ -149,7 +151,7 @@ final class NodeDriver: Driver {
     case Token.second:
       second(loop)
       arm(Token.second, 1000, loop)
-    default: isAgainArmed = false
+    default: (againTimer, againDue) = (.none, .distantFuture)
     }
   }
 
@@ -178,10 +180,7 @@ final class NodeDriver: Driver {
   }
 
   func ticked(_ now: Instant, _ loop: Loop) {
-    if gate.verifySome(loop), !isAgainArmed {
-      isAgainArmed = true
-      arm(Token.again, 0, loop)
-    }
+    if gate.verifySome(loop) { comeBack(at: loop.now, loop) }
     if let replica {
       if gate.statistics.accepted != acceptedSeen {
         acceptedSeen = gate.statistics.accepted
@@ -189,13 +188,11 @@ final class NodeDriver: Driver {
       } else if replica.hasWork {
         replica.collect(now: times(loop), &effects)
       }
-      if replica.hasWork, !isAgainArmed {
-        isAgainArmed = true
-        arm(Token.again, 0, loop)
-      }
+      if replica.hasWork { comeBack(at: loop.now, loop) }
       replica.pool.quiesce(reactor: 0)
     }
     settle(loop)
+    offerEvents(loop)
     network.ticked(loop)
     for job in gate.reads {
       if !storage.post(.read(job)) {
@@ -203,6 +200,16 @@ final class NodeDriver: Driver {
       }
     }
     gate.reads.removeAll(keepingCapacity: true)
+  }
+
+  /// Asks for another tick, not later than this.
+  func comeBack(at instant: Instant, _ loop: Loop) {
+    guard instant < againDue else { return }
+    loop.cancelTimer(againTimer)
+    againDue = instant
+    // As in `arm`.
+    guard let timer = loop.setTimer(max(instant, loop.now), token: Token.again) else { preconditionFailure("the driver's timers are few") }
+    againTimer = timer
   }
 
   func post(_ kind: StorageJob.Kind) {
@@ -276,6 +283,7 @@ final class NodeDriver: Driver {
     self.replica = replica
     newestHeads = store.state.newestHead.map { [$0.header] } ?? []
     gate.replica = replica
+    replica.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
     replica.start(now: times(loop), &effects)
     replica.collect(now: times(loop), &effects)
     announce(replica)
@@ -377,6 +385,7 @@ final class NodeDriver: Driver {
       gate.reconfigure(options.gate)
       replica?.rangesInFlight = options.syncRequestsMax
       replica?.pool.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
+      replica?.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
       replica?.pool.setSignerShare(percent: options.poolSignerPercent)
       network.rename(options.name)
       log.notice("node", "configuration reloaded", [("name", options.name)] + changes)

@@ -63,6 +63,7 @@ public struct NodeOptions: Sendable {
   var drainTimeoutMilliseconds: UInt64 { settings.milliseconds("api.drain_timeout") }
   var poolEventsMax: Int { settings.integer("mempool.max_size") }
   var poolBytesMax: Int { settings.bytes("mempool.max_bytes") }
+  var poolRebroadcastMilliseconds: UInt64 { settings.milliseconds("mempool.rebroadcast_interval") }
   var poolTimeToLiveMilliseconds: UInt64 { settings.milliseconds("mempool.event_ttl") }
   var poolSignerPercent: Int { settings.integer("mempool.per_signer_percent") }
   /// Name of the node, as its peers and its logs show it.

@@ -150,7 +150,8 @@ final class StorageThread: @unchecked Sendable {
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
-      if try session.store.advanceIndex(blocksMax: 64) { didWork = true }
+      // A block at a time: what the chain waits for is not kept waiting by the index.
+      if try session.store.advanceIndex(blocksMax: 1) { didWork = true }
       if !didWork { didWork = try session.countOlder(blocksMax: 256) }
       let now = MonotonicClock.now().milliseconds
       if now - lastPulse >= 1000 {

@@ -47,7 +47,7 @@ public struct WireCaps: Sendable, Equatable {
     case .goodbye: WireLimit.goodbye
     case .ping, .pong: WireLimit.ping
     case .addresses: WireLimit.addresses
-    case .vote, .status, .getCertificate, .witnessRequest, .cosignature, .getBlock, .syncRequest, .getBoundaries: 1024
+    case .vote, .status, .getCertificate, .witnessRequest, .cosignature, .getBlock, .syncRequest, .getBoundaries, .eventsTaken: 1024
     case .certificate, .witness, .getEvents: 65_536
     case .propose, .block, .blockEvents: largestBlockMessage
     case .syncResponse, .boundaries: max(5 << 20, largestBlockMessage)

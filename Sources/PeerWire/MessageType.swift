@@ -1,6 +1,6 @@
 /// A lane of a connection: lower numbers go first, always.
 @frozen public enum Lane: UInt8, CaseIterable, Sendable, BitwiseCopyable {
-  /// Votes, certificates, status; and what keeps the connection: Hello, Goodbye, Ping, Pong.
+  /// Votes, certificates, status; what keeps the connection: Hello, Goodbye, Ping, Pong; and what lets events flow.
   case votes = 0
   /// Proposals and blocks of the views at hand.
   case blocks = 1
@@ -43,17 +43,18 @@
   public static let boundaries = MessageType(rawValue: 39)
 
   public static let events = MessageType(rawValue: 48)
+  public static let eventsTaken = MessageType(rawValue: 49)
 
   /// Every type, in the order of its code; the index of a type in statistics.
   public static let all: [MessageType] = [
     .hello, .goodbye, .ping, .pong, .addresses, .vote, .propose, .certificate, .getCertificate, .status, .witnessRequest, .witness, .cosignature,
-    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .events,
+    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .events, .eventsTaken,
   ]
 
   /// The lane of the type; nil for an unknown code.
   @inlinable public var lane: Lane? {
     switch rawValue {
-    case 1...4, 16, 18...23: .votes
+    case 1...4, 16, 18...23, 49: .votes
     case 5: .exchange
     case 17, 32...35: .blocks
     case 36...39: .sync
@@ -90,6 +91,7 @@
     case .getBoundaries: "get_boundaries"
     case .boundaries: "boundaries"
     case .events: "events"
+    case .eventsTaken: "events_taken"
     default: "unknown"
     }
   }

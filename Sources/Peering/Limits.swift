@@ -50,6 +50,8 @@ enum Limits {
   static let exchangeMilliseconds: UInt64 = 60_000
   /// Bytes that the kernel may hold unsent: what a vote must wait for.
   static let unsentByteCount = 131_072
+  /// Bytes of events that wait for a peer before it is given more; the rest waits where all peers share it.
+  static let queuedEventByteCount = 131_072
 }
 
 /// What the driver needs to know.

@@ -31,6 +31,15 @@ extension Network {
   /// Bytes that wait for one peer in a lane; 0 when it is gone.
   public func queuedBytes(_ lane: Lane, for number: LinkID) -> Int { link(number)?.outbox.queuedBytes(lane) ?? 0 }
 
+  /// The links that are up and on which few events wait: what they are given now leaves soon, and nothing is dropped for it.
+  public var linksWithRoomForEvents: [LinkID] {
+    slots.compactMap { slot in
+      guard let link = links[slot], link.phase == .up, let number = link.number else { return nil }
+      let isShort = link.outbox.queuedMessages(.events) < options.messageBufferSize && link.outbox.queuedBytes(.events) < Limits.queuedEventByteCount
+      return isShort ? number : nil
+    }
+  }
+
   @discardableResult func queue(_ link: Link, _ type: MessageType, _ payload: [UInt8], _ loop: Loop) -> Bool {
     switch link.outbox.queue(type, payload) {
     case .queued: break

@@ -27,8 +27,13 @@ public enum ReplicationLimit {
   public static let candidatesMax = 64
   /// Blocks that are being put together or waited for.
   public static let arrivalsMax = 32
-  /// Bytes of gossiped records that wait for verification; what comes beyond is dropped, its sender offers it again later.
-  public static let gossipBacklogBytes = 16 << 20
+  /// Bytes of gossiped records that a peer may be sent beyond what it has taken in; it says so at every quarter. Per peer, and one message more, wait for
+  /// verification here.
+  public static let gossipWindowBytes = 1 << 20
+  /// Bytes of old events that are offered again at a time.
+  public static let rebroadcastBytesMax = 1 << 20
+  /// Times at which the places of the slowest validator in the relay log are remembered: one in each turn of the last `gossipLeadMilliseconds`, or fewer.
+  public static let placesMax = 256
   /// Signatures checked in one turn.
   public static let signaturesPerTurn = 512
   /// Store look-ups for one peer at a time.
@@ -51,8 +56,12 @@ public enum ReplicationLimit {
   public static let clockAheadMilliseconds: UInt64 = 500
   /// Bodies up to this size travel with the proposal whole.
   public static let compactBytesMin = 4096
-  /// Events that were gossiped for at least this long are taken to be everywhere: a proposal names them by id.
-  public static let gossipLeadMilliseconds: UInt64 = 100
+  /// Events that were sent to every validator at least this long ago are taken to be everywhere: a proposal names them by id. They travel on the connection
+  /// that the proposal takes, so that time is wanted only for those of others.
+  public static let gossipLeadMilliseconds: UInt64 = 20
+  /// Messages of fewer events than `gossipEventsMin` go to a peer at most once in this time: half of what a peer takes by default.
+  public static let gossipNanoseconds: UInt64 = 2_000_000
+  public static let gossipEventsMin: UInt64 = 256
   /// First wait for an answer before another peer is asked; it doubles up to the last.
   public static let askMilliseconds: UInt64 = 300
   public static let askMillisecondsMax: UInt64 = 5000

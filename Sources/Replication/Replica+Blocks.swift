@@ -21,8 +21,11 @@ extension Replica {
     let block = node.candidate.block
     // The positions of the pool's events are those of the block only if every one was pending when it was built.
     guard block.body.count > ReplicationLimit.compactBytesMin, node.held.count == node.candidate.ids.count else { return .body(block.body) }
-    let lead = ReplicationLimit.gossipLeadMilliseconds * 1_000_000
-    let young = pool.positions(of: node.held, admittedAfter: Instant(nanoseconds: now.nanoseconds > lead ? now.nanoseconds - lead : 0))
+    let place = settledPlace(now)
+    let young = pool.positions(of: node.held) { event, admitted in
+      let own = log.place(of: event)
+      return own > 0 ? own > place : now.milliseconds(since: admitted) < ReplicationLimit.gossipLeadMilliseconds
+    }
     guard 2 * young.count < node.held.count else { return .body(block.body) }
     var records: [UInt8] = []
     for position in young { records += block.body[block.offsets[position]..<block.offsets[position + 1]] }
@@ -90,6 +93,12 @@ extension Replica {
   private func advance(_ hash: Digest, _ now: Times, _ effects: inout [ReplicaEffect]) {
     guard let index = arrivals.firstIndex(where: { $0.hash == hash }) else { return }
     if arrivals[index].block == nil { assembleArrival(index) }
+    if arrivals[index].block == nil, !arrivals[index].ids.isEmpty, !backlog.isEmpty {
+      // What is missing was probably sent before the proposal, and waits here for its verification.
+      admitGossip(isNeeded: true, now, &effects)
+      collectFresh(now)
+      assembleArrival(index)
+    }
     guard let block = arrivals[index].block else { return ask(index, now, &effects) }
     arrivals[index].deadline = .distantFuture
     if arrivals[index].isFetched, !arrivals[index].isAnnounced {
@@ -119,7 +128,7 @@ extension Replica {
   /// Adds a block. When nothing becomes final for long, those that the machine has forgotten make room.
   func insert(_ node: BlockTree.Node) {
     if tree.nodes.count >= ReplicationLimit.candidatesMax {
-      for forgotten in tree.drop(where: { !machine.knows($0) }) { pool.release(forgotten.held) }
+      for forgotten in tree.drop(where: { !machine.knows($0) }) { release(forgotten.held) }
     }
     tree.insert(node)
   }

@@ -1,7 +1,7 @@
-import Ambient
+public import Ambient
 import Audit
 import Bytes
-import Consensus
+public import Consensus
 import Digests
 import Ed25519
 import Ledger
@@ -17,15 +17,23 @@ struct GossipedRecords: Sendable {
 }
 
 /// Events that were admitted somewhere travel once to every validator: their origin sends them to all it is connected to, and a validator that has one from
-/// a node that is none passes it on. What gets lost is offered again, oldest first, while it is pending.
+/// a node that is none passes it on. A peer is sent what it has room for: it says how much it has taken in, and what it has not been sent stays in the relay
+/// log for it. What still gets lost is offered again, oldest first, while it is pending.
 extension Replica {
   // MARK: In
 
-  func gossiped(_ records: [UInt8], _ peer: PeerLink) {
-    guard backlogBytes + records.count <= ReplicationLimit.gossipBacklogBytes else { return }
-    backlogBytes += records.count
-    backlog.append(GossipedRecords(bytes: records, peer: peer))
+  func gossiped(_ records: [UInt8], _ peer: Int) {
+    peers[peer].received += UInt64(records.count)
+    // A peer that counts as this node does is never above this.
+    guard peers[peer].received - peers[peer].processed <= UInt64(ReplicationLimit.gossipWindowBytes + ReplicationLimit.gossipBytesMax) else {
+      peers[peer].processed += UInt64(records.count)
+      return
+    }
+    backlog.append(GossipedRecords(bytes: records, peer: peers[peer].link))
   }
+
+  /// Gossip waits while it would take room from the clients of this node.
+  var takesGossip: Bool { 2 * pool.load.events < pool.limits.eventsMax && 2 * pool.load.bytes < pool.limits.bytesMax }
 
   private struct Gossip {
     var message: Int
@@ -35,9 +43,11 @@ extension Replica {
   }
 
   /// Verifies what is waiting, up to the budget of a turn, and admits what is valid.
-  func admitGossip(_ now: Times, _ effects: inout [ReplicaEffect]) {
-    var budget = ReplicationLimit.signaturesPerTurn
-    while budget > 0, !backlog.isEmpty {
+  /// - Parameter isNeeded: a proposal names events that may be among it: all of it is taken in, room or not.
+  func admitGossip(isNeeded: Bool = false, _ now: Times, _ effects: inout [ReplicaEffect]) {
+    guard !backlog.isEmpty else { return }
+    var budget = isNeeded ? Int.max : ReplicationLimit.signaturesPerTurn
+    while budget > 0, !backlog.isEmpty, isNeeded || takesGossip {
       var items: [Gossip] = []
       var message = 0
       while message < backlog.count, !verification.isFull {
@@ -45,9 +55,18 @@ extension Replica {
       }
       budget -= max(1, items.count)
       settle(items, now, &effects)
-      for done in backlog[..<message] { backlogBytes -= done.bytes.count }
+      for done in backlog[..<message] { processed(done, &effects) }
       backlog.removeFirst(message)
     }
+  }
+
+  /// A message of gossip is done with; its sender hears of it once a good part of what it may have under way is.
+  private func processed(_ message: GossipedRecords, _ effects: inout [ReplicaEffect]) {
+    guard let index = peers.firstIndex(where: { $0.link == message.peer }) else { return }
+    peers[index].processed += UInt64(message.bytes.count)
+    guard peers[index].processed - peers[index].reported >= UInt64(ReplicationLimit.gossipWindowBytes / 4) else { return }
+    peers[index].reported = peers[index].processed
+    effects.append(.send(.eventsTaken(peers[index].processed), to: .peer(message.peer)))
   }
 
   private func enqueue(_ item: Gossip, _ items: inout [Gossip], _ now: Times) {
@@ -70,7 +89,9 @@ extension Replica {
         return nil
       }
       backlog[message].offset = offset + record.byteCount
-      guard isAdmissible(record, now.wall), pool.lookup(record.id) == nil, !isDecided(record.id, timestamp: record.entry.statement.timestamp) else { continue }
+      guard isAdmissible(record, now.wall), pool.lookup(record.id) == nil, !isDecided(record.id, timestamp: record.entry.statement.timestamp),
+        !tree.nodes.contains(where: { $0.candidate.contains(record.id) })
+      else { continue }
       return Gossip(message: message, range: offset..<offset + record.byteCount, id: record.id, statement: record.entry.statement)
     }
     return nil
@@ -129,29 +150,92 @@ extension Replica {
 
   // MARK: Out
 
-  /// Sends on what is new to this node.
-  func relay(_ effects: inout [ReplicaEffect]) {
-    guard !peers.isEmpty, !fresh.isEmpty else { return }
-    let validators = peers.filter { $0.validator != nil }.map(\.link)
-    let destination = validators.isEmpty ? Destination.all : .peers(validators)
-    var bytes: [UInt8] = []
-    for event in fresh where !unrelayed.contains(event) {
-      _ = pool.withRecord(event) { bytes.append($0) }
-      guard bytes.count >= ReplicationLimit.gossipBytesTarget else { continue }
-      effects.append(.send(.events(bytes), to: destination))
-      bytes = []
+  /// Notes what is new to this node for the peers.
+  func relay() {
+    for event in fresh { if unrelayed.contains(event) { log.pass(event) } else { log.append(event) } }
+    log.trim(isPending: { pool.standing(of: $0) != .gone }) { place in
+      for index in peers.indices { peers[index].place = place(peers[index].place) }
+      for index in settled.indices { settled[index].place = place(settled[index].place) }
+      lastGossip = (.max, 0, [])
     }
-    if !bytes.isEmpty { effects.append(.send(.events(bytes), to: destination)) }
+  }
+
+  /// Whether some peer may have room for events that it has not been sent.
+  public var hasGossip: Bool { !log.isEmpty && peers.contains { $0.place < log.end && $0.mayTake } }
+
+  /// The next records for a peer, concatenated; nil when it has been sent all that waits, or has not taken in enough of what it was sent. The driver asks
+  /// whenever little waits on the connection, and again at `gossipDue`, and sends them as `ReplicaMessage.events`.
+  public func gossip(for link: PeerLink, now: Instant) -> [UInt8]? {
+    guard let index = peers.firstIndex(where: { $0.link == link }), peers[index].mayTake, isRelayed(to: peers[index]) else { return nil }
+    let from = max(peers[index].place, log.begin)
+    guard from < log.end else { return nil }
+    // A few events at a time would be more messages than a peer takes in a second.
+    guard now >= peers[index].nextGossip || log.end - from >= ReplicationLimit.gossipEventsMin else {
+      gossipDue = min(gossipDue, peers[index].nextGossip)
+      return nil
+    }
+    peers[index].nextGossip = now.adding(nanoseconds: ReplicationLimit.gossipNanoseconds)
+    if lastGossip.from != from { lastGossip = collectGossip(from: from) }
+    peers[index].place = lastGossip.to
+    peers[index].sent += UInt64(lastGossip.bytes.count)
+    return lastGossip.bytes.isEmpty ? nil : lastGossip.bytes
+  }
+
+  /// Validators hear of events directly; others only from a node that is connected to none.
+  private func isRelayed(to peer: Peer) -> Bool { peer.validator != nil || !peers.contains { $0.validator != nil } }
+
+  /// Records from a place on, for all peers that stand there. An event that a candidate block holds travels in that block; should the block lose, it is
+  /// noted anew.
+  private func collectGossip(from: UInt64) -> (from: UInt64, to: UInt64, bytes: [UInt8]) {
+    var bytes: [UInt8] = []
+    var number = from
+    while number < log.end, bytes.count < ReplicationLimit.gossipBytesTarget {
+      let event = log[number]
+      switch pool.standing(of: event) {
+      case .waiting: _ = pool.withRecord(event) { bytes.append($0) }
+      case .held: log.skip(event)
+      case .gone: break
+      }
+      number += 1
+    }
+    return (from, number, bytes)
+  }
+
+  /// The number behind the last entry that every validator was sent at least `gossipLeadMilliseconds` ago.
+  func settledPlace(_ now: Instant) -> UInt64 {
+    while settled.count > 1, now.milliseconds(since: settled[1].at) >= ReplicationLimit.gossipLeadMilliseconds { settled.removeFirst() }
+    guard let first = settled.first, now.milliseconds(since: first.at) >= ReplicationLimit.gossipLeadMilliseconds else { return 0 }
+    return first.place
+  }
+
+  /// Notes how far the slowest validator is.
+  func notePlaces(_ now: Instant) {
+    let place = peers.reduce(log.end) { $1.validator == nil ? $0 : min($0, $1.place) }
+    guard place != settled.last?.place else { return }
+    settled.append((now, place))
+    if settled.count > ReplicationLimit.placesMax { settled.removeFirst() }
+  }
+
+  /// A candidate block has lost: its events wait again, and may not have reached everybody.
+  func release(_ held: Mempool.Proposal) {
+    let events = pool.events(of: held)
+    pool.release(held)
+    guard !peers.isEmpty else { return }
+    for event in events where pool.standing(of: event) == .waiting { log.append(event) }
   }
 
   /// Offers events again that have been pending for long.
-  func rebroadcast(_ now: Times, _ effects: inout [ReplicaEffect]) {
-    guard now.monotonic >= rebroadcastDue else { return }
-    let interval = options.rebroadcastMilliseconds
-    rebroadcastDue = now.monotonic.adding(milliseconds: interval)
+  func rebroadcast(_ now: Times) {
+    let interval = rebroadcastMilliseconds
+    guard now.monotonic >= rebroadcasted.adding(milliseconds: interval) else { return }
+    rebroadcasted = now.monotonic
     guard !peers.isEmpty, now.monotonic.milliseconds > interval else { return }
-    let records = pool.waitingRecords(
-      admittedBefore: Instant(milliseconds: now.monotonic.milliseconds - interval), bytesMax: ReplicationLimit.gossipBytesMax)
-    if !records.isEmpty { effects.append(.send(.events(records), to: .all)) }
+    for index in peers.indices {
+      // Who has taken in nothing of a full window for so long has not got it: the connection, or its rate, has lost messages.
+      if !peers[index].mayTake, peers[index].taken == peers[index].takenBefore { (peers[index].sent, peers[index].place) = (peers[index].taken, log.begin) }
+      peers[index].takenBefore = peers[index].taken
+    }
+    let before = Instant(milliseconds: now.monotonic.milliseconds - interval)
+    for event in pool.waiting(admittedBefore: before, bytesMax: ReplicationLimit.rebroadcastBytesMax) { log.append(event) }
   }
 }

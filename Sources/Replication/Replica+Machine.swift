@@ -13,7 +13,9 @@ extension Replica {
     let statistics = pool.statistics
     let fills =
       statistics.proposable >= Int(chain.parameters.eventsPerBlockMax) || statistics.proposableBytes >= Int(chain.parameters.blockBytesMax) * 3 / 4
-    return .pendingChanged(hasEvents: statistics.proposable > 0, fillsBlock: fills)
+    // What a block holds that will not become final by itself waits too, for a block that decides against it or on top of it.
+    let isStranded = tree.nodes.contains { $0.held.count > 0 && !machine.isUnderWay($0.hash) }
+    return .pendingChanged(hasEvents: statistics.proposable > 0 || isStranded, fillsBlock: fills)
   }
 
   func reportPending(_ now: Times, _ effects: inout [ReplicaEffect]) { step(pending, now, &effects) }
@@ -49,7 +51,7 @@ extension Replica {
       effects.append(.send(.consensus(message), to: destination))
     case .build(let view, let parent, let timestamp):
       if decided.count >= ReplicationLimit.blocksInFlight {
-        deferredBuild = (view, parent, timestamp)
+        deferredBuild = (machine.epoch, view, parent, timestamp)
       } else {
         step(.built(view, assemble(parent, timestamp, now)), now, &effects)
         step(pending, now, &effects)
@@ -110,7 +112,7 @@ extension Replica {
       eventsMax: Int(parameters.eventsPerBlockMax), bytesMax: Int(parameters.blockBytesMax),
       timestamps: Timestamp(milliseconds: earliest)...Timestamp(milliseconds: time + parameters.futureWindow), into: &proposal)
     guard let built = pool.block(of: &proposal, on: tip, of: chain, timestamp: timestamp, proposer: key.publicKey) else {
-      pool.release(proposal)
+      release(proposal)
       return nil
     }
     insert(BlockTree.Node(candidate: built, held: proposal, began: now.monotonic, storage: .absent))
@@ -160,7 +162,7 @@ extension Replica {
       decided.append(Decided(commit: commit, validators: validators, held: block.held, began: block.began))
     }
     // Losers are let go before the winners leave the pool: an event that both hold must not be put back.
-    for loser in tree.prune(head: chain.tip.hash) { pool.release(loser.held) }
+    for loser in tree.prune(head: chain.tip.hash) { release(loser.held) }
     arrivals.removeAll { $0.header.map { $0.height <= chain.tip.header.height } ?? false }
     let header = chain.tip.header
     if chain.parameters.isLastOfEpoch(header.height) {

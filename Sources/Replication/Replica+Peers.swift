@@ -29,11 +29,32 @@ struct Peer: Sendable {
   var statusAnswered: Instant?
   /// The largest size that it has cosigned.
   var cosigned: UInt64 = 0
+
+  // Gossip.
+  /// The relay log up to here was sent to it.
+  var place: UInt64
+  /// Bytes of events sent to it, and those of them that it has taken in.
+  var sent: UInt64 = 0
+  var taken: UInt64 = 0
+  /// `taken` at the last rebroadcast.
+  var takenBefore: UInt64 = 0
+  var nextGossip = Instant.zero
+  /// Bytes of events received from it, those of them that were taken in, and how many it was told of.
+  var received: UInt64 = 0
+  var processed: UInt64 = 0
+  var reported: UInt64 = 0
+
+  init(link: PeerLink, validator: PublicKey?, head: Height, place: UInt64) {
+    (self.link, self.validator, self.head, self.place) = (link, validator, head, place)
+  }
+
+  /// Less is under way to it than it may have.
+  var mayTake: Bool { sent - taken < UInt64(ReplicationLimit.gossipWindowBytes) }
 }
 
 extension Replica {
   public func peerUp(_ link: PeerLink, _ facts: PeerFacts, now: Times, _ effects: inout [ReplicaEffect]) {
-    peers.append(Peer(link: link, validator: facts.validator, head: facts.head))
+    peers.append(Peer(link: link, validator: facts.validator, head: facts.head, place: log.begin))
     sync.peerUp(link, head: facts.head)
     step(.peerUp(link, validator: facts.validator), now, &effects)
     if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
@@ -69,7 +90,8 @@ extension Replica {
     case .block(let block): receivedBlock(block, link, now, &effects)
     case .getEvents(let hash, let positions): answerEvents(hash, positions, link, &effects)
     case .blockEvents(let hash, let records): receivedEvents(hash, records, link, now, &effects)
-    case .events(let records): gossiped(records, link)
+    case .events(let records): gossiped(records, index)
+    case .eventsTaken(let count): peers[index].taken = max(peers[index].taken, min(count, peers[index].sent))
     case .syncRequest(let from, let blocks, let bytes): load(.range(from: from, blocksMax: blocks, bytesMax: bytes, link), &effects)
     case .syncResponse(let from, let blocks, let certificate):
       let length = chain.parameters.epochLength

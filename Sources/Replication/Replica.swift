@@ -17,8 +17,6 @@ public final class Replica {
     public var origin: String
     /// Unpredictable to peers: seeds the coefficients of batch verification.
     public var seed: Bytes32
-    /// Pending events are offered to the peers again after so long.
-    public var rebroadcastMilliseconds: UInt64 = 30_000
     /// Ranges of blocks that a sync asks for at a time.
     public var rangesInFlight = ReplicationLimit.rangesInFlight
 
@@ -49,7 +47,7 @@ public final class Replica {
 
   var tree = BlockTree()
   var decided: [Decided] = []
-  var deferredBuild: (view: View, parent: BlockReference, timestamp: Timestamp)?
+  var deferredBuild: (epoch: Epoch, view: View, parent: BlockReference, timestamp: Timestamp)?
   var spareProposals: [Mempool.Proposal] = []
   /// Last block of the epoch before the next height.
   var boundary: Digest
@@ -68,11 +66,20 @@ public final class Replica {
   var batch: SignatureBatch
   var verification: VerificationQueue
   var backlog: [GossipedRecords] = []
-  var backlogBytes = 0
   /// Events of the current turn that came from validators and go no further.
   var unrelayed: Set<EventHandle> = []
   var fresh: [EventHandle] = []
-  var rebroadcastDue: Instant
+  /// Events for the peers.
+  var log: RelayLog
+  /// What was collected last: peers that stand at one place are given the same bytes.
+  var lastGossip: (from: UInt64, to: UInt64, bytes: [UInt8]) = (.max, 0, [])
+  /// How far the slowest validator was, at times.
+  var settled: [(at: Instant, place: UInt64)] = []
+  /// Pending events are offered to the peers again after so long.
+  public var rebroadcastMilliseconds: UInt64 = 30_000
+  var rebroadcasted: Instant
+  /// When `gossip` may have more for a peer that was told to wait; the distant future while none was. Set anew by whoever asks.
+  public var gossipDue = Instant.distantFuture
   var sync: BlockSync
   var boundaries: BoundaryChain
   /// When this node may say where it stands, to hear where others do.
@@ -110,7 +117,8 @@ public final class Replica {
     let signers = SignerCache(seed: options.seed)
     batch = SignatureBatch(capacity: 256, seed: options.seed, cache: signers)
     verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
-    rebroadcastDue = now.adding(milliseconds: options.rebroadcastMilliseconds)
+    log = RelayLog(eventsMax: pool.limits.eventsMax)
+    rebroadcasted = now
     sync = BlockSync(applied: block.height, rangesInFlight: options.rangesInFlight, now: now)
     boundaries = BoundaryChain(epoch: facts.epoch, set: chain.validators, epochLength: chain.parameters.epochLength)
     probeDue = now.adding(milliseconds: ReplicationLimit.probeMilliseconds)
@@ -128,6 +136,17 @@ public final class Replica {
       tree.insert(BlockTree.Node(candidate: candidate, held: Mempool.Proposal(), began: now, storage: .stored))
       restored.append(BlockReference(block))
     }
+  }
+
+  /// Takes what was admitted into the order, and notes it for the peers.
+  func collectFresh(_ now: Times) {
+    fresh.removeAll(keepingCapacity: true)
+    pool.collect(now: now.monotonic, into: &fresh)
+    if !machine.isSole {
+      settleFresh()
+      relay()
+    }
+    unrelayed.removeAll(keepingCapacity: true)
   }
 
   // MARK: Inputs
@@ -151,7 +170,7 @@ public final class Replica {
       step(.timer, now, &effects)
     }
     askAgain(now, &effects)
-    rebroadcast(now, &effects)
+    rebroadcast(now)
     synchronise(now, &effects)
     probe(now, &effects)
     finish(now, &effects)
@@ -159,12 +178,9 @@ public final class Replica {
 
   /// Called at the end of a turn: verifies and admits gossiped events, takes admitted ones into the order and sends them on, and goes on with a sync.
   public func collect(now: Times, _ effects: inout [ReplicaEffect]) {
+    notePlaces(now.monotonic)
     admitGossip(now, &effects)
-    fresh.removeAll(keepingCapacity: true)
-    pool.collect(now: now.monotonic, into: &fresh)
-    if !machine.isSole { settleFresh() }
-    relay(&effects)
-    unrelayed.removeAll(keepingCapacity: true)
+    collectFresh(now)
     proveBoundaries(now, &effects)
     verifyRange(now, &effects)
     synchronise(now, &effects)
@@ -180,7 +196,7 @@ public final class Replica {
 
   /// Work is left that was put off to keep turns short: call `collect` again soon.
   public var hasWork: Bool {
-    guard backlog.isEmpty, !boundaries.hasWork else { return true }
+    if !backlog.isEmpty && takesGossip || boundaries.hasWork { return true }
     guard let verifying else { return sync.isReady }
     return verifying.position < verifying.range.blocks.count || decided.count < ReplicationLimit.blocksInFlight
   }
@@ -210,7 +226,10 @@ public final class Replica {
     publish(&effects)
     if let build = deferredBuild, decided.count < ReplicationLimit.blocksInFlight {
       deferredBuild = nil
-      step(.built(build.view, assemble(build.parent, max(build.timestamp, now.wall), now)), now, &effects)
+      // The view may have ended meanwhile: a block for it would only keep its events from the blocks that are wanted.
+      if build.epoch == machine.epoch, build.view == machine.view {
+        step(.built(build.view, assemble(build.parent, max(build.timestamp, now.wall), now)), now, &effects)
+      }
     }
     synchronise(now, &effects)
     reportPending(now, &effects)
@@ -263,7 +282,7 @@ public final class Replica {
     var next = min(machineDeadline, sync.deadline, boundaries.deadline)
     if isProbing { next = min(next, probeDue) }
     for arrival in arrivals { next = min(next, arrival.deadline) }
-    if !peers.isEmpty { next = min(next, rebroadcastDue) }
+    if !peers.isEmpty { next = min(next, rebroadcasted.adding(milliseconds: rebroadcastMilliseconds)) }
     if next != armed {
       armed = next
       effects.append(.setTimer(next))

@@ -20,6 +20,7 @@ public enum ReplicaMessageType {
   public static let getBoundaries: UInt8 = 38
   public static let boundaries: UInt8 = 39
   public static let events: UInt8 = 48
+  public static let eventsTaken: UInt8 = 49
 
   /// Longest encoding of a type, bytes; nil for a type that does not exist. Whoever reassembles messages refuses what is longer before it makes room.
   public static func byteCountMax(_ type: UInt8) -> Int? {
@@ -38,6 +39,7 @@ public enum ReplicaMessageType {
     case getBoundaries: 8
     case boundaries: 8 + ReplicationLimit.boundariesMax * 32_768
     case events: ReplicationLimit.gossipBytesMax
+    case eventsTaken: 8
     default: nil
     }
   }
@@ -58,6 +60,7 @@ public enum ReplicaMessageType {
 /// | getBoundaries 38 | epoch (8) |
 /// | boundaries 39 | count (4), reserved (4), then per boundary: header (320), lengths of certificate and set (4 each), certificate, set |
 /// | events 48 | records |
+/// | eventsTaken 49 | bytes (8) |
 extension ReplicaMessage {
   /// Type byte and payload.
   public func encoded() -> (type: UInt8, bytes: [UInt8]) {
@@ -81,6 +84,9 @@ extension ReplicaMessage {
       return (ReplicaMessageType.getEvents, bytes)
     case .blockEvents(let hash, let records): return (ReplicaMessageType.blockEvents, hash.bytes.array + records)
     case .events(let records): return (ReplicaMessageType.events, records)
+    case .eventsTaken(let count):
+      bytes.append(bigEndian: count)
+      return (ReplicaMessageType.eventsTaken, bytes)
     case .syncRequest(let height, let blocks, let size):
       bytes.append(bigEndian: height.rawValue)
       bytes.append(bigEndian: UInt32(blocks))
@@ -170,6 +176,7 @@ extension ReplicaMessage {
       let hash = try reader.digest()
       self = .blockEvents(block: hash, records: reader.rest())
     case ReplicaMessageType.events: self = .events([UInt8](copying: span))
+    case ReplicaMessageType.eventsTaken: self = .eventsTaken(try reader.ordinal("bytes"))
     case ReplicaMessageType.syncRequest:
       let height = Height(try reader.ordinal("height"))
       let (blocks, size) = (try reader.count(max: ReplicationLimit.rangeBlocksMax), try reader.count(max: ReplicationLimit.rangeBytesMax))

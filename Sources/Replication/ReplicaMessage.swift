@@ -63,6 +63,8 @@ public enum ReplicaMessage: Sendable {
   case blockEvents(block: Digest, records: [UInt8])
   /// Pending events that are new to the sender, concatenated records.
   case events([UInt8])
+  /// Of the bytes of events that the receiver has sent on this connection, so many were taken in: more may be sent.
+  case eventsTaken(UInt64)
   /// Asks for final blocks from this height on, at most so many and so large.
   case syncRequest(from: Height, blocksMax: Int, bytesMax: Int)
   /// Consecutive final blocks and the finality certificate of the last. Without blocks: the sender has none there.

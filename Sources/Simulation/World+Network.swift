@@ -69,6 +69,17 @@ extension World {
     leave(stage, index)
   }
 
+  /// Gives the peers of a node the events that they have room for.
+  mutating func offerEvents(_ index: Int) throws(Failure) {
+    nodes[index].replica?.gossipDue = .distantFuture
+    for link in nodes[index].links.compactMap({ $0 }) {
+      while let replica = nodes[index].replica, let records = replica.gossip(for: link, now: now) { try send(.events(records), .peer(link), index) }
+    }
+    guard let due = nodes[index].replica?.gossipDue, due != .distantFuture, !nodes[index].isWorkDue else { return }
+    nodes[index].isWorkDue = true
+    agenda.add(.work(node: index, incarnation: nodes[index].incarnation), at: max(due, now.adding(nanoseconds: 1)))
+  }
+
   /// Sends what a liar made up.
   private mutating func leave(_ stage: Stage, _ index: Int) {
     nodes[index].stageRandom = stage.random

@@ -69,9 +69,10 @@ extension World {
       #endif
       let state = try RestoredState(chain: chain, journal: hasLostJournal ? .lost : .records(records), from: node.store)
       let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
-      var options = Replica.Options(machine: machine, origin: genesis.origin, seed: seed)
-      options.rebroadcastMilliseconds = scenario.rebroadcastMilliseconds
-      return Replica(state, pool: EventPool(limits: limits, seed: random.next()), key: node.key, options: options, now: now)
+      let options = Replica.Options(machine: machine, origin: genesis.origin, seed: seed)
+      let replica = Replica(state, pool: EventPool(limits: limits, seed: random.next()), key: node.key, options: options, now: now)
+      replica.rebroadcastMilliseconds = scenario.rebroadcastMilliseconds
+      return replica
     } catch { preconditionFailure("the simulated store holds what was put into it: \(error)") }
   }
 
@@ -152,6 +153,7 @@ extension World {
     if case .recovery(let milliseconds) = node.trap?.moment, wasRecovering, !replica.machine.isRecovering {
       agenda.add(.spring(node: index, incarnation: node.incarnation), at: now.adding(milliseconds: milliseconds + 1))
     }
+    try offerEvents(index)
     guard replica.hasWork, nodes[index].isUp, !nodes[index].isWorkDue else { return }
     nodes[index].isWorkDue = true
     agenda.add(.work(node: index, incarnation: nodes[index].incarnation), at: now.adding(nanoseconds: 200_000))

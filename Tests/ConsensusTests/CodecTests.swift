@@ -19,6 +19,7 @@ import Testing
       wall: Timestamp(milliseconds: 1234))
     var unbound = status
     unbound.bound = nil
+    unbound.hasEvents = true
     return [
       .vote(cluster.vote(.finalise, by: 2, view: 8, parentView: 7, block: block)),
       .proposal(cluster.proposal(by: 0, view: 4, parentView: 1, block: block, justification: [certificate, certificate])),

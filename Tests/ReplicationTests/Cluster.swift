@@ -18,13 +18,15 @@ final class Cluster {
     case synced(node: Int, life: Int, DiskWrite)
     case answer(node: Int, life: Int, StoreQuery)
     case link(Int, Int)
+    /// Ends a turn.
+    case again
 
-    /// The node that it happens to; nil for both ends of a connection.
+    /// The node that it happens to; nil for both ends of a connection and for all of them.
     var node: Int? {
       switch self {
       case .message(_, let to, _, _, _): to
       case .synced(let node, _, _), .answer(let node, _, _): node
-      case .link: nil
+      case .link, .again: nil
       }
     }
   }
@@ -70,6 +72,15 @@ final class Cluster {
   var loss: UInt64 = 0
   var delayMilliseconds: ClosedRange<UInt64> = 1...10
   var bytesSent: [UInt8: Int] = [:]
+  /// Gossip messages that one connection carries at a time, and how long each takes; other messages pass them by.
+  var gossipPlaces = 4
+  var gossipMilliseconds: UInt64?
+  private var gossipUnderWay: [[Int]: Int] = [:]
+  /// Most bytes of gossip that a node has had from one peer and not taken in.
+  private(set) var gossipBytesMost = 0
+  private var gossipUntaken: [[Int]: Int] = [:]
+  /// Final blocks that wait before the disk of a node.
+  var heldPersists: (node: Int, writes: [DiskWrite])?
   /// Messages of these kinds are altered or dropped on their way from a node; nil drops.
   var tamper: ((_ from: Int, _ message: ReplicaMessage) -> ReplicaMessage?)?
   /// Nodes whose messages get lost, both ways, while the connections stay.
@@ -87,13 +98,15 @@ final class Cluster {
   var spy: ((_ from: Int, _ message: ReplicaMessage) -> Void)?
 
   /// - Parameter newcomers: nodes behind the validators that have a key and are not in the set of genesis; observers come last.
-  init(validators count: Int, newcomers: Int = 0, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200) throws {
+  init(
+    validators count: Int, newcomers: Int = 0, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200, emptyBlockInterval: UInt32 = 5000
+  ) throws {
     chance = SeededGenerator(seed: seed)
     let keys = (0..<count + newcomers).map { Self.key($0) }
     set = try ValidatorSet(keys.prefix(count).enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0)") })
     var parameters = ChainParameters()
     parameters.blockTime = blockTime
-    parameters.emptyBlockInterval = 5000
+    parameters.emptyBlockInterval = emptyBlockInterval
     parameters.epochLength = epochLength
     self.parameters = parameters
     genesis = BlockHeader(
@@ -164,6 +177,23 @@ final class Cluster {
     var effects: [ReplicaEffect] = []
     action(replica, times, &effects)
     for effect in effects { perform(effect, node, replica) }
+    offerEvents(node, replica)
+  }
+
+  /// Gives the peers of a node the events that they have room for.
+  private func offerEvents(_ node: Node, _ replica: Replica) {
+    replica.gossipDue = .distantFuture
+    for other in nodes where other.index != node.index && other.replica != nil {
+      while gossipUnderWay[[node.index, other.index], default: 0] < gossipPlaces,
+        let records = replica.gossip(for: PeerLink(Self.link(other.index, other.life)), now: now)
+      {
+        gossipUnderWay[[node.index, other.index], default: 0] += 1
+        gossipUntaken[[node.index, other.index], default: 0] += records.count
+        gossipBytesMost = max(gossipBytesMost, gossipUntaken[[node.index, other.index], default: 0])
+        send(.events(records), .peer(PeerLink(Self.link(other.index, other.life))), node)
+      }
+    }
+    if replica.gossipDue != .distantFuture { schedule(.again, after: 2) }
   }
 
   private func perform(_ effect: ReplicaEffect, _ node: Node, _ replica: Replica) {
@@ -202,15 +232,28 @@ final class Cluster {
   /// The disk works on one write after the other.
   private func write(_ write: DiskWrite, _ node: Node) {
     node.diskFree = max(node.diskFree, now).adding(nanoseconds: UInt64.random(in: 200_000...3_000_000, using: &chance))
+    if case .persist = write, heldPersists?.node == node.index {
+      heldPersists?.writes.append(write)
+      return
+    }
     serial += 1
     queue.append((node.diskFree, serial, .synced(node: node.index, life: node.life, write)))
   }
 
+  /// The disk writes what waits, at once.
+  func releasePersists() throws {
+    guard let (index, writes) = heldPersists else { return }
+    heldPersists = nil
+    for write in writes { deliver(.synced(node: index, life: nodes[index].life, write)) }
+  }
+
   private func send(_ message: ReplicaMessage, _ destination: Destination, _ node: Node) {
     spy?(node.index, message)
-    var changed: ReplicaMessage? = message
-    if let tamper { changed = tamper(node.index, message) }
-    guard let message = changed else { return }
+    if case .eventsTaken = message, case .peer(let peer) = destination { gossipUntaken[[Self.index(of: peer), node.index]] = 0 }
+    guard let message = tamper.map({ $0(node.index, message) }) ?? message else {
+      if case .events = message, case .peer(let peer) = destination { gossipUnderWay[[node.index, Self.index(of: peer)], default: 1] -= 1 }
+      return
+    }
     let (type, bytes) = message.encoded()
     let targets: [Int] =
       switch destination {
@@ -220,17 +263,19 @@ final class Cluster {
       }
     for target in targets {
       bytesSent[type, default: 0] += bytes.count
-      if UInt64.random(in: 0..<100, using: &chance) < loss { continue }
-      if cut.contains(node.index) != cut.contains(target) { continue }
-      schedule(.message(from: node.index, to: target, life: node.life, type: type, bytes: bytes))
+      if UInt64.random(in: 0..<100, using: &chance) < loss || cut.contains(node.index) != cut.contains(target) {
+        if type == ReplicaMessageType.events { gossipUnderWay[[node.index, target], default: 1] -= 1 }
+        continue
+      }
+      schedule(.message(from: node.index, to: target, life: node.life, type: type, bytes: bytes), after: type == ReplicaMessageType.events ? gossipMilliseconds : nil)
     }
   }
 
   /// Admits a fresh event at a node.
-  @discardableResult func admit(at index: Int) -> EventID {
+  @discardableResult func admit(at index: Int, byteCount: Int = 0) -> EventID {
     sequence += 1
     let signer = SigningKey(seed: Bytes32(repeating: UInt8(100 + sequence % 5)))
-    let blob = [UInt8](repeating: 1, count: 16) + Array("body \(sequence)".utf8)
+    let blob = [UInt8](repeating: 1, count: 16) + Array("body \(sequence)".utf8) + [UInt8](repeating: 46, count: byteCount)
     let statement = Statement(
       flags: [], contentType: .opaque, bodyLength: UInt32(blob.count - 16), timestamp: Timestamp(milliseconds: now.milliseconds), stream: 1,
       sequence: sequence, chainTag: Self.tag, signer: signer.publicKey, bodyDigest: SHA256.hash(blob))
@@ -287,6 +332,7 @@ final class Cluster {
     if let node = event.node, frozen.contains(node) { return waiting.append(event) }
     switch event {
     case .message(let from, let to, let life, let type, let bytes):
+      if type == ReplicaMessageType.events { gossipUnderWay[[from, to], default: 1] -= 1 }
       guard nodes[to].replica != nil, nodes[from].life == life else { return }
       do {
         let message = try ReplicaMessage(type: type, decoding: bytes.bytes, chainTag: Self.tag)
@@ -318,6 +364,7 @@ final class Cluster {
       } catch {
         Issue.record("\(error)")
       }
+    case .again: break
     case .link(let a, let b):
       let pair = a < b ? [a, nodes[a].life, b, nodes[b].life] : [b, nodes[b].life, a, nodes[a].life]
       guard nodes[a].replica != nil, nodes[b].replica != nil, linked.insert(pair).inserted else { return }

@@ -90,8 +90,10 @@ private final class Bench {
   }
 
   /// The disk catches up.
-  func persist() throws {
-    while !waiting.isEmpty {
+  func persist(writesMax: Int = .max) throws {
+    var left = writesMax
+    while !waiting.isEmpty, left > 0 {
+      left -= 1
       let (blocks, height) = waiting.removeFirst()
       try store.commit(blocks)
       perform { $0.persisted(height, now: $1, &$2) }
@@ -179,6 +181,30 @@ private final class Bench {
     bench.advance(milliseconds: 100)
     try bench.persist()
     #expect(bench.finals.flatMap { $0.ids }.count == 12)
+  }
+
+  /// A block that waits for the disk is built once, on the head, however many timers pass meanwhile.
+  @Test func aBlockThatIsPutOffForLongIsBuiltOnTheHead() throws {
+    let bench = try Bench()
+    var count = 0
+    for round in 0..<60 {
+      for _ in 0..<7 {
+        _ = bench.admit()
+        count += 1
+        bench.collect()
+        bench.advance(milliseconds: 100)
+      }
+      #expect(bench.waiting.count == ReplicationLimit.blocksInFlight)
+      for _ in 0..<round % 7 { bench.advance(milliseconds: 1500) }
+      // One write at a time: each lets one block be built.
+      for _ in 0..<round % 4 { try bench.persist(writesMax: 1) }
+      bench.advance(milliseconds: 100)
+      try bench.persist()
+    }
+    bench.advance(milliseconds: 100)
+    try bench.persist()
+    #expect(bench.finals.flatMap { $0.ids }.count == count && bench.replica.pool.load.events == 0)
+    #expect(bench.finals.map { $0.header.height.rawValue } == Array(1...UInt64(bench.finals.count)))
   }
 
   @Test func aFullPoolMakesFullBlocksAndNoEmptyOnes() throws {
