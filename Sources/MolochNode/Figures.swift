@@ -8,6 +8,7 @@ import Mempool
 import Metrics
 import PeerWire
 import Replication
+import TLS
 
 /// What the reactor thread counts, and what it reads for a scrape.
 final class Figures {
@@ -34,6 +35,8 @@ final class Figures {
     metrics.network.peerCount.set(0)
     metrics.api.isHealthy.set(true)
     metrics.storage.isReadOnly.set(false)
+    // Links between peers carry the node key's own certificate.
+    metrics.process.certificateExpiry["peer"].set(TLSCredential.selfSignedExpirySeconds)
   }
 
   // MARK: Events of the driver
@@ -61,6 +64,7 @@ final class Figures {
     for (position, bytes) in [statistics.chain, statistics.mmr, statistics.index, statistics.validator, statistics.other].enumerated() {
       storage.components[position].set(bytes)
     }
+    storage.caches["block"].set(pulse.cacheBytes)
     storage.indexHeight.set(pulse.indexedHeight)
     storage.indexLag.set(height - min(height, pulse.indexedHeight))
   }
@@ -108,6 +112,8 @@ final class Figures {
     process.resident.set(statistics.residentBytes)
     process.virtual.set(statistics.virtualBytes)
     process.openFiles.set(statistics.filesOpen)
+    process.diskRead.set(max(process.diskRead.value, statistics.diskReadBytes))
+    process.diskWritten.set(max(process.diskWritten.value, statistics.diskWrittenBytes))
     for level in LogLevel.allCases { process.logRecords[level.rawValue].set(log.recordCount(level)) }
     process.logDropped.set(log.droppedCount)
   }

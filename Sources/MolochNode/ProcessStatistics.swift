@@ -9,6 +9,8 @@ struct ProcessStatistics {
   private(set) var filesMax: UInt64 = 0
   /// Unix time, seconds.
   private(set) var startSeconds: Double = 0
+  private(set) var diskReadBytes: UInt64 = 0
+  private(set) var diskWrittenBytes: UInt64 = 0
 
   init() {
     let ticks = UInt64(max(1, sysconf(Int32(_SC_CLK_TCK)))), page = UInt64(max(1, sysconf(Int32(_SC_PAGESIZE))))
@@ -24,6 +26,13 @@ struct ProcessStatistics {
       }
     }
     filesOpen = Self.openFiles()
+    // Lines such as "read_bytes: 4096"; a kernel without accounting has no such file.
+    for line in Self.text("/proc/self/io")?.split(separator: "\n") ?? [] {
+      let words = line.split(separator: " ")
+      guard words.count == 2, let bytes = UInt64(words[1]) else { continue }
+      if words[0] == "read_bytes:" { diskReadBytes = bytes }
+      if words[0] == "write_bytes:" { diskWrittenBytes = bytes }
+    }
     var limit = rlimit()
     // The kernel fills the structure during the call.
     if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { filesMax = UInt64(limit.rlim_cur) }

@@ -62,6 +62,7 @@ struct OpenedStore: Sendable {
 struct StoragePulse: Sendable {
   var indexedHeight: UInt64
   var statistics: DirectoryStatistics
+  var cacheBytes: UInt64
   /// Final blocks by proposer.
   var proposedLastDay: [PublicKey: UInt64]
 }
@@ -167,14 +168,16 @@ final class StorageSession {
   let store: RocksLedgerStore
   private let home: NodeHome
   private let reader: Reader<RocksLedgerStore>
-  private let chainSync: Histogram
+  private let metrics: StorageMetrics
+  private let log: Log
   private var proposals = ProposalCount()
   /// Blocks above this are counted, those below are still to be looked at; 0 when nothing older matters.
   private var uncounted: UInt64 = 0
 
   init(home: NodeHome, options: StoreOptions, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
     self.home = home
-    chainSync = metrics.fsync["chain"]
+    self.metrics = metrics
+    self.log = log
     do {
       store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options)
     } catch {
@@ -251,7 +254,7 @@ final class StorageSession {
   func persist(_ blocks: [BlockCommit]) throws {
     let began = MonotonicClock.now()
     do { try store.commit(blocks) } catch { throw Self.failure(error, home) }
-    if !blocks.isEmpty { chainSync.observe(MonotonicClock.now().nanoseconds(since: began)) }
+    if !blocks.isEmpty { metrics.fsync["chain"].observe(MonotonicClock.now().nanoseconds(since: began)) }
     for block in blocks { proposals.note(block.header.proposer, block.header.timestamp) }
     // The saved events are either in this or an earlier block now, or in memory.
     if !blocks.isEmpty { HomeFile.remove(home.data + "/mempool.bin") }
@@ -262,7 +265,14 @@ final class StorageSession {
       guard verb == "stats" else { return .failure(Refusal(.notFound, "no such maintenance verb")) }
       return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
     }
-    return reader.answer(job)
+    let answer = reader.answer(job)
+    if case .failure(let refusal) = answer, refusal.code == .integrityError {
+      // Damage in the flat files is named by level, everything else lies in the chain.
+      let component = refusal.message.contains("level") ? "mmr" : "chain"
+      metrics.integrityErrors[component].add()
+      log.error("storage", "integrity", [("component", component), ("detail", refusal.message)])
+    }
+    return answer
   }
 
   /// Goes on counting the blocks of the last day that were there at the start, the newest first. Returns whether more may follow.
@@ -283,7 +293,7 @@ final class StorageSession {
   func pulse() -> StoragePulse {
     proposals.expire(wall: WallClock.now().milliseconds)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, statistics: DirectoryStatistics(data: home.data), proposedLastDay: proposals.totals)
+      indexedHeight: store.indexedHeight.rawValue, statistics: DirectoryStatistics(data: home.data), cacheBytes: store.cacheBytes, proposedLastDay: proposals.totals)
   }
 
   /// Saves what is pending for the next start. Returns the number of bytes.

@@ -119,6 +119,13 @@ import Ledger
     return rows
   }
 
+  /// A number that the library keeps about a family; nil for a name that it does not know.
+  func property(_ family: Int, _ name: String) -> UInt64? {
+    var value: UInt64 = 0
+    // The name is lent for the call; the library fills the number.
+    return unsafe rocksdb_property_int_cf(database, families[family], name, &value) == 0 ? value : nil
+  }
+
   /// All keys of a family, ascending.
   func keys(_ family: Int) throws(StoreError) -> [[UInt8]] {
     // The iterator lives until the end of this function, and the database longer.

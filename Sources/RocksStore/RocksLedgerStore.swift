@@ -54,6 +54,12 @@ public final class RocksLedgerStore: LedgerStore {
     try repair()
   }
 
+  /// Bytes in the block caches of the chain and of the index.
+  public var cacheBytes: UInt64 {
+    // The families of one database share its cache.
+    (chain.property(Family.meta, "rocksdb.block-cache-usage") ?? 0) + (index.property(0, "rocksdb.block-cache-usage") ?? 0)
+  }
+
   public func store(_ candidate: Block) throws(StoreError) {
     let row = (height: candidate.header.height, hash: candidate.hash)
     guard row.height > head.height, !held.contains(where: { $0 == row }) else { return }
