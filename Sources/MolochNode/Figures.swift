@@ -14,6 +14,7 @@ import TLS
 final class Figures {
   let metrics: NodeMetrics
   private let log: Log
+  private let files = ProcessFiles()
   private(set) var lastCommit: Instant?
   /// While syncing.
   var before: SecondBefore?
@@ -28,7 +29,7 @@ final class Figures {
   init(version: String, commit: String, log: Log) {
     self.log = log
     metrics = NodeMetrics(version: version, commit: commit, protocolVersion: "1", rejections: Self.rejections.map { $0.rawValue }, messageTypes: MessageType.all.map { "\($0)" })
-    let process = ProcessStatistics()
+    let process = ProcessStatistics(files)
     metrics.process.startTime.set(process.startSeconds)
     metrics.chain.startTime.set(Double(WallClock.now().milliseconds) / 1000)
     metrics.process.maxFiles.set(process.filesMax)
@@ -64,6 +65,7 @@ final class Figures {
     for (position, bytes) in [statistics.chain, statistics.mmr, statistics.index, statistics.validator, statistics.other].enumerated() {
       storage.components[position].set(bytes)
     }
+    if let last = pulse.lastBackup { storage.lastBackup.set(last) } else { storage.lastBackup.clear() }
     storage.caches["block"].set(pulse.cacheBytes)
     storage.indexHeight.set(pulse.indexedHeight)
     storage.indexLag.set(height - min(height, pulse.indexedHeight))
@@ -107,7 +109,7 @@ final class Figures {
   }
 
   private func readProcess() {
-    let process = metrics.process, statistics = ProcessStatistics()
+    let process = metrics.process, statistics = ProcessStatistics(files)
     process.cpu.set(max(process.cpu.value, statistics.cpuNanoseconds))
     process.resident.set(statistics.residentBytes)
     process.virtual.set(statistics.virtualBytes)

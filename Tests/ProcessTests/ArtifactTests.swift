@@ -7,7 +7,7 @@ import Testing
   static let files: [(arguments: [String], file: String)] = [
     (["prometheus"], "monitoring/prometheus.yml"), (["alerts", "--guide"], "monitoring/alerts-guide.yml"), (["alerts"], "monitoring/alerts.yml"),
     (["grafana"], "monitoring/grafana-dashboard.json"), (["logrotate"], "deployment/moloch.logrotate"), (["sysctl"], "deployment/90-moloch.conf"),
-    (["haproxy"], "deployment/haproxy.cfg"), (["nginx"], "deployment/nginx.conf"),
+    (["systemd"], "deployment/moloch.service"), (["haproxy"], "deployment/haproxy.cfg"), (["nginx"], "deployment/nginx.conf"),
   ]
 
   static func gen(_ arguments: String..., home: String = "/opt/moloch") throws -> Command {
@@ -62,6 +62,22 @@ import Testing
     try "pid \(scratch.url.path)/pid;\nerror_log stderr;\nevents {}\nhttp {\n  access_log off;\n  include \(site.path);\n}\n".write(to: nginx, atomically: true, encoding: .utf8)
     let accepted = try Command.run(URL(fileURLWithPath: "/usr/sbin/nginx"), ["-t", "-c", nginx.path])
     #expect(accepted.status == 0, "\(accepted.output)\(accepted.errors)")
+  }
+
+  @Test func systemdTakesTheUnitAndFindsItTight() throws {
+    let scratch = try ScratchDirectory()
+    let unit = scratch.url.appendingPathComponent("moloch.service")
+    // systemd looks for the program that a unit starts.
+    let text = try Self.gen("systemd").output.replacingOccurrences(of: "/opt/moloch/bin/moloch", with: NodeProcess.moloch.path)
+    try text.write(to: unit, atomically: true, encoding: .utf8)
+    let verified = try Command.run(URL(fileURLWithPath: "/usr/bin/systemd-analyze"), ["verify", unit.path])
+    #expect(verified.status == 0 && verified.errors.isEmpty, "\(verified.output)\(verified.errors)")
+    let rated = try Command.run(URL(fileURLWithPath: "/usr/bin/systemd-analyze"), ["security", "--offline=yes", "--threshold=20", "--no-pager", unit.path])
+    #expect(rated.status == 0, "\(rated.output.suffix(600))\(rated.errors)")
+    let loose = text.replacingOccurrences(of: "ProtectSystem=strict", with: "ProtectSystem=no")
+    try loose.write(to: unit, atomically: true, encoding: .utf8)
+    let worse = try Command.run(URL(fileURLWithPath: "/usr/bin/systemd-analyze"), ["security", "--offline=yes", "--threshold=5", "--no-pager", unit.path])
+    #expect(worse.status != 0, "the check must be able to fail")
   }
 
   @Test func logrotateTakesItsFile() throws {

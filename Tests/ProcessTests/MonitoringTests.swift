@@ -39,17 +39,12 @@ import Testing
   @Test func theUnitTestsSeeEachRule() throws {
     let alerts = try Self.alerts()
     #expect(alerts.count == 21 && Set(alerts).count == 21)
-    for alert in alerts {
-      for expression in ["vector(1) > 2", "group by (instance, job) ({__name__=~\".+\"}) > 0"] {
-        let run = try Self.tested { text in
-          var isNext = false
-          return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            defer { isNext = line.hasSuffix("- alert: \(alert)") }
-            return isNext ? "        expr: \(expression)" : String(line)
-          }.joined(separator: "\n")
-        }
-        #expect(run.status != 0, "\(alert) may be '\(expression)' and nobody notices")
+    for expression in ["vector(1) > 2", "group by (instance, job) ({__name__=~\".+\"}) > 0"] {
+      let run = try Self.tested { text in
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.contains("  expr: ") ? "        expr: \(expression)" : String($0) }.joined(separator: "\n")
       }
+      #expect(run.status != 0)
+      for alert in alerts { #expect((run.output + run.errors).contains("alertname: \(alert),"), "\(alert) may be '\(expression)' and nobody notices") }
     }
   }
 
@@ -142,8 +137,9 @@ final class PrometheusServer {
 
   /// The `data` of an answer of the HTTP API; nil while the server does not answer with success.
   func data(_ target: String) -> [String: Any]? {
-    guard let client = try? HTTPClient(port: port), let answer = try? client.get(target), answer.status == 200 else { return nil }
-    return answer.json["data"] as? [String: Any]
+    // Long answers come in chunks, which the plain client of these tests does not read.
+    guard let answer = try? Command.run(URL(fileURLWithPath: "/usr/bin/curl"), ["-sf", "http://127.0.0.1:\(port)\(target)"]), answer.status == 0 else { return nil }
+    return (try? JSONSerialization.jsonObject(with: Data(answer.output.utf8)) as? [String: Any])?["data"] as? [String: Any]
   }
 
   /// Samples of an instant query.

@@ -120,13 +120,14 @@ enum ManualPage {
     return text.prefix(1).lowercased() + text.dropFirst()
   }
 
-  /// Backslashes and dashes mean something to roff, and so do a dot and an apostrophe that begin a line.
+  /// Backslashes, dashes and quotes mean something to roff, and so do a dot and an apostrophe that begin a line.
   private static func escaped(_ text: String) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       var escaped = line.hasPrefix(".") || line.hasPrefix("'") ? "\\&" : ""
       for character in line {
         switch character {
         case "\\": escaped += "\\e"
+        case "\"": escaped += "\\(dq"
         case "-": escaped += "\\-"
         default: escaped.append(character)
         }
