@@ -15,13 +15,13 @@ import Testing
   @Test(arguments: [0, 1, 2]) func aLoopThatStandsStillStarvesTheWatchdog(_ dead: Int) {
     var watchdog = Watchdog(milliseconds: 3000, now: Self.at(0))
     var beats: [UInt64] = [1, 1, 1]
-    #expect(watchdog.isDue(now: Self.at(0), beats: beats))
+    #expect(watchdog.isDue(now: Self.at(0), beats: beats) == true)
     for second in 1..<60 as Range<UInt64> {
       for loop in 0..<3 where loop != dead { beats[loop] += 5 }
-      #expect(!watchdog.isDue(now: Self.at(second * 1000), beats: beats))
+      #expect(watchdog.isDue(now: Self.at(second * 1000), beats: beats) == false)
     }
     beats[dead] += 1
-    #expect(watchdog.isDue(now: Self.at(60_000), beats: beats), "one turn is enough")
+    #expect(watchdog.isDue(now: Self.at(60_000), beats: beats) == true, "one turn is enough")
   }
 
   static let limits = DiskGuard.Limits(freeBytesMin: 100, warnPercent: 10, reserveBytes: 0)
