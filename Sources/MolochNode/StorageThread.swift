@@ -181,6 +181,7 @@ final class StorageSession {
   private let reader: Reader<RocksLedgerStore>
   private let metrics: StorageMetrics
   private let log: Log
+  private let desk: MaintenanceDesk
   private var proposals = ProposalCount()
   var space: FreeSpace
   /// Blocks above this are counted, those below are still to be looked at; 0 when nothing older matters.
@@ -188,6 +189,7 @@ final class StorageSession {
 
   init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
     self.home = home
+    desk = MaintenanceDesk(home: home, log: log)
     space = FreeSpace(data: home.data, limits: limits, log: log)
     self.metrics = metrics
     self.log = log
@@ -275,7 +277,7 @@ final class StorageSession {
 
   func answer(_ job: ReadJob) -> Result<Answer, Refusal> {
     if case .maintenance(let request) = job.request {
-      guard request.verb == "stats", !request.isCommand else { return .failure(Refusal(.notFound, "no such maintenance verb")) }
+      guard request.verb == "stats", !request.isCommand else { return desk.answer(request, store) }
       return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
     }
     let answer = reader.answer(job)
@@ -315,6 +317,7 @@ final class StorageSession {
 
   /// Saves what is pending for the next start. Returns the number of bytes.
   func stop(pending: [UInt8]) throws -> Int {
+    desk.stop()
     if pending.isEmpty {
       HomeFile.remove(home.data + "/mempool.bin")
     } else {

@@ -54,6 +54,7 @@ import Ledger
       unsafe opened = rocksdb_open_column_families(options, path, CInt(names.count), pointers, all, &handles, &message)
     }
     for unsafe copy in unsafe copies { unsafe free(copy) }
+    // What init made is its own to release when there will be no object.
     guard let opened = unsafe opened else {
       unsafe rocksdb_readoptions_destroy(reads)
       unsafe rocksdb_writeoptions_destroy(writes)

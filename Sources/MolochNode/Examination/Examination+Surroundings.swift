@@ -98,6 +98,7 @@ enum Dial {
   private static let timeoutMilliseconds: Int32 = 2000
 
   static func outcome(host: String, port: String) -> Outcome {
+    // All zero: any family; its pointers stay null.
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var list: UnsafeMutablePointer<addrinfo>?
