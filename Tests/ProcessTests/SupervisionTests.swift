@@ -117,6 +117,7 @@ final class NoticeSocket {
     process.executableURL = URL(fileURLWithPath: "/usr/bin/strace")
     process.arguments =
       ["-f", "-e", "trace=prctl", "-o", trace.path, NodeProcess.moloch.path, "run", "--home", home]
+      + ["--set", "api.drain_delay=0s"]
       + ["api.listen_addr", "metrics.prometheus_addr", "network.listen_addr"].flatMap { ["--set", "\($0)=127.0.0.1:0"] }
     process.environment = ProcessInfo.processInfo.environment.merging(["NOTIFY_SOCKET": notices.path]) { _, new in new }
     process.standardError = FileHandle.nullDevice
@@ -125,7 +126,11 @@ final class NoticeSocket {
     try notices.wait("READY=1") { $0.hasPrefix("READY=1") }
     let text = try String(contentsOf: trace, encoding: .utf8)
     #expect(text.contains("prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE"), "\(text.prefix(2000))")
-    process.terminate()
+    // strace ignores the signal; the node is told itself. Its lock file says who it is.
+    let lock = try String(contentsOfFile: home + "/data/LOCK", encoding: .utf8)
+    let node = try #require(Int32(lock.trimmingCharacters(in: .whitespacesAndNewlines)))
+    kill(node, SIGTERM)
     process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
   }
 }
