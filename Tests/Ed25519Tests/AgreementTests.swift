@@ -127,6 +127,44 @@ import Testing
       #expect(buckets == expected.bytes, "round \(round)")
     }
   }
+
+  /// The way that `sum` chooses depends on how many terms there are and how many of them are long; the point does not.
+  @Test(arguments: Path.available) func everyMixtureOfTermsHasOneSum(path: Path) throws {
+    var random = Generator(state: 10)
+    let slots = 600
+    var combination = Combination(slots: slots, path: path)
+    let torsion = try torsion()
+    let encodings = (0..<16).map { (Straus.doubleProduct(Scalar(random.next()), Scalar(), .base) &+ CachedPoint(torsion[$0 % 8])).bytes }
+    combination.removeAll()
+    for slot in 0..<slots { combination.decode(encodings[slot % 16], negatedInto: slot) }
+    combination.finishDecoding()
+    for (count, longCount) in [(0, 0), (1, 0), (0, 1), (190, 0), (190, 3), (300, 8), (300, 300), (520, 20), (520, 80)] {
+      var expected = [Scalar](repeating: Scalar(), count: 16)
+      combination.removeTerms()
+      for slot in 0..<count {
+        let (scalar, isNegative) = (Scalar(random.next(), random.next() >> 1), random.next() % 2 == 0)
+        combination.add(scalar, isNegative: isNegative, slot: slot)
+        expected[slot % 16] = isNegative ? expected[slot % 16] &- scalar : expected[slot % 16] &+ scalar
+      }
+      for slot in slots - longCount..<slots {
+        let scalar = Scalar(random.next(), random.next(), random.next(), random.next() >> 4)
+        combination.add(scalar, isNegative: false, slot: slot)
+        expected[slot % 16] = expected[slot % 16] &+ scalar.reduced
+      }
+      var sum = combination.sum()
+      for (scalar, encoding) in zip(expected, encodings) {
+        let point = try #require(Point(decoding: encoding))
+        sum.add(CachedPoint(Straus.doubleProduct(Scalar(), scalar, point)))
+      }
+      // The order of the points is 8 L, the scalars are known modulo L.
+      #expect(sum.isSmallOrder, "\(count) short and \(longCount) long terms")
+    }
+  }
+}
+
+extension Scalar {
+  /// A number below 2^256 modulo L.
+  fileprivate var reduced: Self { Scalar(reducing: Bytes64(bytes, Bytes32())) }
 }
 
 extension SignatureBatch {
