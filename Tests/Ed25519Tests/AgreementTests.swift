@@ -47,6 +47,27 @@ import Testing
     }
   }
 
+  /// Batches that are summed by buckets, with few bad members and with many, with new keys and with known ones.
+  @Test(arguments: Path.available) func largeBatchesGetTheVerdictsOfTheirMaking(path: Path) throws {
+    let cache = SignerCache(capacity: 16, seed: Bytes32(repeating: 3), path: path)
+    var verdicts: [Bool] = []
+    for (count, badEvery) in testScale == 1 ? [(200, 70)] : [(65, 9), (128, 128), (129, 40), (256, 3), (450, 100), (700, 350), (1024, 11), (1024, 2000)] {
+      for cache in [cache, nil] {
+        var pool = try CasePool(seed: UInt64(count))
+        var batch = SignatureBatch(capacity: count, seed: Bytes32(UInt64(count), 5, 6, 7), cache: cache, path: path)
+        for round in 0..<(cache == nil ? 1 : 3) {
+          let items = (0..<count).map { $0 % badEvery == badEvery - 1 ? pool.next() : pool.good() }
+          for item in items { batch.add(item) }
+          batch.verify(&verdicts)
+          for (index, item) in items.enumerated() where verdicts[index] != item.isValid {
+            Issue.record("\(count) items, round \(round), item \(index): \(item.kind)")
+          }
+        }
+      }
+    }
+    #expect(cache.hits > 0)
+  }
+
   /// Bad members at every position, and many of them, in batches of every small size.
   @Test(arguments: Path.available) func badMembersAreFoundAtEveryPosition(path: Path) throws {
     var pool = try CasePool(seed: 77)
