@@ -12,8 +12,7 @@ public final class Overflow: Sendable {
   struct Item: BitwiseCopyable, Sendable {
     var signature: Signature
     var key: PublicKey
-    /// The bytes of the message, in the order of memory.
-    var message: InlineArray<16, UInt64>
+    var message: InlineArray<4, Bytes32>
     var token: UInt64
     var source: UInt64
   }
@@ -43,14 +42,7 @@ public final class Overflow: Sendable {
   public func offer(_ signature: Signature, over message: RawSpan, by key: PublicKey, token: UInt64, source: UInt64) -> Bool {
     precondition(message.byteCount == Self.messageByteCount, "a statement")
     guard room > 0 else { return false }
-    var words = InlineArray<16, UInt64>(repeating: 0)
-    for quarter in 0..<4 {
-      let bytes = Bytes32(message, at: 32 * quarter)
-      words[4 * quarter] = bytes.w0.bigEndian
-      words[4 * quarter + 1] = bytes.w1.bigEndian
-      words[4 * quarter + 2] = bytes.w2.bigEndian
-      words[4 * quarter + 3] = bytes.w3.bigEndian
-    }
+    let words = InlineArray<4, Bytes32> { Bytes32(message, at: 32 * $0) }
     // The lane has as many places as may be under way.
     guard items.push(Item(signature: signature, key: key, message: words, token: token, source: source)) else { return false }
     // Relaxed: only this thread writes it; others read it as a figure.
@@ -81,6 +73,7 @@ public struct OverflowHelper: ~Copyable {
   private let overflow: Overflow
   private var queue: VerificationQueue
   private var verdicts: [Verdict] = []
+  private var scratch: [UInt8] = []
 
   /// - Parameters:
   ///   - seed: unpredictable to senders, another one for each helper.
@@ -97,12 +90,16 @@ public struct OverflowHelper: ~Copyable {
   /// Takes what is there and checks it when a batch is due. Call it again after `verified`; sleep after the others, until something is offered.
   /// - Parameter now: monotonic time, nanoseconds.
   public mutating func step(now: UInt64) -> Step {
+    // Taken out of this value, whose queue is changed while the bytes are lent.
+    var message = scratch
+    scratch = []
     while !queue.isFull, let item = overflow.items.pop() {
-      // 16 initialised words of this frame.
-      let message = unsafe item.message.span.bytes
-      let isTaken = queue.enqueue(item.signature, over: message, by: item.key, token: item.token, source: item.source, now: now)
+      message.removeAll(keepingCapacity: true)
+      for part in 0..<4 { message.append(item.message[part]) }
+      let isTaken = queue.enqueue(item.signature, over: message.bytes, by: item.key, token: item.token, source: item.source, now: now)
       precondition(isTaken, "the queue was not full")
     }
+    scratch = message
     guard queue.isDue(at: now) else { return queue.count == 0 ? .idle : .waiting(until: queue.deadline) }
     queue.verify(now: now, into: &verdicts)
     for verdict in verdicts {
