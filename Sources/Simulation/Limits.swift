@@ -6,6 +6,8 @@ public enum SimulationLimit {
   public static let blocksAfterHealing: UInt64 = 5
   /// Time they may take, in units of the largest message delay.
   public static let healingDelays: UInt64 = 40
+  /// Time in which a node has what others had when the faults stopped, on a chain that makes no new blocks, besides message delays.
+  public static let catchUpMilliseconds: UInt64 = 20_000
   /// Length of a segment of the simulated vote journal, bytes.
   public static let journalSegmentBytes = 64 << 10
 }

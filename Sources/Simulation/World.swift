@@ -204,6 +204,10 @@ public struct World {
     guard let healed else { return false }
     let honest = nodes.filter(\.isHonest)
     let lowest = honest.map { chainLaws.reportedHeight(of: $0.index) }.min() ?? 0
+    let catchUp = healed.at.adding(milliseconds: SimulationLimit.catchUpMilliseconds + SimulationLimit.healingDelays * scenario.delayMillisecondsMax)
+    if scenario.isIdle, now > catchUp, lowest < healed.height {
+      throw failureNow(.liveness, "height \(lowest) after \(now.milliseconds(since: healed.at)) ms, others had \(healed.height) at the beginning")
+    }
     let isThere = lowest >= healed.height + SimulationLimit.blocksAfterHealing
     if isThere && honest.allSatisfy({ $0.admitted.allSatisfy { chainLaws.heights[$0] != nil } }) { return true }
     let limit = healed.at.adding(milliseconds: healingMilliseconds)
