@@ -13,6 +13,8 @@ public enum SimulationLimit {
   public static let catchUpMilliseconds: UInt64 = 3000
   /// What the events may take beyond twice the time of the blocks: offers to others and turns of their own leaders.
   public static let eventsMilliseconds: UInt64 = 60_000
+  /// How often the memory of a replica is measured, in steps of the world.
+  public static let stepsPerMemoryCheck: UInt64 = 16
   /// Length of a segment of the simulated vote journal, bytes.
   public static let journalSegmentBytes = 64 << 10
 }

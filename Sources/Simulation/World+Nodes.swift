@@ -135,6 +135,10 @@ extension World {
     let node = nodes[index], wasRecovering = replica.machine.isRecovering
     body(replica, node.times(now), &effects)
     if node.noteView(replica.machine.epoch, replica.machine.view) { traceView(node, replica.machine) }
+    if node.isHonest, statistics.steps % SimulationLimit.stepsPerMemoryCheck == 0 {
+      let views = replica.machine.view.rawValue - min(replica.machine.view.rawValue, replica.machine.floor.view.rawValue)
+      try memory.seen(replica.footprint, views: views, links: node.links.count { $0 != nil }, node: index, now: milliseconds)
+    }
     if node.isRestricted { node.isRestricted = !isFree(replica.machine) }
     for effect in effects {
       switch node.trap?.moment {

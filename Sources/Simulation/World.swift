@@ -56,6 +56,7 @@ public struct World {
   var votes = VoteDiscipline()
   var certificates: CertificateLaws
   var chainLaws: ChainLaws
+  var memory: MemoryLaws
   var workload: Workload
   var healed: Healing?
 
@@ -136,6 +137,7 @@ public struct World {
     let voters = scenario.nodes + twins.count, count = voters + scenario.observers
     network = NetworkModel(scenario, nodes: count)
     chainLaws = ChainLaws(genesis: genesis.header, nodes: count)
+    memory = MemoryLaws(validators: scenario.nodes)
     workload = Workload(chainTag: genesis.chainTag)
     for index in 0..<count {
       let slot = index < scenario.nodes || index >= voters ? index : twins[index - scenario.nodes].node

@@ -327,7 +327,7 @@ struct Cluster {
         let place = Bound(epoch: epoch, view: view)
         voted[kind] = max(voted[kind] ?? place, place)
       case .floor(let epoch, let view, _, _): if Bound(epoch: epoch, view: view) == floor { kept.append(record) }
-      case .bound, .cosignature: kept.append(record)
+      case .bound, .recovering, .cosignature: kept.append(record)
       }
     }
     for kind in [VoteKind.notarise, .nullify, .finalise] { if let place = voted[kind] { kept.append(.voted(kind, epoch: place.epoch, view: place.view)) } }

@@ -4,6 +4,7 @@ import Bytes
 import Consensus
 import Digests
 import Ed25519
+import Replication
 import Testing
 
 @testable import Simulation
@@ -67,6 +68,41 @@ import Testing
     #expect(failure([notarised, certificate(vote(.finalise, 3, 9))]) == .certificate)
     #expect(failure([Certificate(vote: vote(.notarise, 3).vote, signatures: [], in: set)]) == .certificate)
     #expect(failure([Certificate(vote: vote(.notarise, 4).vote, signatures: [(0, vote(.notarise, 3).signature)], in: set)]) == .certificate)
+  }
+
+  @Test func memoryThatGrowsIsSeen() {
+    func failure(_ change: (inout Replica.Footprint) -> Void) -> Failure.Class? {
+      var footprint = Replica.Footprint(machine: Machine.Footprint(), arrivals: 0, candidates: 0, gossipBytes: 0, decided: 0, evidence: 0)
+      change(&footprint)
+      var checker = MemoryLaws(validators: 4)
+      do throws(Failure) {
+        try checker.seen(footprint, views: 3, links: 3, node: 0, now: 0)
+        return nil
+      } catch { return error.kind }
+    }
+    #expect(failure { $0.machine.rounds = 21; $0.machine.votes = 252; $0.arrivals = 32 } == nil)
+    #expect(failure { $0.machine.rounds = 22 } == .bounds)
+    #expect(failure { $0.machine.votes = 253 } == .bounds)
+    #expect(failure { $0.machine.earlyMessages = 97 } == .bounds)
+    #expect(failure { $0.arrivals = 33 } == .bounds)
+    #expect(failure { $0.gossipBytes = (16 << 20) + 1 } == .bounds)
+  }
+
+  @Test func aHeadWithoutItsCertificateIsSeen() {
+    var parameters = ChainParameters()
+    parameters.blockTime = 100
+    let genesis = BlockHeader(
+      eventCount: 0, chainTag: Self.tag, height: Height(0), timestamp: Timestamp(milliseconds: 5), treeSize: 0, parentHash: .zero, eventsRoot: .empty,
+      treeRoot: .empty, historyRoot: .empty, validatorsHash: .zero, nextValidatorsHash: .zero, parametersHash: parameters.hash, proposer: PublicKey(Bytes32()))
+    var checker = ChainLaws(genesis: genesis, nodes: 1)
+    func failure(_ head: UInt64, _ certificate: [UInt8]?) -> Failure.Class? {
+      do throws(Failure) {
+        try checker.reopened(head: head, hash: genesis.hash, certificate: certificate, node: 0, isWiped: false, now: 0)
+        return nil
+      } catch { return error.kind }
+    }
+    #expect(failure(0, nil) == nil)
+    #expect(failure(1, nil) == .durability && failure(1, []) == .durability && failure(1, [1, 2, 3]) == .durability)
   }
 
   @Test func theAgendaKeepsTimeAndOrder() {
