@@ -56,7 +56,7 @@ extension Replica {
 
   public var footprint: Footprint {
     Footprint(
-      machine: machine.footprint, arrivals: arrivals.count, candidates: tree.nodes.count, gossipBytes: backlogBytes, decided: decided.count,
+      machine: machine.footprint, arrivals: arrivals.count, candidates: tree.nodes.count, gossipBytes: backlog.reduce(0) { $0 + $1.bytes.count }, decided: decided.count,
       evidence: evidence.count)
   }
 }
