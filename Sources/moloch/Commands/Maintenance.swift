@@ -4,7 +4,25 @@ import MolochNode
 
 struct MaintenanceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "maintenance", abstract: "Look after the data of a stopped node.", subcommands: [MaintenanceVerifyCommand.self])
+    commandName: "maintenance", abstract: "Look after the data of a node.", subcommands: [MaintenanceVerifyCommand.self, MaintenanceCompactCommand.self])
+}
+
+struct MaintenanceCompactCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compact", abstract: "Give back the space of what was deleted or overwritten, while the node runs or is stopped.",
+    discussion: "Blocks go on. It may be interrupted at any point: what was rewritten so far counts.")
+
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let console = try MaintenanceConsole(global)
+    let result = try console.run("compact", label: "Compacting") { (options) throws(NodeFailure) in try Maintenance.compact(options) }
+    guard !global.json else { return console.printJSON("moloch.maintenance.compact/1", result) }
+    func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
+    for (label, name) in [("Chain Data", "chain_bytes"), ("Index Data", "index_bytes")] {
+      Terminal.print("\(label):" + String(repeating: " ", count: 15 - label.count) + "\(Figures.bytes(number(name + "_before"))) before, \(Figures.bytes(number(name))) after")
+    }
+  }
 }
 
 struct MaintenanceVerifyCommand: ParsableCommand {
