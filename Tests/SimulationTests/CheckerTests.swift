@@ -1,12 +1,12 @@
 import Ambient
 import Audit
 import Bytes
-import Consensus
 import Digests
 import Ed25519
-import Replication
 import Testing
 
+@testable import Consensus
+@testable import Replication
 @testable import Simulation
 
 /// Every checker flags what it is for: a check that cannot fail would make the simulation worthless.
