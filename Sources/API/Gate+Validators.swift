@@ -137,8 +137,38 @@ extension Gate {
     json.endArray()
     writeFinal(replica.machine.floor, &json)
     writeHeard(facts.heard, replica, now, &json)
+    json.key("connected")
+    json.beginArray()
+    // Validator keys that peers have proven, in the set or not, and this node's own.
+    for key in connectedKeys(replica) { json.string("\(key)") }
+    json.endArray()
     json.endObject()
     return json.bytes
+  }
+
+  private func connectedKeys(_ replica: Replica) -> [PublicKey] {
+    var keys = chain.validatorKey.map { [$0] } ?? []
+    for key in replica.peerHeads.compactMap(\.validator) where !keys.contains(key) { keys.append(key) }
+    return keys.sorted()
+  }
+
+  // MARK: The policy
+
+  /// The body of `GET /v1/policy`: this node's log line and the validators of the set in force. Each name counts once in a policy, so powers must be equal.
+  func policy(_ replica: Replica) throws(Refusal) -> String {
+    let set = replica.chain.validators, domain = chain.genesis.domain
+    guard Set(set.validators.map(\.power)).count == 1 else {
+      throw Refusal(.notFound, "a policy cannot express the weights of this set", [("reason", .text("unequal_powers"))])
+    }
+    var text = "log \(VerifierKey(name: chain.genesis.origin, type: .log, key: chain.nodeKey).text) https://\(domain)/tlog\n"
+    for validator in set.validators {
+      let key = VerifierKey(name: "\(domain)/\(validator.name)", type: .cosignature, key: validator.cosignerKey)
+      text += "witness \(validator.name) \(key.text) https://\(domain)/\(validator.name)\n"
+    }
+    // A group shares the space of names: it takes one that no validator has.
+    var group = "validators"
+    while set.validators.contains(where: { $0.name == group }) { group += "-" }
+    return text + "group \(group) \(2 * set.count / 3 + 1) \(set.validators.map(\.name).joined(separator: " "))\nquorum \(group)\n"
   }
 
   private func writeFinal(_ floor: Machine.Floor, _ json: inout JSONWriter) {

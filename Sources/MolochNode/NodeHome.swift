@@ -42,7 +42,9 @@ public struct NodeHome: Sendable {
     }
   }
 
-  static func key(_ path: String) throws(NodeFailure) -> SigningKey {
+  /// A private key.
+  /// - Throws: 66 when it is missing, 77 when others can read it, 78 when it is no Ed25519 key in PEM.
+  public static func key(_ path: String) throws(NodeFailure) -> SigningKey {
     var status = stat()
     // The kernel fills the structure; the path is lent to the call.
     if unsafe stat(path, &status) == 0, status.st_mode & 0o037 != 0 {

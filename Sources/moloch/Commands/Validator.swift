@@ -6,7 +6,10 @@ import MolochNode
 
 struct ValidatorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "validator", abstract: "This node as a validator.", subcommands: [ValidatorStatusCommand.self])
+    commandName: "validator", abstract: "This node as a validator.", 
+    subcommands: [
+      ValidatorStatusCommand.self, ProposeChangeCommand.self, AcceptCommand.self, ApproveCommand.self, WithdrawCommand.self, ChangesCommand.self, PendingCommand.self,
+    ])
 }
 
 /// What `validator status` prints of a running node; nil members are shown as `-`.
