@@ -35,7 +35,7 @@ extension Gate {
 
   /// Whether `/v1/validators/{key}` has something to say: members of the set in force or of a coming one, and this node's own key.
   func knowsValidator(_ key: PublicKey, _ replica: Replica) -> Bool {
-    key == chain.validatorKey || replica.chain.validators.index(of: key) != nil || comingSets(replica).contains { $0.index(of: key) != nil }
+    key == validatorKey || key == chain.validatorKey || replica.chain.validators.index(of: key) != nil || comingSets(replica).contains { $0.index(of: key) != nil }
   }
 
   func writeValidator(_ key: PublicKey, _ replica: Replica, _ json: inout JSONWriter) {
@@ -62,7 +62,7 @@ extension Gate {
     json.key("blocks_proposed_24h")
     json.number(surroundings.proposedLastDay[key] ?? 0)
     json.key("missed_votes_24h")
-    json.number(key == chain.validatorKey ? surroundings.missedVotesLastDay : 0)
+    json.number(key == validatorKey ? surroundings.missedVotesLastDay : 0)
     json.key("last_vote_height")
     json.number(index.map { replica.machine.votedHeight($0).rawValue } ?? 0)
     let head = replica.durable.header
@@ -90,7 +90,7 @@ extension Gate {
   private func state(of key: PublicKey, _ replica: Replica) -> StaticString {
     let coming = comingSets(replica)
     guard replica.chain.validators.index(of: key) != nil else { return coming.contains { $0.index(of: key) != nil } ? "pending" : "inactive" }
-    if key == chain.validatorKey, replica.machine.isRecovering { return "listening" }
+    if key == validatorKey, replica.machine.isRecovering { return "listening" }
     return coming.contains { $0.index(of: key) == nil } ? "leaving" : "active"
   }
 
@@ -147,7 +147,7 @@ extension Gate {
   }
 
   private func connectedKeys(_ replica: Replica) -> [PublicKey] {
-    var keys = chain.validatorKey.map { [$0] } ?? []
+    var keys = validatorKey.map { [$0] } ?? []
     for key in replica.peerHeads.compactMap(\.validator) where !keys.contains(key) { keys.append(key) }
     return keys.sorted()
   }
@@ -194,7 +194,7 @@ extension Gate {
       json.key("name")
       json.string(set.validators[index].name)
       json.key("heard_ms_ago")
-      json.number(set.validators[index].publicKey == chain.validatorKey || now <= heard ? 0 : now.milliseconds(since: heard))
+      json.number(set.validators[index].publicKey == validatorKey || now <= heard ? 0 : now.milliseconds(since: heard))
       json.key("last_vote_height")
       json.number(replica.machine.votedHeight(index).rawValue)
       json.endObject()

@@ -2,7 +2,7 @@ public import Ambient
 import Audit
 public import Bytes
 import Digests
-import Ed25519
+public import Ed25519
 import HTTP1
 import JSON
 import Ledger
@@ -27,6 +27,8 @@ public final class Gate {
 
   private(set) var options: Options
   let chain: ChainFacts
+  /// The validator key that votes now; nil on an API node.
+  public var validatorKey: PublicKey? { didSet { invalidatePrepared() } }
   /// Set when the store is open; until then only liveness and metrics are served.
   public var replica: Replica?
   /// What other threads and the driver told the gate; see `Surroundings`.
@@ -78,6 +80,7 @@ public final class Gate {
   public init(options: Options, chain: ChainFacts, connections: Int, seed: Bytes32, now: Instant) {
     self.options = options
     self.chain = chain
+    validatorKey = chain.validatorKey
     readiness = Readiness(startingAt: now)
     sessions = Rows(count: connections) { _ in Session() }
     limiter = options.rateLimit.map { RateLimiter(requestsPerMinute: $0.requestsPerMinute, burst: $0.burst) }

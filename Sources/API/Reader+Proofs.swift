@@ -90,9 +90,10 @@ extension Reader {
         throw Refusal(.notFound, "a bundle needs the size of a certified block that holds the event", [("tree_size", .number(store.head.treeSize))])
       }
       under = try header(height)
-    } else if let published {
+    } else if let published, try !certificate(published.height).isEmpty {
       under = try header(published.height)
     } else {
+      // A block that became final with a descendant has no certificate; the head always has one.
       under = try header(store.head.height)
     }
     return Answer(.bundle, try bundle(found, under: under, since: since, publication: published?.size == under.treeSize ? published : nil))

@@ -63,4 +63,6 @@ public enum ReplicationLimit {
   /// The pause of a peer that failed, times two for each further failure.
   public static let syncPauseMilliseconds: UInt64 = 1000
   public static let syncPauseDoublingsMax: UInt64 = 6
+  /// An approved change that begins with one of so many next epochs is hurried towards.
+  static let urgentEpochs: UInt64 = 2
 }

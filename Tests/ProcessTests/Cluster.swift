@@ -38,6 +38,13 @@ final class Cluster {
     for (index, member) in members.enumerated() { try member.write(genesis: genesis, peers: peers[index], extra: external[index] + extra) }
   }
 
+  /// A further node with keys of its own that knows the members; not started.
+  func join(_ name: String, in directory: URL) throws -> Member {
+    let member = try Member(name: name, home: directory.appendingPathComponent(name), validatorKey: try SigningKey.generate())
+    try member.write(genesis: genesis, peers: members.map { $0.address(port: $0.peerPort) })
+    return member
+  }
+
   subscript(index: Int) -> Member { members[index] }
 
   /// Starts all, one after another, and waits until each serves and is connected to every other. The first has peers before the last has a store.
