@@ -232,6 +232,7 @@ extension Gate {
     let span = body.bytes.extracting(sessions[slot].results[index].range)
     guard let statement = try? Statement(decoding: span) else { return .refused(.invalidEvent, "bad_tag") }
     guard isLawful(statement, span, replica) else { return .refused(.invalidEvent, "bad_governance") }
+    if let outcome = conflict(statement, id, replica) { return outcome }
     let admission = replica.pool.admit(span, id: id, statement: statement, reactor: 0, now: loop.now)
     if case .accepted = admission { counters[0].accepted += 1 }
     return outcome(of: admission)
@@ -242,6 +243,14 @@ extension Gate {
     guard statement.contentType.isGovernance else { return true }
     guard let record = try? Record(parsing: span) else { return false }
     return replica.chain.violation(of: record, in: span) == nil
+  }
+
+  /// What is to be said when a final event has used the sequence of this one; the pool looks among pending events. Asked after the signature, so that only
+  /// its signer learns of it.
+  private func conflict(_ statement: Statement, _ id: EventID, _ replica: Replica) -> SubmissionResult.Outcome? {
+    guard replica.sequenceHolder(statement) != nil else { return nil }
+    // The event itself may have become final since it was looked up.
+    return known(id, statement.timestamp) ?? .refused(.sequenceConflict, "seq")
   }
 
   private func outcome(of admission: Admission) -> SubmissionResult.Outcome {
@@ -270,6 +279,11 @@ extension Gate {
         isRefused = true
         continue
       }
+      if let outcome = conflict(statement, id, replica) {
+        sessions[slot].results[index].outcome = outcome
+        isRefused = sessions[slot].results[index].isRefused
+        continue
+      }
       let admission = pool.enter(span, id: id, statement: statement, reactor: 0, now: loop.now)
       sessions[slot].results[index].outcome = outcome(of: admission)
       if case .accepted(let handle) = admission { entered.append(handle) }
@@ -280,9 +294,7 @@ extension Gate {
       counters[0].accepted += UInt64(entered.count)
       return
     }
-    for handle in entered { pool.withdraw(handle, reactor: 0) }
-    // The only reactor is the chain's thread: what was withdrawn is gone before anybody asks.
-    if !entered.isEmpty { pool.collect(now: loop.now) }
+    for handle in entered { pool.withdraw(handle) }
     for index in sessions[slot].results.indices where !sessions[slot].results[index].isRefused {
       sessions[slot].results[index].outcome = .refused(.conflict, "atomic")
     }

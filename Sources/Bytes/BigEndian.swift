@@ -29,7 +29,18 @@ extension RawSpan {
 
   /// True when all bytes of `range` are zero. Traps outside the span.
   @inlinable public func isZero(_ range: Range<Int>) -> Bool {
-    for offset in range where uint8(at: offset) != 0 { return false }
+    var offset = range.lowerBound
+    // Eight words a step keep up with memory, which matters for files of zeros.
+    while offset &+ 64 <= range.upperBound {
+      var bits: UInt64 = 0
+      for word in 0..<8 { bits |= uint64(at: offset &+ 8 &* word) }
+      if bits != 0 { return false }
+      offset &+= 64
+    }
+    while offset < range.upperBound {
+      if uint8(at: offset) != 0 { return false }
+      offset &+= 1
+    }
     return true
   }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <simdjson.h>
@@ -40,6 +41,11 @@ struct key {
 };
 
 bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+
+bool is_type_character(char byte) { return (byte >= 'a' && byte <= 'z') || is_digit(byte) || byte == '_' || byte == '.'; }
+
+constexpr std::string_view outcomes[] = {"success", "failure", "denied", "pending", "unknown"};
+constexpr std::string_view actor_kinds[] = {"user", "system", "agent", "integration"};
 
 } // namespace
 
@@ -197,25 +203,55 @@ struct event_profile {
     return false;
   }
 
-  static uint8_t text_member(dom::object object, std::string_view name, uint8_t index) {
+  // A required string of the profile, once it has been looked at.
+  static uint8_t text_member(dom::object object, std::string_view name, uint8_t index, std::string_view &text) {
     dom::element value;
     if (object[name].get(value)) return static_cast<uint8_t>(EVENT_PROFILE_MISSING + index);
-    std::string_view text;
     if (value.get_string().get(text)) return static_cast<uint8_t>(EVENT_PROFILE_NO_STRING + index);
     return text.size() > name_bytes_max ? static_cast<uint8_t>(EVENT_PROFILE_TOO_LONG + index) : 0;
   }
 
-  static uint8_t identity(dom::object object, std::string_view name, uint8_t index) {
-    dom::object inner;
+  static uint8_t identity(dom::object object, std::string_view name, uint8_t index, dom::object &inner) {
     if (object[name].get_object().get(inner)) return static_cast<uint8_t>(EVENT_PROFILE_MISSING + index);
-    return text_member(inner, "id", index);
+    std::string_view id;
+    return text_member(inner, "id", index, id);
+  }
+
+  // Whether a member is absent, null or of this type.
+  static bool is_optional(dom::object object, std::string_view name, dom::element_type type) {
+    dom::element value;
+    return object[name].get(value) || value.is_null() || value.type() == type;
   }
 
   static uint8_t required(dom::object object) {
-    if (uint8_t fault = text_member(object, "event_type", 0)) return fault;
-    if (uint8_t fault = identity(object, "actor", 1)) return fault;
-    if (uint8_t fault = identity(object, "resource", 2)) return fault;
-    return text_member(object, "outcome", 3);
+    std::string_view event_type, outcome;
+    dom::object actor, resource;
+    if (uint8_t fault = text_member(object, "event_type", 0, event_type)) return fault;
+    if (uint8_t fault = identity(object, "actor", 1, actor)) return fault;
+    if (uint8_t fault = identity(object, "resource", 2, resource)) return fault;
+    if (uint8_t fault = text_member(object, "outcome", 3, outcome)) return fault;
+    if (event_type.empty() || !std::all_of(event_type.begin(), event_type.end(), is_type_character)) return EVENT_PROFILE_EVENT_TYPE_CHARACTERS;
+    if (std::find(std::begin(outcomes), std::end(outcomes), outcome) == std::end(outcomes)) return EVENT_PROFILE_OUTCOME_UNKNOWN;
+    dom::element kind;
+    if (!actor["kind"].get(kind) && !kind.is_null()) {
+      std::string_view text;
+      if (kind.get_string().get(text)) return EVENT_PROFILE_ACTOR_KIND_UNKNOWN;
+      if (std::find(std::begin(actor_kinds), std::end(actor_kinds), text) == std::end(actor_kinds)) return EVENT_PROFILE_ACTOR_KIND_UNKNOWN;
+    }
+    return optional(object, actor, resource);
+  }
+
+  static uint8_t optional(dom::object object, dom::object actor, dom::object resource) {
+    using type = dom::element_type;
+    const bool fits[] = {
+      is_optional(object, "time", type::STRING),          is_optional(object, "reason", type::STRING),  is_optional(object, "context", type::OBJECT),
+      is_optional(object, "attachments", type::ARRAY),    is_optional(object, "metadata", type::OBJECT), is_optional(actor, "name", type::STRING),
+      is_optional(resource, "kind", type::STRING),        is_optional(resource, "parent", type::OBJECT),
+    };
+    for (uint8_t index = 0; index < std::size(fits); index++) {
+      if (!fits[index]) return static_cast<uint8_t>(EVENT_PROFILE_OPTIONAL_TYPE + index);
+    }
+    return 0;
   }
 };
 

@@ -1,3 +1,4 @@
+import Glibc
 public import Synchronization
 
 /// One atomic word, padded so that its neighbours seldom share its cache lines.
@@ -16,18 +17,21 @@ public struct PaddedAtomic: ~Copyable, Sendable {
   @usableFromInline let words: UnsafeMutablePointer<Atomic<UInt64>>
   public let count: Int
 
+  /// Large arrays of zeros take memory where they are used: their pages come from the kernel when they are first touched.
   public init(count: Int, value: UInt64 = 0) {
     precondition(count > 0)
     self.count = count
-    // Owned until deinit; every word is initialised before the object can be shared.
-    unsafe words = .allocate(capacity: count)
+    // An atomic word of value 0 is 8 zero bytes. Owned until deinit; without memory for its tables there is no process.
+    guard let zeroed = unsafe calloc(count, MemoryLayout<Atomic<UInt64>>.stride) else { fatalError("no memory for \(count) atomic words") }
+    unsafe words = zeroed.bindMemory(to: Atomic<UInt64>.self, capacity: count)
+    guard value != 0 else { return }
+    // Nobody else sees the object yet, and zero words need no deinitialisation.
     for index in 0..<count { unsafe (words + index).initialize(to: Atomic(value)) }
   }
 
   deinit {
-    // The last reference is gone: nobody else reads.
-    unsafe words.deinitialize(count: count)
-    unsafe words.deallocate()
+    // The last reference is gone: nobody else reads, and the words are plain bits.
+    unsafe free(words)
   }
 
   /// Sees all that was written before the release that wrote the loaded value.

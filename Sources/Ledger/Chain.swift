@@ -10,6 +10,7 @@ public struct Chain: Sendable {
   /// The final head.
   public private(set) var tip: ChainTip
   public private(set) var window: ReplayWindow
+  public private(set) var sequences: SequenceWindow
 
   /// The state at `tip`, with an empty replay window: `restoreWindow` fills it from stored entries.
   public init(tip: ChainTip, seed: UInt64) {
@@ -17,6 +18,9 @@ public struct Chain: Sendable {
     self.tip = tip
     // The windows are among the parameters that never change.
     window = ReplayWindow(pastWindow: tip.governance.parameters.pastWindow, futureWindow: tip.governance.parameters.futureWindow, seed: seed)
+    sequences = SequenceWindow(
+      pastWindow: tip.governance.parameters.pastWindow, futureWindow: tip.governance.parameters.futureWindow, now: tip.header.timestamp,
+      seed: seed ^ 0x6D6F_6C6F_6368_2D73)
   }
 
   /// In force at the height after the head; of another tip, `tip.governance` knows.
@@ -27,14 +31,16 @@ public struct Chain: Sendable {
   /// Earliest time of a block whose entries may lie in the replay window of the head.
   public var windowBegin: Timestamp { Timestamp(milliseconds: saturating(tip.header.timestamp.rawValue, parameters.pastWindow + parameters.futureWindow)) }
 
-  /// Adds the entries of one stored block (192 bytes each) to the replay window. Blocks come in ascending order.
+  /// Adds the entries of one stored block (192 bytes each) to the replay window, and to the sequences. Blocks come in ascending order.
   public mutating func restoreWindow(entries: RawSpan, firstLeaf: LeafIndex) throws(FormatError) {
     window.expire(before: Timestamp(milliseconds: saturating(tip.header.timestamp.rawValue, parameters.pastWindow)))
     for position in 0..<entries.byteCount / Entry.byteCount {
       let offset = position * Entry.byteCount
       let statement = try Statement(decoding: entries, at: offset)
       let id = EventID(SHA256.hash(entries.extracting(offset..<offset + Statement.byteCount)))
-      window.insert(id, timestamp: statement.timestamp, leaf: LeafIndex(firstLeaf.rawValue + UInt64(position)))
+      let leaf = LeafIndex(firstLeaf.rawValue + UInt64(position))
+      window.insert(id, timestamp: statement.timestamp, leaf: leaf)
+      sequences.insert(entry: entries, at: offset, leaf: leaf)
     }
   }
 
@@ -104,9 +110,12 @@ public struct Chain: Sendable {
     let commit = BlockCommit(candidate, certificate: certificate, isStored: isStored, on: tip)
     let header = candidate.block.header
     window.expire(before: Timestamp(milliseconds: saturating(header.timestamp.rawValue, parameters.pastWindow)))
+    sequences.advance(to: header.timestamp)
+    let body = candidate.block.body.bytes
     for (position, id) in candidate.ids.enumerated() {
       let leaf = LeafIndex(header.firstLeaf.rawValue + UInt64(position))
       window.insert(id, timestamp: candidate.timestamps[position], leaf: leaf)
+      sequences.insert(entry: body, at: candidate.block.offsets[position], leaf: leaf)
     }
     tip = ChainTip(header: header, tree: candidate.tip.tree, history: candidate.tip.history, governance: candidate.tip.governance)
     return commit

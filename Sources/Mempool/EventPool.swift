@@ -68,7 +68,7 @@ public final class EventPool: @unchecked Sendable {
   /// Where the time from acceptance to finality is counted. Chain thread only.
   public var finality: Histogram?
 
-  private static let countCell = 0, bytesCell = 1
+  private static let countCell = 0, bytesCell = 1, signerMaxCell = 2
 
   /// - Parameter seed: unpredictable, so that nobody can aim at one probe sequence.
   public init(limits: PoolLimits, seed: UInt64) {
@@ -76,15 +76,16 @@ public final class EventPool: @unchecked Sendable {
     timeToLiveMilliseconds = limits.timeToLiveMilliseconds
     self.seed = seed
     slab = EventSlab(recordBytesMax: limits.recordBytesMax, bytesMax: limits.bytesMax, eventsMax: limits.eventsMax)
-    slots = SlotArray(count: limits.slots, filledWith: Slot())
+    slots = SlotArray(count: limits.slots, zero: Slot())
     freeSlots = FreeList(count: limits.slots)
     ids = TwinTable(cells: limits.tableCells)
     sequences = TwinTable(cells: limits.tableCells)
-    counters = AtomicWords(count: 2)
+    counters = AtomicWords(count: 3)
     signerCounts = AtomicWords(count: PoolLimits.signerCounters)
     lanes = (0..<limits.reactors).map { _ in SPSCLane(capacity: limits.laneCapacity) }
     epochs = AtomicWords(count: 1 + limits.reactors)
     queues = SignerQueues(slots: limits.slots)
+    setSignerShare(percent: limits.perSignerPercent)
   }
 
   // MARK: Any reactor
@@ -103,13 +104,13 @@ public final class EventPool: @unchecked Sendable {
   }
 
   /// As `admit`, but an accepted event stays out of the chain's sight until `pass`, which is due in the same tick; or `withdraw`. For batches that are
-  /// admitted whole or not at all.
+  /// admitted whole or not at all; `withdraw` is for pools of one reactor.
   public func enter(_ record: RawSpan, id: EventID, statement: Statement, reactor: Int, now: Instant) -> Admission {
     if let known = lookup(id) { return .duplicate(known) }
     if statement.sequence != 0, let other = sequenceHolder(statement) { return .sequenceConflict(slots[other].id) }
     let signerCell = Int(truncatingIfNeeded: mix(statement.signer.bytes.w1) & UInt64(PoolLimits.signerCounters - 1))
     guard reserve(record.byteCount) else { return .full }
-    guard signerCounts.add(1, signerCell) <= UInt64(limits.perSignerMax) else {
+    guard signerCounts.add(1, signerCell) <= counters.loadRelaxed(Self.signerMaxCell) else {
       signerCounts.subtract(1, signerCell)
       unreserve(record.byteCount)
       return .signerQuota
@@ -144,8 +145,12 @@ public final class EventPool: @unchecked Sendable {
   /// Hands an entered event to the chain thread.
   public func pass(_ handle: EventHandle, reactor: Int) { hand(Int(handle.slot), to: reactor, mark: 0) }
 
-  /// Takes an entered event back. Others may have been told that it is pending; it is gone when the chain thread has collected.
-  public func withdraw(_ handle: EventHandle, reactor: Int) { hand(Int(handle.slot), to: reactor, mark: Self.withdrawn) }
+  /// Takes an entered event back, at once: it was in nobody's sight. Traps in a pool of several reactors, where another thread may have been told that the
+  /// event is pending: an atomic batch of such a pool would have to be admitted by the chain thread.
+  public func withdraw(_ handle: EventHandle) {
+    precondition(limits.reactors == 1, "entering and withdrawing is the business of the one thread that admits and collects")
+    retire(Int(handle.slot))
+  }
 
   /// Set in a lane's element for a slot that was withdrawn after others may have seen it: it is retired, not queued. Slots are below 2^31.
   private static let withdrawn: UInt32 = 1 << 31
@@ -211,6 +216,12 @@ public final class EventPool: @unchecked Sendable {
   }
 
   // MARK: Chain thread
+
+  /// Share of the pool's events that one signer may hold from now on, percent. Nothing that was accepted leaves because of it.
+  public func setSignerShare(percent: Int) {
+    // Release is more than a bound of its own needs.
+    counters.storeReleasing(UInt64(limits.signerMax(percent: percent)), Self.signerMaxCell)
+  }
 
   /// Takes what reactors have admitted into the signer queues. Returns how many events are new.
   /// - Parameter fresh: the new events are appended, in order of arrival.

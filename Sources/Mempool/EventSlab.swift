@@ -75,15 +75,17 @@ import Lanes
   private let base: UnsafeMutablePointer<Element>
   let count: Int
 
-  init(count: Int, filledWith element: Element) {
+  /// - Parameter zero: the element whose bits are all zero, which every place holds at first. Pages come from the kernel when they are first touched.
+  init(count: Int, zero: Element) {
     self.count = count
-    // Owned until deinit.
-    unsafe base = .allocate(capacity: count)
-    // Owned until deinit.
-    unsafe base.initialize(repeating: element, count: count)
+    // The bits are looked at during the call.
+    precondition(unsafe withUnsafeBytes(of: zero) { unsafe $0.allSatisfy { $0 == 0 } })
+    // Owned until deinit; a pool without its slots is no pool.
+    guard let zeroed = unsafe calloc(count, MemoryLayout<Element>.stride) else { fatalError("no memory for \(count) slots") }
+    unsafe base = zeroed.bindMemory(to: Element.self, capacity: count)
   }
 
-  deinit { unsafe base.deallocate() /* plain bits, last reference gone */ }
+  deinit { unsafe Glibc.free(base) /* plain bits, last reference gone */ }
 
   subscript(index: Int) -> Element {
     get {

@@ -4,7 +4,7 @@ public struct PoolLimits: Sendable {
   public var eventsMax = 100_000
   /// Bytes of pending records.
   public var bytesMax = 256_000_000
-  /// Share of `eventsMax` that one signer may hold, percent.
+  /// Share of `eventsMax` that one signer may hold at first, percent.
   public var perSignerPercent = 50
   /// Largest record: entry, salt and a body of 1 MiB.
   public var recordBytesMax = 192 + 16 + (1 << 20)
@@ -24,8 +24,9 @@ public struct PoolLimits: Sendable {
   /// Slots: pending events, and as many that wait for the reactors to pass a tick.
   var slots: Int { 2 * eventsMax }
 
-  /// Events of one signer.
-  var perSignerMax: Int { max(1, eventsMax * perSignerPercent / 100) }
+  /// Events of one signer at a share.
+  func signerMax(percent: Int) -> Int { max(1, eventsMax * percent / 100) }
+  var perSignerMax: Int { signerMax(percent: perSignerPercent) }
 
   /// Places of the lane from one reactor to the chain thread: a power of two above the events, so that it is never the limit.
   var laneCapacity: Int {

@@ -3,7 +3,8 @@ import Bytes
 import Digests
 
 /// The chain thread's order of pending events: one queue per signer, served by deficit round robin over bytes, and one list in order of arrival.
-/// All links are arrays indexed by slot; nothing is allocated per event once the arrays and tables have grown.
+/// All links are arrays indexed by slot, as long as the highest slot that was ever in use, within memory that is reserved at the start: slots are handed out
+/// from the lowest on, and pages come from the kernel when they are first touched. Nothing is allocated per event once the tables have grown.
 struct SignerQueues {
   private static let none: Int32 = -1
 
@@ -40,14 +41,28 @@ struct SignerQueues {
   private(set) var waitingBytes = 0
 
   init(slots: Int) {
-    next = Array(repeating: Self.none, count: slots)
-    previous = next
-    olderLink = next
-    newerLink = next
-    queueOf = next
-    sizes = next
-    holders = Array(repeating: 0, count: slots)
-    ids = Array(repeating: EventID(.zero), count: slots)
+    (next, previous, olderLink, newerLink, queueOf, sizes, holders, ids) = ([], [], [], [], [], [], [], [])
+    next.reserveCapacity(slots)
+    previous.reserveCapacity(slots)
+    olderLink.reserveCapacity(slots)
+    newerLink.reserveCapacity(slots)
+    queueOf.reserveCapacity(slots)
+    sizes.reserveCapacity(slots)
+    holders.reserveCapacity(slots)
+    ids.reserveCapacity(slots)
+  }
+
+  private mutating func extend(to slot: Int) {
+    while ids.count <= slot {
+      next.append(Self.none)
+      previous.append(Self.none)
+      olderLink.append(Self.none)
+      newerLink.append(Self.none)
+      queueOf.append(Self.none)
+      sizes.append(0)
+      holders.append(0)
+      ids.append(EventID(.zero))
+    }
   }
 
   /// The event that has waited longest, in a proposal or not.
@@ -63,6 +78,7 @@ struct SignerQueues {
   /// Puts an event at the end of its signer's queue. False when the same id is pending already.
   mutating func enqueue(_ slot: Int, _ content: EventPool.Slot) -> Bool {
     guard slotOf[content.id] == nil else { return false }
+    extend(to: slot)
     slotOf[content.id] = slot
     ids[slot] = content.id
     sizes[slot] = Int32(content.byteCount)

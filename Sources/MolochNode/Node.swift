@@ -87,7 +87,7 @@ public enum Node {
         let api = options.servesAPI ? try listen(events, driver, options.apiAddress, .gate(.api), "api.listen_addr") : "off"
         _ = try listen(events, driver, adminSocket: options.adminSocketPath)
         let peers = options.takesPeers ? try listen(events, driver, options.peersAddress, .peers, "network.listen_addr") : "-"
-        log.info("api", "listening", [("api", api), ("metrics", metrics), ("peers", peers), ("peer_id", network.id.text)])
+        log.info("api", "listening", [("name", options.name), ("api", api), ("metrics", metrics), ("peers", peers), ("peer_id", network.id.text)])
         started(Endpoints(api: "http://\(api)", metrics: "http://\(metrics)/metrics"))
         while !events.loop.isStopping { events.runOnce() }
       }

@@ -257,6 +257,7 @@ final class NodeDriver: Driver {
     limits.eventsMax = options.poolEventsMax
     limits.bytesMax = options.poolBytesMax
     limits.recordBytesMax = gate.recordBytesMax
+    limits.perSignerPercent = options.poolSignerPercent
     limits.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
     var random = SystemRandomNumberGenerator()
     let pool = EventPool(limits: limits, seed: random.next())
@@ -382,7 +383,9 @@ final class NodeDriver: Driver {
       }
       gate.reconfigure(options.gate)
       replica?.pool.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
-      log.notice("node", "configuration reloaded", changes)
+      replica?.pool.setSignerShare(percent: options.poolSignerPercent)
+      network.rename(options.name)
+      log.notice("node", "configuration reloaded", [("name", options.name)] + changes)
     }
   }
 }

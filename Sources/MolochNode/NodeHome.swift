@@ -123,11 +123,33 @@ enum HomeFile {
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw NodeFailure(66, "cannot read \(path): \(reason())") }
     defer { close(file) }
-    var bytes = [UInt8](repeating: 0, count: max(0, Int(lseek(file, 0, SEEK_END))))
-    // The kernel writes at most the buffer's length.
-    let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, 0) }
-    guard got == bytes.count else { throw NodeFailure(74, "cannot read \(path): \(reason())") }
+    let count = max(0, Int(lseek(file, 0, SEEK_END)))
+    // The kernel writes at most the buffer's length; what it wrote is the array.
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { unsafe $1 = max(0, pread(file, $0.baseAddress, count, 0)) }
+    guard bytes.count == count else { throw NodeFailure(74, "cannot read \(path): \(reason())") }
     return bytes
+  }
+
+  /// Reads a file of which only the beginning may be in use, without the zeros of whole blocks of 256 KiB at its end: no memory is touched for them.
+  static func readUsed(_ path: String) throws(NodeFailure) -> [UInt8] {
+    // The path is lent to the call.
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw NodeFailure(66, "cannot read \(path): \(reason())") }
+    defer { close(file) }
+    var block = [UInt8](repeating: 0, count: 256 << 10)
+    var used: [UInt8] = []
+    var offset = 0
+    while true {
+      // The kernel writes at most the buffer's length.
+      let count = unsafe block.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, offset) }
+      guard count >= 0 else { throw NodeFailure(74, "cannot read \(path): \(reason())") }
+      if count == 0 { return used }
+      if !block.bytes.isZero(0..<count) {
+        used.append(contentsOf: repeatElement(0, count: offset - used.count))
+        used.append(contentsOf: block[..<count])
+      }
+      offset += count
+    }
   }
 
   /// Writes a file whole or not at all: temporary name, sync, rename, sync of the directory.

@@ -68,6 +68,9 @@ public struct NodeOptions: Sendable {
   var poolEventsMax: Int { settings.integer("mempool.max_size") }
   var poolBytesMax: Int { settings.bytes("mempool.max_bytes") }
   var poolTimeToLiveMilliseconds: UInt64 { settings.milliseconds("mempool.event_ttl") }
+  var poolSignerPercent: Int { settings.integer("mempool.per_signer_percent") }
+  /// Name of the node, as its peers and its logs show it.
+  var name: String { settings.text("node.name") }
   var keepsPending: Bool { settings.boolean("mempool.persist") }
 
   var gate: Gate.Options {
@@ -104,7 +107,7 @@ public struct NodeOptions: Sendable {
     options.messageBufferSize = settings.integer("network.message_buffer_size")
     options.isTLSEnabled = settings.boolean("network.tls.enabled")
     options.listenPort = listenPort
-    options.name = settings.text("node.name")
+    options.name = name
     options.version = Node.version
     for text in settings.list("network.boot_nodes") {
       do throws(MultiaddrError) { options.bootNodes.append(try Multiaddr(parsing: text)) } catch { throw NodeFailure(78, "network.boot_nodes: \"\(text)\": \(error)") }

@@ -46,8 +46,9 @@ final class VoteJournal: @unchecked Sendable {
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw NodeFailure(75, "\(directory) is in use by another process") }
     var files: [JournalSegment] = []
     for name in try Self.segmentNames(directory) {
-      files.append(JournalSegment(name: name, bytes: try HomeFile.read(Self.path(directory, name))))
+      files.append(JournalSegment(name: name, bytes: try HomeFile.readUsed(Self.path(directory, name))))
     }
+    var torn: (segment: UInt64, offset: Int)?
     switch JournalOutcome(reading: files, chainTag: chainTag, segmentBytes: segmentBytes) {
     case .missing:
       (condition, records, spare) = (.missing, [], files.map(\.name))
@@ -59,16 +60,17 @@ final class VoteJournal: @unchecked Sendable {
       throw NodeFailure(78, "\(directory) is the vote journal of another chain (tag \(tag.hex), this chain has \(chainTag.hex))")
     case .intact(let reading):
       (condition, records, spare, names, writer) = (.intact, reading.records, reading.spare, reading.names, reading.writer)
+      torn = reading.torn
     }
     for record in records { remember(record) }
-    if case .intact = condition { try resume(files) }
+    if case .intact = condition { try resume(torn) }
   }
 
   /// What a journal holds, oldest first, for a look at a stopped node; nothing when it is missing, damaged or that of another chain.
   static func records(directory: String, chainTag: ChainTag) throws(NodeFailure) -> [JournalRecord] {
     guard HomeFile.exists(directory) else { return [] }
     var files: [JournalSegment] = []
-    for name in try segmentNames(directory) { files.append(JournalSegment(name: name, bytes: try HomeFile.read(path(directory, name)))) }
+    for name in try segmentNames(directory) { files.append(JournalSegment(name: name, bytes: try HomeFile.readUsed(path(directory, name)))) }
     guard case .intact(let reading) = JournalOutcome(reading: files, chainTag: chainTag, segmentBytes: ConsensusLimit.journalSegmentBytes) else { return [] }
     return reading.records
   }
@@ -119,18 +121,14 @@ final class VoteJournal: @unchecked Sendable {
   }
 
   /// Zeroes a torn barrier, gives recycled files their names, and opens the segment in use.
-  private func resume(_ files: [JournalSegment]) throws(NodeFailure) {
+  private func resume(_ torn: (segment: UInt64, offset: Int)?) throws(NodeFailure) {
     for index in names.indices where names[index].name != names[index].segment {
       try rename(names[index].name, to: names[index].segment)
       names[index].name = names[index].segment
     }
     guard let last = names.last else { return }
-    if case .intact(let reading) = JournalOutcome(reading: files, chainTag: chainTag, segmentBytes: writer.segmentBytes), let torn = reading.torn {
-      try open(last.segment)
-      try write([UInt8](repeating: 0, count: writer.segmentBytes - torn.offset), at: torn.offset)
-    } else {
-      try open(last.segment)
-    }
+    try open(last.segment)
+    if let torn { try write([UInt8](repeating: 0, count: writer.segmentBytes - torn.offset), at: torn.offset) }
   }
 
   private func perform(_ write: JournalWrite) throws(NodeFailure) {

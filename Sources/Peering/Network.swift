@@ -7,7 +7,7 @@ import TLS
 
 /// The connections of one node. See the header of this target.
 public final class Network {
-  public let options: PeeringOptions
+  public private(set) var options: PeeringOptions
   public let id: PeerID
   let chain: ChainIdentity
   let caps: WireCaps
@@ -106,6 +106,9 @@ public final class Network {
       }
     }
   }
+
+  /// What peers are told from now on when they shake hands.
+  public func rename(_ name: String) { options.name = name }
 
   // MARK: Facts from the driver
 

@@ -93,6 +93,7 @@ extension Replica {
           chain.violation(of: record, in: bytes.bytes, at: item.range.lowerBound) == nil
         else { continue }
       }
+      if sequenceHolder(item.statement) != nil { continue }
       let admission = pool.admit(bytes.bytes.extracting(item.range), id: item.id, statement: item.statement, reactor: 0, now: now.monotonic)
       guard case .accepted(let event) = admission, peers.first(where: { $0.link == peer })?.validator != nil else { continue }
       unrelayed.insert(event)

@@ -226,6 +226,9 @@ public final class Replica {
   /// Whether an event is decided: in the replay window, durable or about to be.
   public func isDecided(_ id: EventID, timestamp: Timestamp) -> Bool { chain.window.leaf(of: id, timestamp: timestamp) != nil }
 
+  /// Leaf of the final event that has used the statement's signer, stream and sequence; asked of what is no duplicate.
+  public func sequenceHolder(_ statement: Statement) -> LeafIndex? { chain.sequences.leaf(of: statement) }
+
   /// The state after a block that is the final head or a candidate.
   func tip(of hash: Digest) -> ChainTip? { hash == chain.tip.hash ? chain.tip : tree[hash]?.candidate.tip }
 

@@ -21,6 +21,10 @@ import Ledger
     unsafe rocksdb_options_set_write_buffer_size(options, settings.writeBufferBytes)
     unsafe rocksdb_options_set_compression(options, settings.compression.rawValue)
     unsafe rocksdb_options_set_max_background_jobs(options, CInt(settings.backgroundJobs))
+    // A start opens tens of files: making a crew of threads for every family takes longer than opening them.
+    unsafe rocksdb_options_set_max_file_opening_threads(options, 1)
+    unsafe rocksdb_options_set_skip_stats_update_on_db_open(options, 1)
+    unsafe rocksdb_options_set_keep_log_file_num(options, 5)
     let tables = unsafe rocksdb_block_based_options_create()
     let cache = unsafe rocksdb_cache_create_lru(cacheBytes)
     unsafe rocksdb_block_based_options_set_block_cache(tables, cache)

@@ -68,12 +68,62 @@ import Testing
     #expect(fault([UInt8](repeating: 0x20, count: 2000), &profile) == .syntax, "larger than announced")
   }
 
+  @Test func wordsAndCharactersOfTheProfileAreDemanded() {
+    for type in ["push", "vendor.thing.verb", "mfa_configured", "a", "_", ".", "9.0_z"] {
+      #expect(fault(Self.good.replacing("\"push\"", with: "\"\(type)\"")) == nil, "\(type)")
+    }
+    for type in ["", "Push", "pull-request", "pull request", "push\\n", "pùsh", "a/b", "a:b", "\\u0000"] {
+      #expect(fault(Self.good.replacing("\"push\"", with: "\"\(type)\"")) == .eventTypeCharacters, "\(type)")
+    }
+    #expect(fault(Self.good.replacing("push", with: "p\\u0075sh")) == nil, "what counts is the text, not how it is written")
+    for outcome in ["success", "failure", "denied", "pending", "unknown"] {
+      #expect(fault(Self.good.replacing("success", with: outcome)) == nil, "\(outcome)")
+    }
+    for outcome in ["", "Success", "ok", "success ", "failed", "successfailure"] {
+      #expect(fault(Self.good.replacing("success", with: outcome)) == .outcomeUnknown, "\(outcome)")
+    }
+    for kind in ["\"user\"", "\"system\"", "\"agent\"", "\"integration\"", "null"] {
+      #expect(fault(Self.good.replacing("\"kind\":\"user\"", with: "\"kind\":\(kind)")) == nil, "\(kind)")
+    }
+    for kind in ["\"\"", "\"User\"", "\"person\"", "1", "{}", "[\"user\"]"] {
+      #expect(fault(Self.good.replacing("\"kind\":\"user\"", with: "\"kind\":\(kind)")) == .actorKindUnknown, "\(kind)")
+    }
+  }
+
+  @Test func optionalMembersHaveTheirTypes() {
+    func event(_ members: String, actor: String = "", resource: String = "") -> String {
+      #"{"event_type":"t","actor":{"id":"a"\#(actor)},"resource":{"id":"r"\#(resource)},"outcome":"success"\#(members)}"#
+    }
+    let good = #","time":"2026-01-15T12:00:00.123Z","reason":null,"context":{"ip":"203.0.113.7"},"attachments":[{"size":1}],"metadata":{"n":5}"#
+    #expect(fault(event(good, actor: #","name":"Alice""#, resource: #","kind":"repository","parent":{"id":"o"}"#)) == nil)
+    for name in ["time", "reason", "context", "attachments", "metadata"] { #expect(fault(event(",\"\(name)\":null")) == nil, "\(name)") }
+    #expect(fault(event(#","time":1705123456789"#)) == .timeType)
+    #expect(fault(event(#","reason":{}"#)) == .reasonType)
+    #expect(fault(event(#","context":"github""#)) == .contextType)
+    #expect(fault(event(#","attachments":{}"#)) == .attachmentsType)
+    #expect(fault(event(#","metadata":[]"#)) == .metadataType)
+    #expect(fault(event("", actor: #","name":7"#)) == .actorNameType)
+    #expect(fault(event("", resource: #","kind":false"#)) == .resourceKindType)
+    #expect(fault(event("", resource: #","parent":"org:o""#)) == .resourceParentType)
+    #expect(fault(event(#","further":[],"actor_kind":"person""#)) == nil, "further members are kept")
+  }
+
   // MARK: Against the strict parser
 
   /// The same rules, from the parser that keeps positions.
   private func isAccepted(_ text: [UInt8]) -> Bool {
     guard let json = try? StrictJSON(parsing: text, byteCountMax: text.count), json.members != nil, areNumbersFinite(json) else { return false }
-    return [json["event_type"], json["actor"]?["id"], json["resource"]?["id"], json["outcome"]].allSatisfy { ($0?.string?.utf8.count ?? 513) <= 512 }
+    guard [json["event_type"], json["actor"]?["id"], json["resource"]?["id"], json["outcome"]].allSatisfy({ ($0?.string?.utf8.count ?? 513) <= 512 }) else {
+      return false
+    }
+    let type = Array((json["event_type"]?.string ?? "").utf8)
+    guard !type.isEmpty, type.allSatisfy(Set("abcdefghijklmnopqrstuvwxyz0123456789_.".utf8).contains) else { return false }
+    guard ["success", "failure", "denied", "pending", "unknown"].contains(json["outcome"]?.string) else { return false }
+    if let kind = json["actor"]?["kind"], !kind.isNull, !["user", "system", "agent", "integration"].contains(kind.string) { return false }
+    func fits(_ value: StrictJSON?, _ isOfType: (StrictJSON) -> Bool) -> Bool { value.map { $0.isNull || isOfType($0) } ?? true }
+    return fits(json["time"]) { $0.string != nil } && fits(json["reason"]) { $0.string != nil } && fits(json["context"]) { $0.members != nil }
+      && fits(json["attachments"]) { $0.array != nil } && fits(json["metadata"]) { $0.members != nil } && fits(json["actor"]?["name"]) { $0.string != nil }
+      && fits(json["resource"]?["kind"]) { $0.string != nil } && fits(json["resource"]?["parent"]) { $0.members != nil }
   }
 
   private func areNumbersFinite(_ json: StrictJSON) -> Bool {
@@ -132,7 +182,7 @@ private struct Document {
 
   mutating func event() -> [UInt8] {
     var members = [
-      "\"event_type\":\(text())", "\"actor\":{\"id\":\(text())\(extra())}", "\"resource\":{\"id\":\(text())\(extra())}", "\"outcome\":\"success\"",
+      "\"event_type\":\(type())", "\"actor\":{\"id\":\(text())\(kind())}", "\"resource\":{\"id\":\(text())\(extra())}", "\"outcome\":\(outcome())",
     ]
     for index in 0..<Int.random(in: 0...30, using: &random) where Bool.random(using: &random) { members.append("\"m\(index)\":\(value(2))") }
     members.shuffle(using: &random)
@@ -141,7 +191,27 @@ private struct Document {
   }
 
   private mutating func blank() -> String { ["", " ", "\n", "\t\r "].randomElement(using: &random)! }
-  private mutating func extra() -> String { Bool.random(using: &random) ? ",\"kind\":\(value(3))" : "" }
+  private mutating func type() -> String { Int.random(in: 0..<30, using: &random) == 0 ? text() : "\"t\(Int.random(in: 0...9, using: &random))._a\"" }
+
+  private mutating func outcome() -> String {
+    Int.random(in: 0..<30, using: &random) == 0 ? text() : "\"" + ["success", "failure", "denied", "pending", "unknown"].randomElement(using: &random)! + "\""
+  }
+
+  private mutating func kind() -> String {
+    switch Int.random(in: 0..<20, using: &random) {
+    case 0: ",\"kind\":\(value(3))"
+    case 1..<10: ",\"kind\":\"" + ["user", "system", "agent", "integration"].randomElement(using: &random)! + "\""
+    default: ""
+    }
+  }
+
+  private mutating func extra() -> String {
+    switch Int.random(in: 0..<20, using: &random) {
+    case 0: ",\"kind\":\(value(3))"
+    case 1..<10: ",\"kind\":\(text())"
+    default: ""
+    }
+  }
 
   private mutating func text() -> String {
     let alphabet = ["a", "Z", "0", "é", "€", "😀", "\\n", "\\\"", "\\\\", "\\u0041", "\\ud83d\\ude00", " ", "/", "\\/", "\u{7F}", "id", "{", "1"]

@@ -106,6 +106,37 @@ private func isAccepted(_ admission: Admission) -> Bool { if case .accepted = ad
     #expect(pool.take(10).count == 1 && pool.fate(of: id(3)) == .expired && pool.lookup(id(4)) != nil)
   }
 
+  @Test func whatIsWithdrawnWasNeverThereAndOthersStay() {
+    let pool = makePool()
+    _ = pool.add(1)
+    var entered: [EventHandle] = []
+    for number in 2..<6 as Range<UInt64> {
+      guard case .accepted(let handle) = pool.enter(record(number).bytes, id: id(number), statement: statement(sequence: number), reactor: 0, now: .zero) else {
+        Issue.record("event \(number) is not accepted")
+        return
+      }
+      entered.append(handle)
+    }
+    for handle in entered { pool.withdraw(handle) }
+    #expect(pool.load.events == 1 && (2..<6).allSatisfy { pool.lookup(id($0)) == nil })
+    #expect(isAccepted(pool.add(2, sequence: 3)), "neither the id nor the sequence is taken")
+    var fresh: [EventHandle] = []
+    #expect(pool.collect(now: .zero, into: &fresh) == 2 && fresh.count == 2, "the event that was there before is still new to the chain thread")
+    pool.quiesce(reactor: 0)
+    pool.collect(now: .zero)
+    #expect(pool.take(10).count == 2)
+  }
+
+  @Test func theShareOfASignerCanChange() {
+    let pool = makePool(events: 10, percent: 20)
+    #expect(isAccepted(pool.add(1)) && isAccepted(pool.add(2)) && pool.add(3) == .signerQuota)
+    #expect(isAccepted(pool.add(4, signer: 2)))
+    pool.setSignerShare(percent: 50)
+    #expect(isAccepted(pool.add(3)) && isAccepted(pool.add(5)) && isAccepted(pool.add(6)) && pool.add(7) == .signerQuota)
+    pool.setSignerShare(percent: 10)
+    #expect(pool.load.events == 6 && pool.add(7) == .signerQuota && isAccepted(pool.add(8, signer: 3)) && pool.add(9, signer: 3) == .signerQuota)
+  }
+
   @Test func anIdAdmittedByManyThreadsIsAcceptedOnce() {
     let pool = makePool(events: 4000, reactors: 3)
     let lock = NSLock()

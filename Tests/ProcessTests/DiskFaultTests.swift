@@ -41,10 +41,23 @@ import Testing
       }
       paths += ["", "/journal.new", "/journal-1", "/journal-2", "/LOCK"].map { "\(data)/validator\($0)" }
       paths += [""] + ["level", "history"].flatMap { kind in (0...4).map { "/\(kind)-0\($0)" } }.map { "\(data)/mmr\($0)" }
-      return ["/usr/bin/strace", "-D", "-f", "-qq", "-o", log.path, "-e", "trace=\(call)", "-e", "inject=\(call):\(effect):when=\(occurrence)"]
+      return ["/usr/bin/strace", "-D", "-f", "-y", "-qq", "-o", log.path, "-e", "trace=\(call)", "-e", "inject=\(call):\(effect):when=\(occurrence)"]
         + paths.flatMap { ["-P", $0] } + ["--"]
     }
   }
+
+  /// Failures that need not end a node, each with what stands for the call.
+  struct Tolerance {
+    var file: String
+    var calls: Set<String>
+    var reason: String
+
+    func matches(_ line: Substring) -> Bool { calls.contains { line.contains("\($0)(") } && line.contains(file) }
+  }
+
+  static let tolerated = [
+    Tolerance(file: "OPTIONS-", calls: ["openat", "write", "fsync", "fdatasync", "rename"], reason: "RocksDB keeps its options for people; nothing reads them back"),
+  ]
 
   @Test func aFailedCallLosesNothingThatWasFinal() throws {
     var random = SplitMix(state: Self.seed)
@@ -90,6 +103,11 @@ import Testing
     } catch let end as NodeProcess.EarlyEnd { (status, log) = (end.status, end.log) }
     let injected = (try? String(contentsOf: trace, encoding: .utf8))?.split(separator: "\n").filter { $0.contains("(INJECTED)") || $0.contains("killed by SIGKILL") } ?? []
     #expect([0, 74, -SIGKILL].contains(status), "\(note) ended with \(status): \(injected.prefix(2))\n\(log.suffix(1500))")
+    // A failed call is an exit with 74, but for those that are tolerated by name.
+    if status == 0 {
+      let untold = injected.filter { line in line.contains("(INJECTED)") && !Self.tolerated.contains { $0.matches(line) } }
+      #expect(untold.isEmpty, "\(note) ended with 0 in spite of \(untold.prefix(3))")
+    }
     if !finalIDs.isEmpty {
       let verified = try Command.moloch("maintenance", "verify", "--home", home.path)
       #expect(verified.status == 0, "\(note): \(injected.prefix(2)) \(verified.output)\(verified.errors)")

@@ -130,6 +130,36 @@ import Testing
     #expect(partly.status == 202 && partly.json["accepted"] as? Int == 1, "\(partly.text)")
   }
 
+  @Test func aSequenceThatAFinalEventHasUsedIsRefused() throws {
+    let scratch = try ScratchDirectory()
+    var node = try NodeProcess(home: scratch.url)
+    let key = try SigningKey.forTest()
+    var client = try node.client()
+    let records = try RecordMaker(client, key: key)
+    let first = records.next()
+    #expect(try client.post("/v1/events?wait=finalized", type: Self.event, body: first.bytes).status == 201)
+    let rival = records.next { $0.sequence = 1 }
+    func expectConflict() throws {
+      let answer = try client.post("/v1/events", type: Self.event, body: rival.bytes)
+      #expect(answer.status == 409 && answer.errorCode == "SEQ_CONFLICT", "\(answer.text)")
+      #expect(try client.get("/v1/events/\(rival.id)").status == 404)
+      let same = try client.post("/v1/events", type: Self.event, body: first.bytes)
+      #expect(same.status == 200 && same.json["duplicate"] as? Bool == true, "the same event is no conflict: \(same.text)")
+    }
+    try expectConflict()
+    let forged = try client.post("/v1/events", type: Self.event, body: flipped(rival.bytes, 150))
+    #expect(forged.errorReason == "bad_signature", "only the signer learns of a conflict: \(forged.text)")
+    let atomic = try client.post("/v1/events/batch?atomic=true", type: Self.events, body: records.next().bytes + rival.bytes)
+    #expect(atomic.status == 400 && atomic.json["accepted"] as? Int == 0, "\(atomic.text)")
+    node.signal(SIGTERM)
+    #expect(node.waitForExit() == 0)
+    node = try NodeProcess(home: scratch.url)
+    client = try node.client()
+    try expectConflict()
+    let free = records.next { $0.stream = ($0.stream + 1) % (1 << 53) }
+    #expect(try client.post("/v1/events", type: Self.event, body: free.bytes).status == 202)
+  }
+
   @Test func bodiesOfTheProfileAreCheckedAndOthersAreNot() throws {
     let scratch = try ScratchDirectory()
     let node = try NodeProcess(home: scratch.url)

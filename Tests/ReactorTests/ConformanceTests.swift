@@ -82,6 +82,32 @@ import Testing
     #expect(outcome.wrong == 0 && outcome.leaked == 0)
   }
 
+  @Test(arguments: Kind.allCases) func completionsOfEarlierLivesChangeNothing(kind: Kind) throws {
+    var scenario = Scenario(server: .records(500), connections: 300, concurrency: 10, payloadBytes: 20_000)
+    scenario.faults.areTransfersPartial = true
+    let (outcome, replays) = try scenario.playLate(on: kind)
+    #expect(replays > 300, "\(replays) stale completions")
+    #expect(outcome.wrong == 0 && outcome.leaked == 0)
+    #expect(outcome.clientReasons == Array(repeating: .finished, count: 300))
+    scenario.abortEvery = 1
+    scenario.ticksMax = 20_000
+    let (aborted, more) = try scenario.playLate(on: kind)
+    #expect(more > 100, "\(more) stale completions")
+    #expect(aborted.wrong == 0 && aborted.leaked == 0 && aborted.clientReasons.count == 300)
+  }
+
+  /// The sockets fill up: sends take a part, then nothing, and go on when the reader does.
+  @Test(arguments: Kind.allCases) func aReaderThatPausesGetsEverythingInTheEnd(kind: Kind) throws {
+    var scenario = Scenario(server: .records(1000), connections: 2, concurrency: 2, payloadBytes: 6_000_000, clientPauses: true, clientResumesAtTick: 1500)
+    scenario.serverOutputMax = 64 << 20
+    scenario.limits.outputSegments = 4096
+    scenario.limits.outputBytesMax = 64 << 20
+    let outcome = try scenario.play(on: kind)
+    #expect(outcome.wrong == 0 && outcome.leaked == 0)
+    #expect(outcome.clientReasons == Array(repeating: .finished, count: 2))
+    #expect(outcome.ticks > 1500, "the readers did pause")
+  }
+
   @Test(arguments: Kind.allCases) func aRefusedConnectIsReported(kind: Kind) throws {
     let reasons = try isolated { () -> [CloseReason] in
       func refused<B: Backend & ~Copyable>(_ backend: consuming B) throws -> [CloseReason] {

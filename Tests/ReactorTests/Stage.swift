@@ -45,6 +45,8 @@ struct Scenario: Sendable {
   var concurrency = 10
   var payloadBytes = 1000
   var clientPauses = false
+  /// Paused clients read again from this tick on; 0: never.
+  var clientResumesAtTick = 0
   var clientHalfCloses = false
   /// One connection in this many is aborted at a random moment; 0: none.
   var abortEvery = 0
@@ -180,6 +182,7 @@ struct Players: Driver {
   mutating func ticked(_ now: Instant, _ loop: Loop) {
     outcome.ticks += 1
     start(loop)
+    if scenario.clientResumesAtTick == outcome.ticks { for id in live where isClient[id.slot] { loop.resumeInput(id) } }
     if scenario.abortEvery > 0, let id = live.randomElement(using: &random), Int.random(in: 0..<scenario.abortEvery, using: &random) == 0 {
       switch Int.random(in: 0..<5, using: &random) {
       case 0: loop.close(id)
@@ -233,6 +236,22 @@ extension Scenario {
       case .epoll: try play(EpollBackend())
       case .memory: try play(MemoryBackend(faults))
       }
+    }
+  }
+}
+
+extension Scenario {
+  /// Plays on a back end that also delivers completions of earlier lives of every slot. Returns how many those were.
+  func playLate(on kind: Kind) throws -> (outcome: Outcome, replays: Int) {
+    try isolated {
+      let replays = Replays()
+      let outcome =
+        switch kind {
+        case .io_uring: try play(LateBackend(UringBackend(), replays))
+        case .epoll: try play(LateBackend(EpollBackend(), replays))
+        case .memory: try play(LateBackend(MemoryBackend(faults), replays))
+        }
+      return (outcome, replays.count)
     }
   }
 }

@@ -19,7 +19,11 @@ enum event_profile_fault {
   EVENT_PROFILE_NO_OBJECT = 5,
   EVENT_PROFILE_MISSING = 8,    // 8 to 11, by member
   EVENT_PROFILE_NO_STRING = 12, // 12 to 15
-  EVENT_PROFILE_TOO_LONG = 16   // 16 to 19
+  EVENT_PROFILE_TOO_LONG = 16,  // 16 to 19
+  EVENT_PROFILE_EVENT_TYPE_CHARACTERS = 20,
+  EVENT_PROFILE_OUTCOME_UNKNOWN = 21,
+  EVENT_PROFILE_ACTOR_KIND_UNKNOWN = 22,
+  EVENT_PROFILE_OPTIONAL_TYPE = 23 // 23 to 30: time, reason, context, attachments, metadata, actor.name, resource.kind, resource.parent
 };
 
 // State for bodies of up to `capacity` bytes; null when there is no memory for it. Checks allocate nothing.

@@ -143,7 +143,9 @@ private struct JournalWalk {
       sequence += 1
     }
     expected = sequence
-    if acknowledges(sequence, span, from: offset, seed) { return "record \(sequence) is damaged" }
+    // Most of a segment in use is zero, and zeros acknowledge nothing.
+    let isFollowed = hasNonzero(span, from: offset)
+    if isFollowed, acknowledges(sequence, span, from: offset, seed) { return "record \(sequence) is damaged" }
     if sequence == head.firstSequence {
       // Not one record of a segment that comes into being with some.
       discarded.append(file.name)
@@ -151,7 +153,7 @@ private struct JournalWalk {
       return nil
     }
     names.append((head.id, file.name))
-    torn = hasNonzero(span, from: offset) ? (head.id, offset) : nil
+    torn = isFollowed ? (head.id, offset) : nil
     var next = JournalWriter(
       chainTag: chainTag, segmentBytes: segmentBytes, segment: head.id, offset: offset, sequence: sequence - 1, previous: previous)
     for record in records { next.remember(record) }

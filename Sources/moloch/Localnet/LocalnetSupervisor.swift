@@ -6,8 +6,10 @@ import Glibc
 struct LocalnetSupervisor {
   private struct Member {
     var process: ChildProcess
-    /// When a node that was killed on purpose starts again, monotonic milliseconds.
+    /// When a node that has ended starts again, monotonic milliseconds.
     var restartsAt: UInt64?
+    /// Its end was reported, and nobody starts it again.
+    var isGone = false
   }
 
   let plan: LocalnetPlan
@@ -29,7 +31,8 @@ struct LocalnetSupervisor {
     self.terminal = terminal
   }
 
-  /// Starts all nodes, waits until they serve, and runs until a signal or until a node fails.
+  /// Starts all nodes, waits until they serve, and runs until a signal or until no node is left. A node that ends by itself before all have served ends the
+  /// others; later its end is reported, the others stay, and with faults it starts again.
   /// - Parameter started: called once, when every node answers.
   mutating func run(started: () -> Void) throws(CommandFailure) {
     var signals = sigset_t()
@@ -44,11 +47,15 @@ struct LocalnetSupervisor {
     while true {
       if waitForSignal(&signals, milliseconds: 50) { break }
       follow()
-      if let failed = members.indices.first(where: { members[$0].restartsAt == nil && members[$0].process.hasEnded }) {
-        let ending = members[failed].process.ending
-        stop(&signals)
-        throw CommandFailure("\(plan.name(failed)) ended by itself: \(ending)", Exit.internalError)
+      for index in members.indices where members[index].restartsAt == nil && !members[index].isGone && members[index].process.hasEnded {
+        let end = "\(plan.name(index)) ended by itself: \(members[index].process.ending)"
+        guard isStarted else {
+          stop(&signals)
+          throw CommandFailure(end, Exit.internalError)
+        }
+        report(end, of: index)
       }
+      if members.allSatisfy({ $0.isGone }) { throw CommandFailure("no node of \(plan.directory) is left", Exit.internalError) }
       if !isStarted, areServing() {
         isStarted = true
         started()
@@ -56,6 +63,16 @@ struct LocalnetSupervisor {
       if isStarted { try breakSomething() }
     }
     stop(&signals)
+  }
+
+  private mutating func report(_ end: String, of index: Int) {
+    if faults == nil {
+      members[index].isGone = true
+      Terminal.note("localnet: \(end); the others run on. Start it again with: moloch run --home \(plan.home(index))")
+    } else {
+      members[index].restartsAt = SystemTime.monotonicMilliseconds() + 2000
+      Terminal.note("localnet: \(end); it starts again in 2 s")
+    }
   }
 
   private func start(_ index: Int) throws(CommandFailure) -> ChildProcess {

@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+/// `moloch localnet up` and the ends of its nodes.
+@Suite(.serialized) struct LocalnetTests {
+  /// A supervisor in a directory of its own, with its notes in a file.
+  private final class Network {
+    let directory: URL
+    let process = Process()
+    private let errors: URL
+
+    init(_ scratch: URL, _ arguments: [String] = []) throws {
+      directory = scratch.appendingPathComponent("net")
+      errors = scratch.appendingPathComponent("stderr")
+      _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
+      process.executableURL = NodeProcess.moloch
+      process.arguments =
+        ["localnet", "up", "-n", "4", "--dir", directory.path, "--json", "--log-level", "warn", "--base-offset", "\(Int.random(in: 100...250) * 100)"] + arguments
+      let output = Pipe()
+      process.standardOutput = output
+      process.standardError = try FileHandle(forWritingTo: errors)
+      try process.run()
+      var line = Data()
+      while !line.contains(0x0A) {
+        let piece = output.fileHandleForReading.availableData
+        guard !piece.isEmpty else { throw NodeProcess.Failure(description: "the network did not start: \(notes)") }
+        line += piece
+      }
+    }
+
+    deinit {
+      guard process.isRunning else { return }
+      process.terminate()
+      process.waitUntilExit()
+    }
+
+    var notes: String { (try? String(contentsOf: errors, encoding: .utf8)) ?? "" }
+
+    func pid(_ node: Int) throws -> pid_t {
+      let text = try String(contentsOf: directory.appendingPathComponent("v\(node)/data/LOCK"), encoding: .utf8)
+      return try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+    }
+
+    func wait(for text: String, seconds: Double = 30) -> Bool {
+      let end = Date(timeIntervalSinceNow: seconds)
+      while !notes.contains(text) {
+        if Date() > end || !process.isRunning { return notes.contains(text) }
+        usleep(10_000)
+      }
+      return true
+    }
+  }
+
+  @Test func theOthersRunOnWhenANodeEnds() throws {
+    let scratch = try ScratchDirectory()
+    let network = try Network(scratch.url)
+    kill(try network.pid(3), SIGKILL)
+    #expect(network.wait(for: "v3 ended by itself: signal 9; the others run on"), "\(network.notes)")
+    for node in [1, 2, 4] { #expect(kill(try network.pid(node), 0) == 0, "v\(node) runs") }
+    for node in [1, 2, 4] { kill(try network.pid(node), SIGKILL) }
+    network.process.waitUntilExit()
+    #expect(network.process.terminationStatus == 70 && network.notes.contains("no node of"), "\(network.notes)")
+  }
+
+  @Test func withFaultsANodeThatEndsStartsAgain() throws {
+    let scratch = try ScratchDirectory()
+    let network = try Network(scratch.url, ["--faults", "--seed", "5"])
+    let old = try network.pid(2)
+    kill(old, SIGKILL)
+    // The drill may have killed it a moment before; both ways it comes back.
+    #expect(network.wait(for: "v2 starts again"), "\(network.notes)")
+    network.process.terminate()
+    network.process.waitUntilExit()
+    #expect(network.process.terminationStatus == 0, "\(network.notes)")
+  }
+}
