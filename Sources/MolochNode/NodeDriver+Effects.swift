@@ -102,8 +102,7 @@ extension NodeDriver {
 
   /// Asks the journal thread for this validator's cosignature of a final, durable tree head.
   func cosign(_ header: BlockHeader, _ replica: Replica) {
-    let set = replica.chain.validators
-    guard let journal, let (key, index) = validatorKeys.lazy.compactMap({ key in set.index(of: key.publicKey).map { (key, $0) } }).first else { return }
+    guard let journal, let set = replica.validators(of: header), let (key, index) = validatorKeys.lazy.compactMap({ key in set.index(of: key.publicKey).map { (key, $0) } }).first else { return }
     guard set.validators[index].cosignerKey == key.publicKey else {
       return log.warn("consensus", "the validator set names another cosigner key: this node cosigns no checkpoints")
     }

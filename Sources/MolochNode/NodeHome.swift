@@ -57,6 +57,17 @@ public struct NodeHome: Sendable {
   /// What the mark of a validator key says.
   static func mark(_ key: PublicKey, _ chainTag: ChainTag) -> [UInt8] { Array("\(chainTag.hex) \(key)\n".utf8) }
 
+  /// What it says once the key was moved to another host.
+  static func retiredMark(_ key: PublicKey, _ chainTag: ChainTag) -> [UInt8] { Array("\(chainTag.hex) \(key) retired\n".utf8) }
+
+  /// - Throws: 78 when a validator key of this home was retired here.
+  func checkNotRetired() throws(NodeFailure) {
+    for (key, path) in [(validatorKey, validatorMarkPath), (nextValidatorKey, nextValidatorMarkPath ?? "")] {
+      guard let key, (try? HomeFile.read(path)) == Self.retiredMark(key.publicKey, genesis.chainTag) else { continue }
+      throw NodeFailure(78, "\(key.publicKey) was retired on this host (\(path)): it votes where its protection was imported, and never here again")
+    }
+  }
+
   /// A private key.
   /// - Throws: 66 when it is missing, 77 when others can read it, 78 when it is no Ed25519 key in PEM.
   public static func key(_ path: String) throws(NodeFailure) -> SigningKey {

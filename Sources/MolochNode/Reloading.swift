@@ -53,7 +53,12 @@ final class Reloading {
     guard !options.settings.hasErrors else { return .success(nil) }
     do throws(NodeFailure) {
       let key = try NodeHome.nextKey(options)
-      if let key, let path = options.nextValidatorKeyPath { try HomeFile.replace(path + ".used", NodeHome.mark(key.publicKey, chainTag), mode: 0o600) }
+      if let key, let path = options.nextValidatorKeyPath {
+        guard (try? HomeFile.read(path + ".used")) != NodeHome.retiredMark(key.publicKey, chainTag) else {
+          throw NodeFailure(78, "\(key.publicKey) was retired on this host (\(path).used)")
+        }
+        try HomeFile.replace(path + ".used", NodeHome.mark(key.publicKey, chainTag), mode: 0o600)
+      }
       return .success(key)
     } catch { return .failure(error) }
   }

@@ -34,6 +34,7 @@ struct ValidatorState {
   /// - Throws: 65 for a sole validator whose chain or journal was lost: nobody else can tell what it has promised.
   func open() throws(NodeFailure) -> (file: VoteJournal, restored: RestoredJournal) {
     let journal = try VoteJournal(directory: directory, chainTag: home.genesis.chainTag)
+    try home.checkNotRetired()
     try markNext()
     let isMarked = (try? HomeFile.read(home.validatorMarkPath)) == mark
     switch journal.condition {

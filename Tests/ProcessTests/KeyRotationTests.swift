@@ -32,6 +32,17 @@ import Testing
     return (gaps[longest], heights.lowerBound + longest + 1)
   }
 
+  /// The old name in the configuration does not matter after a restart, and neither does the new one.
+  private func expectVotesAfterRestarts(_ v4: Cluster.Member, of new: String, seenBy v1: Cluster.Member) throws {
+    for (next, current) in [("keys/new/validator.key", nil), (nil, "keys/new/validator.key")] as [(String?, String?)] {
+      #expect(v4.stop() == 0)
+      try setNextKey(v4, next, current: current)
+      try v4.start()
+      let height = try v1.headHeight()
+      try v1.read("/v1/validators/\(new)") { ($0["last_vote_height"] as? Int ?? 0) > height }
+    }
+  }
+
   @Test func aKeyIsRotatedUnderLoad() throws {
     let cluster = try Cluster(chainID: "moloch-rotation", epochLength: UInt32(Self.epochLength))
     try cluster.start()
@@ -82,14 +93,7 @@ import Testing
     let history = try v1.client().get("/v1/validators/history?from_epoch=0").json["handoffs"] as? [[String: Any]] ?? []
     #expect(history.map { $0["height"] as? Int } == [first - 1], "\(history)")
 
-    // The old name in the configuration does not matter after a restart, and neither does the new one.
-    for (next, current) in [("keys/new/validator.key", nil), (nil, "keys/new/validator.key")] as [(String?, String?)] {
-      #expect(v4.stop() == 0)
-      try setNextKey(v4, next, current: current)
-      try v4.start()
-      let height = try v1.headHeight()
-      try v1.read("/v1/validators/\(new)") { ($0["last_vote_height"] as? Int ?? 0) > height }
-    }
+    try expectVotesAfterRestarts(v4, of: new, seenBy: v1)
     cluster[2].kill()
     #expect(!load.finish().isEmpty)
   }

@@ -9,6 +9,7 @@ struct ValidatorCommand: ParsableCommand {
     commandName: "validator", abstract: "This node as a validator.", 
     subcommands: [
       ValidatorStatusCommand.self, ProposeChangeCommand.self, AcceptCommand.self, ApproveCommand.self, WithdrawCommand.self, ChangesCommand.self, PendingCommand.self,
+      ProtectionCommand.self,
     ])
 }
 
