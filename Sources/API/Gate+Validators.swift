@@ -35,7 +35,8 @@ extension Gate {
 
   /// Whether `/v1/validators/{key}` has something to say: members of the set in force or of a coming one, and this node's own key.
   func knowsValidator(_ key: PublicKey, _ replica: Replica) -> Bool {
-    key == validatorKey || key == chain.validatorKey || replica.chain.validators.index(of: key) != nil || comingSets(replica).contains { $0.index(of: key) != nil }
+    key == validatorKey || key == chain.validatorKey || replica.chain.validators.index(of: key) != nil
+      || comingSets(replica).contains { $0.index(of: key) != nil }
   }
 
   func writeValidator(_ key: PublicKey, _ replica: Replica, _ json: inout JSONWriter) {

@@ -102,7 +102,9 @@ extension NodeDriver {
 
   /// Asks the journal thread for this validator's cosignature of a final, durable tree head.
   func cosign(_ header: BlockHeader, _ replica: Replica) {
-    guard let journal, let set = replica.validators(of: header), let (key, index) = validatorKeys.lazy.compactMap({ key in set.index(of: key.publicKey).map { (key, $0) } }).first else { return }
+    guard let journal, let set = replica.validators(of: header) else { return }
+    let own = validatorKeys.lazy.compactMap { key in set.index(of: key.publicKey).map { (key, $0) } }.first
+    guard let (key, index) = own else { return }
     guard set.validators[index].cosignerKey == key.publicKey else {
       return log.warn("consensus", "the validator set names another cosigner key: this node cosigns no checkpoints")
     }

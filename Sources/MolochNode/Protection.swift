@@ -103,7 +103,9 @@ public struct Protection {
   /// - Throws: 65 for a journal that is lost or damaged, 75 while a node has it, 78 for a home that does not vote or whose key is retired.
   public init(of home: NodeHome) throws(NodeFailure) {
     let (journal, key) = try Self.open(home)
-    guard journal.condition == .intact else { throw NodeFailure(65, "the vote journal in \(home.data)/validator is missing or damaged: what the key has promised is not known") }
+    guard journal.condition == .intact else {
+      throw NodeFailure(65, "the vote journal in \(home.data)/validator is missing or damaged: what the key has promised is not known")
+    }
     self.init(key: key, chainTag: home.genesis.chainTag, journal.records)
   }
 
@@ -123,7 +125,9 @@ public struct Protection {
   /// - Throws: 78 for another chain or key, 75 while a node has the journal.
   public func raise(_ home: NodeHome) throws(NodeFailure) {
     let (journal, own) = try Self.open(home)
-    guard chainTag == home.genesis.chainTag else { throw NodeFailure(78, "the file is for the chain with tag \(chainTag.hex), this one has \(home.genesis.chainTag.hex)") }
+    guard chainTag == home.genesis.chainTag else {
+      throw NodeFailure(78, "the file is for the chain with tag \(chainTag.hex), this one has \(home.genesis.chainTag.hex)")
+    }
     guard key == own else { throw NodeFailure(78, "the file is for \(key), this home has \(own)") }
     var records: [JournalRecord] = []
     if journal.condition != .intact { records.append(.floor(epoch: Epoch(0), view: View(0), height: Height(0), blockHash: home.genesis.header.hash)) }

@@ -118,7 +118,9 @@ struct RedactCommand: ParsableCommand {
       ids.append(id)
     }
     let requester = requesterHash.map { Digest(hex: $0) } ?? Digest.zero
-    guard let requester, let reason = RedactionProposal.Reason(rawValue: reason) else { throw CommandFailure("--requester-hash takes 64 lowercase hexadecimal digits", Exit.usage) }
+    guard let requester, let reason = RedactionProposal.Reason(rawValue: reason) else {
+      throw CommandFailure("--requester-hash takes 64 lowercase hexadecimal digits", Exit.usage)
+    }
     try propose(.proposeRedaction(RedactionProposal(reason: reason, requesterHash: requester, events: ids, note: note)), "moloch.redact/1", global)
   }
 }

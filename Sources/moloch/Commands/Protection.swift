@@ -49,14 +49,17 @@ struct ProtectionExportCommand: ParsableCommand {
 
 struct ProtectionImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "import", abstract: "Take over what the key has promised elsewhere.", discussion: "Promises only become more; the node votes above them at once.")
+    commandName: "import", abstract: "Take over what the key has promised elsewhere.",
+    discussion: "Promises only become more; the node votes above them at once.")
 
   @Argument(help: "A file of 'moloch validator protection export'.") var file: String
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     let home = try ProtectionCommand.home(global)
-    guard let protection = Protection(json: try Files.read(file)) else { throw CommandFailure("\(file) is no file of 'moloch validator protection export'", Exit.dataCorrupt) }
+    guard let protection = Protection(json: try Files.read(file)) else {
+      throw CommandFailure("\(file) is no file of 'moloch validator protection export'", Exit.dataCorrupt)
+    }
     do throws(NodeFailure) { try protection.raise(home) } catch { throw CommandFailure(error) }
     ProtectionCommand.print("moloch.validator.protection.import/1", protection.key, isJSON: global.json, "Imported \(protection.key)")
   }
@@ -65,7 +68,9 @@ struct ProtectionImportCommand: ParsableCommand {
 struct ProtectionResetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reset", abstract: "Begin the vote journal anew after its loss, at your own risk.",
-    discussion: "The node votes without asking others which votes it has forgotten: a contradicting vote is evidence against the key. Ends with 2 for an intact journal.")
+    discussion: """
+      The node votes without asking others which votes it has forgotten: a contradicting vote is evidence against the key. Ends with 2 for an intact journal.
+      """)
 
   @Flag(name: .customLong("unsafe"), help: "Needed: say that no other copy of this key runs.") var isUnsafe = false
   @Option(help: ArgumentHelp("The validator key, in place of the question.", valueName: "key")) var key: KeyArgument?

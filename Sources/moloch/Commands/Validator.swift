@@ -8,8 +8,8 @@ struct ValidatorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "validator", abstract: "This node as a validator.", 
     subcommands: [
-      ValidatorStatusCommand.self, ProposeChangeCommand.self, AcceptCommand.self, ApproveCommand.self, WithdrawCommand.self, ChangesCommand.self, PendingCommand.self,
-      ProtectionCommand.self,
+      ValidatorStatusCommand.self, ProposeChangeCommand.self, AcceptCommand.self, ApproveCommand.self, WithdrawCommand.self, ChangesCommand.self,
+      PendingCommand.self, ProtectionCommand.self,
     ])
 }
 

@@ -21,7 +21,11 @@ struct RotationArgument: ExpressibleByArgument {
   let new: PublicKey
 
   init?(argument: String) {
-    guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex, let new = PublicKey(text: String(argument[argument.index(after: equals)...])) else { return nil }
+    guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex,
+      let new = PublicKey(text: String(argument[argument.index(after: equals)...]))
+    else {
+      return nil
+    }
     (old, self.new) = (String(argument[..<equals]), new)
   }
 }
@@ -48,7 +52,9 @@ struct ProposeChangeCommand: ParsableCommand {
 
   func validate() throws {
     guard [add != nil, remove != nil, rotate != nil].count(where: { $0 }) == 1 else { throw ValidationError("give one of --add, --remove and --rotate") }
-    guard remove == nil || (power == nil && name == nil && acceptance == nil) else { throw ValidationError("--remove takes no --power, --name or --acceptance") }
+    guard remove == nil || (power == nil && name == nil && acceptance == nil) else {
+      throw ValidationError("--remove takes no --power, --name or --acceptance")
+    }
   }
 
   private var kind: SetChange.Kind {
@@ -63,12 +69,18 @@ struct ProposeChangeCommand: ParsableCommand {
     let given = try acceptance.map { path throws(CommandFailure) in try Acceptance(file: path, chainTag: desk.genesis.chainTag) }
     if let given {
       let newcomer = add?.key ?? rotate?.new
-      guard given.validator.publicKey == newcomer else { throw CommandFailure("the acceptance is of \(given.validator.publicKey), not of \(newcomer!)", Exit.usage) }
-      guard epoch ?? given.effectiveEpoch.rawValue == given.effectiveEpoch.rawValue else { throw CommandFailure("the acceptance is for epoch \(given.effectiveEpoch.rawValue)", Exit.usage) }
+      guard given.validator.publicKey == newcomer else {
+        throw CommandFailure("the acceptance is of \(given.validator.publicKey), not of \(newcomer!)", Exit.usage)
+      }
+      guard epoch ?? given.effectiveEpoch.rawValue == given.effectiveEpoch.rawValue else {
+        throw CommandFailure("the acceptance is for epoch \(given.effectiveEpoch.rawValue)", Exit.usage)
+      }
     }
     let epoch = try desk.facts.checked(epoch: given?.effectiveEpoch.rawValue ?? self.epoch ?? desk.facts.defaultEpoch)
     let change = try SetChange(kind, power: power ?? given?.validator.power, name: name ?? given?.validator.name, on: desk.facts)
-    guard !change.next.validators.contains(where: { $0.name == desk.genesis.chainID }) else { throw CommandFailure("a validator may not be named as the chain", Exit.usage) }
+    guard !change.next.validators.contains(where: { $0.name == desk.genesis.chainID }) else {
+      throw CommandFailure("a validator may not be named as the chain", Exit.usage)
+    }
     var proposal = ValidatorsProposal(effectiveEpoch: epoch, base: desk.facts.set.hash, next: change.next, acceptances: [])
     let own = try desk.options.nextValidatorKeyPath.map { path throws(CommandFailure) in try GovernanceDesk.key(path) }
     for newcomer in proposal.newcomers(to: desk.facts.set) { proposal.acceptances.append(try accept(newcomer, epoch, desk, own, given)) }
@@ -77,25 +89,32 @@ struct ProposeChangeCommand: ParsableCommand {
     try report(id, desk, global)
   }
 
-  private func accept(_ newcomer: Validator, _ epoch: Epoch, _ desk: GovernanceDesk, _ own: SigningKey?, _ given: Acceptance?) throws(CommandFailure) -> Signature {
+  private func accept(
+    _ newcomer: Validator, _ epoch: Epoch, _ desk: GovernanceDesk, _ own: SigningKey?, _ given: Acceptance?
+  ) throws(CommandFailure) -> Signature {
     if let given {
       guard given.validator == newcomer else {
         throw CommandFailure(
-          "the acceptance is for \(given.validator.name) with power \(given.validator.power), the proposal for \(newcomer.name) with power \(newcomer.power)", Exit.usage)
+          "the acceptance is for \(given.validator.name) with power \(given.validator.power), "
+            + "the proposal for \(newcomer.name) with power \(newcomer.power)", Exit.usage)
       }
       return given.signature
     }
-    if let own, own.publicKey == newcomer.publicKey { return Acceptance(newcomer, effectiveEpoch: epoch, chainTag: desk.genesis.chainTag, signing: own).signature }
+    if let own, own.publicKey == newcomer.publicKey {
+      return Acceptance(newcomer, effectiveEpoch: epoch, chainTag: desk.genesis.chainTag, signing: own).signature
+    }
     throw CommandFailure(
-      "\(newcomer.publicKey) must accept its place: run 'moloch validator accept --name \(newcomer.name) --power \(newcomer.power) --epoch \(epoch.rawValue)' where that key is, "
-        + "and give its file as --acceptance", Exit.usage)
+      "\(newcomer.publicKey) must accept its place: run 'moloch validator accept --name \(newcomer.name) --power \(newcomer.power) "
+        + "--epoch \(epoch.rawValue)' where that key is, and give its file as --acceptance", Exit.usage)
   }
 }
 
 /// Prints a proposal that is on the chain.
 func report(_ id: EventID, _ desk: GovernanceDesk, _ global: GlobalOptions, schema: String = "moloch.validator.propose-change/1") throws(CommandFailure) {
   let facts = try desk.refreshed()
-  guard let change = facts.changes.last(where: { $0.id == "\(id)" }) else { throw CommandFailure("\(id) is final, but the node does not list it", Exit.internalError) }
+  guard let change = facts.changes.last(where: { $0.id == "\(id)" }) else {
+    throw CommandFailure("\(id) is final, but the node does not list it", Exit.internalError)
+  }
   ChangeReport.print("Proposed", change, facts, schema: schema, isJSON: global.json)
   if change.state == "open" { global.note("on other validators: moloch validator approve \(id)") }
 }
@@ -150,7 +169,9 @@ struct AcceptCommand: ParsableCommand {
 private func decide(_ verdict: GovernanceDecision.Verdict, _ text: String, _ global: GlobalOptions) throws(CommandFailure) {
   let desk = try GovernanceDesk(global)
   let change = try desk.change(text)
-  guard change.state == "open", let id = EventID(text: change.id) else { throw CommandFailure("\(change.id) is \(change.state): nothing can be decided any more", Exit.no) }
+  guard change.state == "open", let id = EventID(text: change.id) else {
+    throw CommandFailure("\(change.id) is \(change.state): nothing can be decided any more", Exit.no)
+  }
   let key = try desk.validatorKey()
   let hasApproved = change.approvals.contains("\(key.publicKey)")
   switch verdict {
@@ -159,7 +180,9 @@ private func decide(_ verdict: GovernanceDecision.Verdict, _ text: String, _ glo
   }
   _ = try desk.submit(.decide(GovernanceDecision(verdict, of: id)), by: key)
   let facts = try desk.refreshed()
-  guard let now = facts.changes.last(where: { $0.id == change.id }) else { throw CommandFailure("the node does not list \(change.id) any more", Exit.internalError) }
+  guard let now = facts.changes.last(where: { $0.id == change.id }) else {
+    throw CommandFailure("the node does not list \(change.id) any more", Exit.internalError)
+  }
   let (word, schema) = verdict == .approve ? ("Approved", "moloch.validator.approve/1") : ("Withdrawn from", "moloch.validator.withdraw/1")
   ChangeReport.print(word, now, facts, schema: schema, isJSON: global.json)
 }
@@ -175,7 +198,8 @@ struct ApproveCommand: ParsableCommand {
 
 struct WithdrawCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "withdraw", abstract: "Take this validator's approval of a proposal back.", discussion: "Ends with 2 when it has not approved or the proposal is decided.")
+    commandName: "withdraw", abstract: "Take this validator's approval of a proposal back.",
+    discussion: "Ends with 2 when it has not approved or the proposal is decided.")
   @Argument(help: "The id of the proposal, or the beginning of it.") var id: String
   @OptionGroup var global: GlobalOptions
 

@@ -29,7 +29,9 @@ struct Acceptance {
       let tag = json["chain_tag"]?.string.flatMap({ Bytes16(hex: $0) }), let epoch = json["effective_epoch"]?.unsigned, epoch < ordinalLimit,
       let validator = Validator(json: json), let bytes = json["signature"]?.string.flatMap({ Base64.decode($0) }), let signature = Bytes64(bytes)
     else { throw CommandFailure("\(path) is no acceptance of 'moloch validator accept'", Exit.dataCorrupt) }
-    guard ChainTag(tag) == chainTag else { throw CommandFailure("\(path) is for another chain (tag \(tag.hex), this chain has \(chainTag.hex))", Exit.dataCorrupt) }
+    guard ChainTag(tag) == chainTag else {
+      throw CommandFailure("\(path) is for another chain (tag \(tag.hex), this chain has \(chainTag.hex))", Exit.dataCorrupt)
+    }
     self.chainTag = chainTag
     self.effectiveEpoch = Epoch(epoch)
     self.validator = validator

@@ -35,7 +35,8 @@ enum ChangeReport {
     var rows = [["ID", "KIND", "EPOCH", "STATE", "POWER", "CHANGE"]]
     for change in changes {
       rows.append([
-        "\(change.id.prefix(16))", change.kind, change.effectiveEpoch.map { "\($0)" } ?? "-", change.state, "\(change.power)/\(facts.set.quorumPower)", change.summary,
+        "\(change.id.prefix(16))", change.kind, change.effectiveEpoch.map { "\($0)" } ?? "-", change.state,
+        "\(change.power)/\(facts.set.quorumPower)", change.summary,
       ])
     }
     let widths = (0..<5).map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -81,7 +81,9 @@ struct GovernanceDesk {
     }
     switch answer.status {
     case 200, 201: return id
-    case 202: throw CommandFailure("\(id) is pending and not final after \(Self.finalityMilliseconds / 1000) s; 'moloch validator changes' shows it once it is", Exit.temporary)
+    case 202:
+      throw CommandFailure(
+        "\(id) is pending and not final after \(Self.finalityMilliseconds / 1000) s; 'moloch validator changes' shows it once it is", Exit.temporary)
     default: throw CommandFailure("the node refuses the act: \(NodeError(answer))", Exit.no)
     }
   }

@@ -14,7 +14,8 @@ struct GovernanceFacts {
 
   /// - Throws: 65 when the answer is not what this program knows.
   init(_ json: StrictJSON, genesis: Genesis) throws(CommandFailure) {
-    guard let height = json["height"]?.unsigned, let epoch = json["epoch"]?.unsigned, let members = json["validators"]?.array.map({ $0.compactMap(Validator.init(json:)) }),
+    guard let height = json["height"]?.unsigned, let epoch = json["epoch"]?.unsigned,
+      let members = json["validators"]?.array.map({ $0.compactMap(Validator.init(json:)) }),
       let set = try? ValidatorSet(members), let hash = json["validators_hash"]?.string, set.hash.hex == hash, let changes = json["changes"]?.array
     else { throw CommandFailure("the node's answer about governance cannot be read", Exit.dataCorrupt) }
     self.height = height
@@ -37,7 +38,8 @@ struct GovernanceFacts {
   func checked(epoch: UInt64) throws(CommandFailure) -> Epoch {
     guard epoch >= earliestEpoch else {
       throw CommandFailure(
-        "epoch \(epoch) begins at height \(firstHeight(of: epoch)), and the chain is at \(height): the earliest that can still be approved is \(earliestEpoch)", Exit.usage)
+        "epoch \(epoch) begins at height \(firstHeight(of: epoch)), and the chain is at \(height): "
+          + "the earliest that can still be approved is \(earliestEpoch)", Exit.usage)
     }
     guard epoch < ordinalLimit / length else { throw CommandFailure("there is no epoch \(epoch)", Exit.usage) }
     return Epoch(epoch)
@@ -86,7 +88,9 @@ struct GovernanceChange {
   let json: StrictJSON
 
   init?(_ json: StrictJSON, set: ValidatorSet) {
-    guard let id = json["id"]?.string, let kind = json["kind"]?.string, let state = json["state"]?.string, let power = json["approving_power"]?.unsigned else { return nil }
+    guard let id = json["id"]?.string, let kind = json["kind"]?.string, let state = json["state"]?.string, let power = json["approving_power"]?.unsigned else {
+      return nil
+    }
     self.id = id
     self.kind = kind
     self.state = state

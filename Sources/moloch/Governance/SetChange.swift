@@ -21,7 +21,9 @@ struct SetChange {
   init(_ kind: Kind, power: UInt64?, name: String?, on facts: GovernanceFacts) throws(CommandFailure) {
     var members = facts.set.validators
     func place(_ text: String) throws(CommandFailure) -> Int {
-      guard let validator = facts.validator(text), let place = members.firstIndex(of: validator) else { throw CommandFailure("no validator \(text) in the set in force", Exit.no) }
+      guard let validator = facts.validator(text), let place = members.firstIndex(of: validator) else {
+        throw CommandFailure("no validator \(text) in the set in force", Exit.no)
+      }
       return place
     }
     switch kind {
@@ -59,7 +61,7 @@ struct SetChange {
     var absent: [String] = []
     for validator in next.validators {
       let stands = successors.first { $0.new == validator.publicKey }?.old
-      let isThere = reachable.contains(validator.publicKey) || own.contains(validator.publicKey) || stands.map { reachable.contains($0) || own.contains($0) } ?? false
+      let isThere = [validator.publicKey, stands].contains { key in key.map { reachable.contains($0) || own.contains($0) } ?? false }
       if isThere { present += validator.power } else { absent.append(validator.name) }
     }
     guard next.isQuorum(present) else {
