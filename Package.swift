@@ -94,7 +94,7 @@ let package = Package(
     .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: strict),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
-    .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "CEd25519", "Bytes", "Digests"], swiftSettings: strict),
+    .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "CEd25519", "Bytes", "Digests"], resources: [.copy("Golden")], swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),

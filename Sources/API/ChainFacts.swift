@@ -92,6 +92,8 @@ public struct GateStatistics: Sendable {
   public var rateLimited: UInt64 = 0
   public var signatures: UInt64 = 0
   public var batches: UInt64 = 0
+  /// Batches of helper threads.
+  public var offeredBatches: UInt64 = 0
   /// Look-ups of signers' keys that found them decoded, and the others.
   public var signerHits: UInt64 = 0
   public var signerMisses: UInt64 = 0

@@ -105,12 +105,14 @@ extension Gate {
 
   // MARK: Verification
 
-  /// Checks waiting records, up to the limit of a tick. Returns true when some are left, so that the driver asks for another tick.
+  /// Checks waiting records, up to the limit of a tick; what is beyond one batch goes to the helpers, as far as they have room. Returns true when some are left,
+  /// so that the driver asks for another tick.
   public func verifySome(_ loop: Loop) -> Bool {
     var budget = APILimit.signaturesPerTick
     while budget > 0, !submissions.isEmpty {
       gather(&budget, loop)
       settleVerification(loop)
+      offerRest(loop)
     }
     return !submissions.isEmpty
   }
@@ -141,8 +143,8 @@ extension Gate {
     submissions.removeFirst(finished)
   }
 
-  /// Everything about a record but its signature. Returns true when the signature was queued.
-  private func check(_ slot: Int, _ index: Int, _ loop: Loop) -> Bool {
+  /// Everything about a record but its signature. Returns true when the signature was queued here or, with `isOffered`, with the helpers.
+  func check(_ slot: Int, _ index: Int, isOffered: Bool = false, _ loop: Loop) -> Bool {
     let range = sessions[slot].results[index].range
     let body = sessions[slot].body
     let span = body.bytes.extracting(range)
@@ -170,12 +172,17 @@ extension Gate {
       sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_body")
       return false
     }
-    let isQueued = verification.enqueue(
-      record.entry.signature, over: span.extracting(0..<Statement.byteCount), by: statement.signer, token: UInt64(inVerification.count),
-      source: sessions[slot].addressKey.0 ^ sessions[slot].addressKey.1, now: loop.now.nanoseconds)
-    precondition(isQueued, "gather has seen room in the queue")
-    inVerification.append((slot, index))
+    let source = sessions[slot].addressKey.0 ^ sessions[slot].addressKey.1
+    let message = span.extracting(0..<Statement.byteCount)
     sessions[slot].unverified += 1
+    if isOffered {
+      offer(record.entry.signature, message, statement.signer, slot, index, source)
+    } else {
+      let token = UInt64(inVerification.count)
+      let isQueued = verification.enqueue(record.entry.signature, over: message, by: statement.signer, token: token, source: source, now: loop.now.nanoseconds)
+      precondition(isQueued, "gather has seen room in the queue")
+      inVerification.append((slot, index))
+    }
     return true
   }
 
@@ -213,17 +220,25 @@ extension Gate {
     for verdict in verdicts {
       let (slot, index) = inVerification[Int(verdict.token)]
       guard sessions[slot].phase == .verifying else { continue }
-      sessions[slot].unverified -= 1
-      if !verdict.isValid {
-        sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_signature")
-      } else {
-        sessions[slot].results[index].outcome = sessions[slot].request.isAtomic ? .verified : admit(slot, index, loop)
-      }
+      settle(slot, index, isValid: verdict.isValid, loop)
     }
-    for (slot, _) in inVerification {
-      guard sessions[slot].phase == .verifying, sessions[slot].unverified == 0, sessions[slot].cursor == sessions[slot].results.count else { continue }
-      finishSubmission(slot, loop)
+    for (slot, _) in inVerification { finishIfDecided(slot, loop) }
+  }
+
+  /// The signature of a record is decided.
+  func settle(_ slot: Int, _ index: Int, isValid: Bool, _ loop: Loop) {
+    sessions[slot].unverified -= 1
+    if !isValid {
+      sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_signature")
+    } else {
+      sessions[slot].results[index].outcome = sessions[slot].request.isAtomic ? .verified : admit(slot, index, loop)
     }
+  }
+
+  /// Answers a submission whose records are all decided.
+  func finishIfDecided(_ slot: Int, _ loop: Loop) {
+    guard sessions[slot].phase == .verifying, sessions[slot].unverified == 0, sessions[slot].cursor == sessions[slot].results.count else { return }
+    finishSubmission(slot, loop)
   }
 
   private func admit(_ slot: Int, _ index: Int, _ loop: Loop) -> SubmissionResult.Outcome {

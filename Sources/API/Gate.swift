@@ -10,7 +10,7 @@ import Mempool
 public import Metrics
 public import Reactor
 public import Replication
-import Verification
+public import Verification
 
 /// The sessions of one reactor. See the header of this target.
 public final class Gate {
@@ -50,6 +50,19 @@ public final class Gate {
 
   var limiter: RateLimiter?
   var verification: VerificationQueue
+  /// Keys of known signers, shared with helper threads.
+  public let signers: SignerCache
+  /// Where signatures go that are too many for this thread; nil without helpers.
+  public var overflow: Overflow? {
+    didSet {
+      offered.reserveCapacity(Overflow.capacity)
+      freeTokens.reserveCapacity(Overflow.capacity)
+    }
+  }
+  /// Records whose signature a helper checks, by token, and the tokens that are free.
+  var offered: [OfferedRecord] = []
+  var freeTokens: [Int32] = []
+  var hasOffered = false
   var profile: EventProfile
   var verdicts: [Verdict] = []
   /// Slots with records to check, in the order of arrival.
@@ -84,7 +97,8 @@ public final class Gate {
     readiness = Readiness(startingAt: now)
     sessions = Rows(count: connections) { _ in Session() }
     limiter = options.rateLimit.map { RateLimiter(requestsPerMinute: $0.requestsPerMinute, burst: $0.burst) }
-    verification = VerificationQueue(capacity: APILimit.signaturesPerBatch, seed: seed)
+    signers = SignerCache(seed: seed)
+    verification = VerificationQueue(capacity: APILimit.signaturesPerBatch, seed: seed, cache: signers)
     profile = EventProfile(bodyBytesMax: Int(chain.parameters.bodyBytesMax))
     requestCounter = seed.w0
     submissions.reserveCapacity(connections)

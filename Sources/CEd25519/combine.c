@@ -4,6 +4,7 @@
 #include <string.h>
 
 #if defined(__x86_64__)
+#include "lanes.h"
 #include "point.h"
 
 static const uint64_t *entry_of(const uint64_t *tables, int32_t entry) { return tables + (size_t)entry * CED25519_ENTRY_WORDS; }
@@ -59,38 +60,61 @@ IFMA void ced25519_straus(uint64_t *out, const uint64_t *tables, const int32_t *
   pair_store(out, rest, pair_join(sum));
 }
 
+/// Rows of the buckets of one window: digit 0 has one that nobody reads.
+enum { BUCKET_ROWS = CED25519_BUCKETS + 1 };
+
+/// Adds the terms to the buckets of eight windows, one window in each lane. Of the first `long_count` terms the digits lie 32 apart, of the others 16.
+IFMA static void collect(uint64_t *buckets, const uint64_t *points, size_t long_count, size_t terms, const int16_t *digits) {
+  const __m512i starts = _mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), word(8 * BUCKET_ROWS * CED25519_ENTRY_WORDS));
+  const __m512i first = add64(starts, word((uint64_t)buckets));
+  for (size_t i = 0; i < terms; i++) {
+    const __m512i digit = _mm512_cvtepi16_epi64(_mm_loadu_si128((const __m128i *)digits));
+    digits += i < long_count ? 32 : 16;
+    uint64_t *rows[8];
+    _mm512_storeu_si512(rows, add64(first, _mm512_mullo_epi64(_mm512_abs_epi64(digit), word(8 * CED25519_ENTRY_WORDS))));
+    const __mmask8 negative = _mm512_movepi64_mask(digit);
+    const uint64_t *entry = points + i * CED25519_ENTRY_WORDS;
+    if (entry[2] == 2 && (entry[6] | entry[10] | entry[14] | entry[18]) == 0) {
+      lanes_store(rows, lanes_add_entry(lanes_load(rows), entry, negative, 1));
+    } else {
+      lanes_store(rows, lanes_add_entry(lanes_load(rows), entry, negative, 0));
+    }
+  }
+}
+
+/// Sum of j bucket[j], lane by lane: the running sum from the top is added once for each bucket below it.
+IFMA static point8 weigh(uint64_t *buckets) {
+  point8 running = lanes_identity(), total = lanes_identity();
+  for (int j = CED25519_BUCKETS; j > 0; j--) {
+    uint64_t *rows[8];
+    for (int lane = 0; lane < 8; lane++) rows[lane] = buckets + (size_t)(lane * BUCKET_ROWS + j) * CED25519_ENTRY_WORDS;
+    running = lanes_add(running, lanes_load(rows));
+    total = lanes_add(total, running);
+  }
+  return total;
+}
+
 IFMA void ced25519_buckets(
   uint64_t *out, const uint64_t *tables, const int32_t *entries, size_t long_count, size_t count, const int16_t *digits, uint64_t *buckets
 ) {
-  sign_table table;
-  sign_table_fill(&table);
-  uint64_t *const high = buckets + (CED25519_BUCKETS + 1) * CED25519_ENTRY_WORDS;
   // The points one after the other, so that every window streams through them.
-  uint64_t *const points = high + (CED25519_BUCKETS + 1) * CED25519_ENTRY_WORDS;
+  uint64_t *const points = buckets + 8 * BUCKET_ROWS * CED25519_ENTRY_WORDS;
   for (size_t i = 0; i < count; i++) memcpy(points + i * CED25519_ENTRY_WORDS, entry_of(tables, entries[i]), 8 * CED25519_ENTRY_WORDS);
+  uint64_t totals[32][CED25519_ENTRY_WORDS];
+  const int windows = long_count > 0 ? 32 : 16;
+  for (int window = 0; window < windows; window += 8) {
+    for (int i = 0; i < 8 * BUCKET_ROWS; i += 2)
+      pair_store(buckets + i * CED25519_ENTRY_WORDS, buckets + (i + 1) * CED25519_ENTRY_WORDS, pair_identity());
+    collect(buckets, points, long_count, window >= 16 ? long_count : count, digits + window);
+    uint64_t *rows[8];
+    for (int lane = 0; lane < 8; lane++) rows[lane] = totals[window + lane];
+    lanes_store(rows, weigh(buckets));
+  }
+  // Even windows in one half, odd ones in the other.
   fe8 sum = pair_identity();
-  // Two windows at a time, one in each half, each with its own buckets; digit 0 has a bucket that nobody reads.
-  for (int window = long_count > 0 ? 30 : 14; window >= 0; window -= 2) {
+  for (int window = windows - 2; window >= 0; window -= 2) {
     for (int i = 0; i < 16; i++) sum = pair_double(sum);
-    for (int i = 0; i <= CED25519_BUCKETS; i++) pair_store(buckets + i * CED25519_ENTRY_WORDS, high + i * CED25519_ENTRY_WORDS, pair_identity());
-    const size_t terms = window >= 16 ? long_count : count;
-    for (size_t i = 0; i < terms; i++) {
-      const int16_t *digit = digits + (i < long_count ? 32 * i : 16 * (i + long_count)) + window;
-      const int low = digit[0], up = digit[1];
-      uint64_t *const bucket = buckets + (low < 0 ? -low : low) * CED25519_ENTRY_WORDS;
-      uint64_t *const other = high + (up < 0 ? -up : up) * CED25519_ENTRY_WORDS;
-      const uint64_t *entry = points + i * CED25519_ENTRY_WORDS;
-      fe8 point;
-      for (int limb = 0; limb < 5; limb++) point.l[limb] = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(entry + 4 * limb)));
-      pair_store(bucket, other, pair_add(pair_load(bucket, other), point, &table.of[(low < 0) | (up < 0) << 1]));
-    }
-    // Sum of j bucket[j]: the running sum from the top is added once for each bucket below it.
-    fe8 running = pair_identity(), total = pair_identity();
-    for (int j = CED25519_BUCKETS; j > 0; j--) {
-      running = pair_add_as_is(running, pair_cached(pair_load(buckets + j * CED25519_ENTRY_WORDS, high + j * CED25519_ENTRY_WORDS)));
-      total = pair_add_as_is(total, pair_cached(running));
-    }
-    sum = pair_add_as_is(sum, pair_cached(total));
+    sum = pair_add_as_is(sum, pair_cached(pair_load(totals[window], totals[window + 1])));
   }
   // The second half counts 2^8 times.
   fe8 upper = sum;

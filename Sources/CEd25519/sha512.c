@@ -2,7 +2,7 @@
 #include "CEd25519.h"
 
 #if defined(__x86_64__)
-#include "field.h"
+#include "lanes.h"
 
 static const uint64_t round_constants[80] = {
   0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc, 0x3956c25bf348b538,
@@ -25,26 +25,6 @@ static const uint64_t round_constants[80] = {
 
 #define ROR(x, n) _mm512_ror_epi64(x, n)
 #define XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
-
-/// Eight rows of eight words, columns turned into rows.
-INLINE void transpose(__m512i *r) {
-  __m512i t[8], u[8];
-  for (int i = 0; i < 4; i++) {
-    t[2 * i] = _mm512_unpacklo_epi64(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm512_unpackhi_epi64(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 2; i++) {
-    for (int j = 0; j < 2; j++) {
-      // Of rows 4 i to 4 i + 3 the words j, j + 4 and j + 2, j + 6.
-      u[4 * i + j] = _mm512_shuffle_i64x2(t[4 * i + j], t[4 * i + j + 2], 0x88);
-      u[4 * i + j + 2] = _mm512_shuffle_i64x2(t[4 * i + j], t[4 * i + j + 2], 0xdd);
-    }
-  }
-  for (int j = 0; j < 4; j++) {
-    r[j] = _mm512_shuffle_i64x2(u[j], u[4 + j], 0x88);
-    r[j + 4] = _mm512_shuffle_i64x2(u[j], u[4 + j], 0xdd);
-  }
-}
 
 INLINE void load_words(__m512i *w, const uint8_t *inputs, size_t stride) {
   const __m512i swap = _mm512_set4_epi32(0x08090a0b, 0x0c0d0e0f, 0x00010203, 0x04050607);

@@ -75,7 +75,7 @@ extension Settings {
 extension Key {
   /// Keys and sections that are read and checked, and change nothing yet. `docs/limits.md` lists the same; a test compares.
   public static let inert = [
-    "runtime.reactors", "runtime.verify_threads", "runtime.pin_cores", "network.max_concurrent_requests", "network.sync_verify",
+    "runtime.reactors", "runtime.pin_cores", "network.max_concurrent_requests", "network.sync_verify",
     "network.tls.verify_peers", "network.tls.cert_file", "network.tls.key_file", "network.tls.ca_file",
     "consensus.listen_window", "storage.min_free_mb", "storage.warn_free_percent",
     "storage.reserve_mb", "storage.maintenance_max_mbps", "storage.scrub_interval", "storage.scrub_max_mbps", "mempool.rebroadcast_interval",

@@ -106,8 +106,30 @@ struct Combination: ~Copyable {
     add(high, isNegative: false, slot: slot + 1)
   }
 
+  /// True when so many terms, of known keys for the most part, will be summed by buckets, which need the points alone.
+  func needsPointsOnly(terms: Int) -> Bool {
+    switch tables {
+    case .portable: terms >= Limits.bucketTermsMin
+    case .vector: terms >= Limits.bucketTermsVectorMin
+    }
+  }
+
   /// The sum of the terms. Tables of multiples for few, buckets for many.
-  mutating func sum() -> Point { terms.count < Limits.bucketTermsMin ? strausSum() : bucketSum() }
+  mutating func sum() -> Point {
+    guard case .vector = tables else { return terms.count < Limits.bucketTermsMin ? strausSum() : bucketSum() }
+    let cost = Cost(terms) { filled[$0] }
+    if cost.tables <= min(cost.buckets, cost.mixed) { return strausSum() }
+    if cost.buckets <= cost.mixed { return bucketSum() }
+    // Few long terms would double the number of windows for all the buckets.
+    let all = terms
+    terms.removeAll { $0.isLong }
+    let short = bucketSum()
+    terms = all
+    terms.removeAll { !$0.isLong }
+    let long = strausSum()
+    terms = all
+    return short &+ CachedPoint(long)
+  }
 
   /// Fills the tables of all slots that have a term.
   private mutating func fill() {
@@ -151,6 +173,29 @@ struct Combination: ~Copyable {
     return switch tables {
     case .portable(let tables): tables.sum(entries, longCount: longCount, digits)
     case .vector(let tables): tables.sum(entries, longCount: longCount, digits)
+    }
+  }
+}
+
+/// What the vector path needs for a sum of terms, in units of 10 ns where it was measured; only the ratios matter.
+private struct Cost {
+  /// By tables of multiples, by buckets, and short terms by buckets with long ones by tables.
+  private(set) var tables = 800, buckets = 11_000, mixed = 11_000 + 1_500
+
+  init(_ terms: [Term], isFilled: (Int) -> Bool) {
+    var hasLong = false
+    for term in terms {
+      let isFilled = term.entry < Term.baseEntryCount || isFilled((Int(term.entry) - Term.baseEntryCount) / Term.slotEntryCount)
+      let table = isFilled ? 0 : 36
+      hasLong = hasLong || term.isLong
+      tables += table + (term.isLong ? 120 : 60)
+      buckets += term.isLong ? 80 : 40
+      mixed += term.isLong ? table + 120 : 40
+    }
+    // Windows above those of a short term need doublings, and buckets of their own.
+    if hasLong {
+      tables += 700
+      buckets += 11_000
     }
   }
 }

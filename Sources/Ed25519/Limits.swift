@@ -9,6 +9,8 @@ public enum Limits {
   public static let cachedSignersMax = 65536
   /// Entries that one batch makes for a cache; each costs about one verification.
   static let cacheInsertionsPerBatch = 8
-  /// Terms from which buckets beat tables of multiples (measured; the two are equal between 350 and 500).
+  /// Terms from which buckets beat tables of multiples in portable Swift (measured; the two are equal between 350 and 500).
   static let bucketTermsMin = 450
+  /// Terms from which the vector path needs no multiples of the keys that the cache knows; `Combination.Cost` decides about the sum itself.
+  static let bucketTermsVectorMin = 180
 }

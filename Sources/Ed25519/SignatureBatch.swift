@@ -141,12 +141,19 @@ public struct SignatureBatch: ~Copyable {
         items[index].signer = known
         continue
       }
-      let signer = signers.count
-      let isKnown = cache.map { combination.load(key, from: $0, intoPairAt: slot(signer: signer), pointsOnly: items.count >= Limits.bucketTermsMin) } ?? false
-      signers.append(Signer(key: key, isValid: isKnown, isKnown: isKnown))
-      signerTable[place] = signer
-      items[index].signer = signer
-      if !isKnown && !Point.isSmallOrder(encoding: key.bytes) { combination.decode(key.bytes, negatedInto: slot(signer: signer)) }
+      signerTable[place] = signers.count
+      items[index].signer = signers.count
+      signers.append(Signer(key: key, isValid: false, isKnown: false))
+    }
+    if let cache {
+      let pointsOnly = combination.needsPointsOnly(terms: items.count + 2 * signers.count)
+      for index in signers.indices {
+        let isKnown = combination.load(signers[index].key, from: cache, intoPairAt: slot(signer: index), pointsOnly: pointsOnly)
+        (signers[index].isValid, signers[index].isKnown) = (isKnown, isKnown)
+      }
+    }
+    for index in signers.indices where !signers[index].isKnown && !Point.isSmallOrder(encoding: signers[index].key.bytes) {
+      combination.decode(signers[index].key.bytes, negatedInto: slot(signer: index))
     }
     for index in items.indices where items[index].signer >= 0 { combination.decode(items[index].signature.bytes.first, negatedInto: slot(item: index)) }
     combination.finishDecoding()

@@ -34,10 +34,10 @@ import CEd25519
     if let buckets = unsafe buckets { unsafe UnsafeMutableRawPointer(buckets).deallocate() }
   }
 
-  /// Both windows' buckets and a place for every term: one for each slot and two for the generator.
+  /// The buckets of eight windows and a place for every term: one for each slot and two for the generator.
   private func scratch() -> UnsafeMutablePointer<UInt64> {
     if let buckets = unsafe buckets { return unsafe buckets }
-    let count = (2 * (CED25519_BUCKETS + 1) + slotCount + 2) * Self.entryWords
+    let count = (8 * (CED25519_BUCKETS + 1) + slotCount + 2) * Self.entryWords
     // As for the tables.
     let made = unsafe UnsafeMutableRawPointer.allocate(byteCount: 8 * count, alignment: 64).initializeMemory(as: UInt64.self, repeating: 0, count: count)
     unsafe buckets = made

@@ -57,6 +57,8 @@ public struct MempoolMetrics: Sendable {
   /// Nanoseconds of one batch.
   public let signatureVerification: Histogram
   public let signatureBatchSize: Histogram
+  /// Look-ups of signers' keys for batches of submissions: hit, miss.
+  public let signerKeys: Series<Counter>
 
   init(_ registry: inout Registry, rejections: [String]) {
     size = registry.gauge("moloch_mempool_size", "Pending events.")
@@ -67,7 +69,10 @@ public struct MempoolMetrics: Sendable {
     committed = registry.counter("moloch_events_committed_total", "Events made final.")
     expired = registry.counter("moloch_events_expired_total", "Pending events dropped for their age.")
     rejected = registry.counters("moloch_events_rejected_total", "Events refused at admission.", by: Registry.Label("reason", rejections))
-    signatureVerification = registry.histogram("moloch_signature_verify_seconds", "Time to check one batch of signatures.", .secondsOfNanoseconds, Registry.spans)
+    signerKeys = registry.counters(
+      "moloch_signer_keys_total", "Look-ups of signers' keys in the cache of decoded keys.", by: Registry.Label("result", ["hit", "miss"]))
+    signatureVerification = registry.histogram(
+      "moloch_signature_verify_seconds", "Time to check one batch of signatures of submissions.", .secondsOfNanoseconds, Registry.spans)
     signatureBatchSize = registry.histogram("moloch_signature_batch_size", "Signatures of one batch.", .none, Registry.counts)
   }
 }

@@ -80,6 +80,8 @@ final class Figures {
     for (position, code) in Self.rejections.enumerated() {
       if let index = ErrorCode.allCases.firstIndex(of: code) { mempool.rejected[position].set(statistics.rejected[index]) }
     }
+    mempool.signerKeys[0].set(statistics.signerHits)
+    mempool.signerKeys[1].set(statistics.signerMisses)
     metrics.api.latency.set(buckets: statistics.latencies, sum: statistics.latencySumMicroseconds)
     metrics.api.connections[0].set(statistics.connections)
     metrics.api.connections[1].set(0)

@@ -70,18 +70,25 @@ public enum Node {
       seed: Bytes32(random.next(), random.next(), random.next(), random.next()), now: MonotonicClock.now())
     let figures = Figures(version: version, commit: options.commit, log: log)
     gate.measureBatches(figures.metrics.mempool.signatureBatchSize)
+    let verification = VerificationThreads(threads: options.settings.integer("runtime.verify_threads"))
+    gate.overflow = verification.overflow
     let storage = StorageThread(home: home, options: options.store, metrics: figures.metrics.storage, log: log)
     let network: Network
     do throws(NodeFailure) { network = try makeNetwork(home, options, connections: limits.connections) } catch { return error }
-    let driver = NodeDriver(home: home, options: options, gate: gate, storage: storage, network: network, log: log, figures: figures)
+    let driver = NodeDriver(
+      home: home, options: options, gate: gate, storage: storage, verification: verification, network: network, log: log, figures: figures)
     let events = try EventLoop(backend, driver: driver, limits: limits)
     driver.resolver = try Resolver(waker: events.loop.waker)
-    defer { events.closeAll() }
+    defer {
+      verification.end()
+      events.closeAll()
+    }
     try events.watchSignals()
     do throws(NodeFailure) {
       let metrics = options.servesMetrics ? try listen(events, driver, options.metricsAddress, .gate(.metrics), "metrics.prometheus_addr") : "off"
       driver.begin(events.loop)
       try storage.start(waking: events.loop.waker)
+      try verification.start(waking: events.loop.waker, signers: gate.signers, metrics: figures.metrics.mempool)
       while !driver.isOpen && !events.loop.isStopping { events.runOnce() }
       if driver.isOpen {
         let api = options.servesAPI ? try listen(events, driver, options.apiAddress, .gate(.api), "api.listen_addr") : "off"

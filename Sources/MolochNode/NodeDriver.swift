@@ -26,6 +26,7 @@ final class NodeDriver: Driver {
   let home: NodeHome
   private(set) var options: NodeOptions
   let storage: StorageThread
+  let verification: VerificationThreads
   let network: Network
   /// Set once the loop exists, which its answers wake.
   var resolver: Resolver?
@@ -62,11 +63,14 @@ final class NodeDriver: Driver {
   /// A signal came while the store was still being opened.
   private var stopsWhenOpen = false
 
-  init(home: NodeHome, options: NodeOptions, gate: Gate, storage: StorageThread, network: Network, log: Log, figures: Figures) {
+  init(
+    home: NodeHome, options: NodeOptions, gate: Gate, storage: StorageThread, verification: VerificationThreads, network: Network, log: Log, figures: Figures
+  ) {
     self.home = home
     self.options = options
     self.gate = gate
     self.storage = storage
+    self.verification = verification
     self.network = network
     self.log = log
     lastReport = began
@@ -179,10 +183,7 @@ final class NodeDriver: Driver {
   }
 
   func ticked(_ now: Instant, _ loop: Loop) {
-    if gate.verifySome(loop), !isAgainArmed {
-      isAgainArmed = true
-      arm(Token.again, 0, loop)
-    }
+    verifySome(loop)
     if let replica {
       if gate.statistics.accepted != acceptedSeen {
         acceptedSeen = gate.statistics.accepted
@@ -204,6 +205,19 @@ final class NodeDriver: Driver {
       }
     }
     gate.reads.removeAll(keepingCapacity: true)
+  }
+
+  /// Checks signatures here, and rings for the helpers when some are theirs.
+  private func verifySome(_ loop: Loop) {
+    let batches = gate.statistics.batches, began = MonotonicClock.now()
+    let isLeft = gate.verifySome(loop)
+    let checked = gate.statistics.batches - batches
+    if checked > 0 { figures.metrics.mempool.signatureVerification.observe(MonotonicClock.now().nanoseconds(since: began) / checked) }
+    if gate.takesOffer() { verification.ring() }
+    if isLeft, !isAgainArmed {
+      isAgainArmed = true
+      arm(Token.again, 0, loop)
+    }
   }
 
   func post(_ kind: StorageJob.Kind) {
@@ -248,6 +262,7 @@ final class NodeDriver: Driver {
       }
     }
     takeJournalReports(loop)
+    gate.takeVerdicts(loop)
     while let answer = resolver?.take() { network.resolved(answer.token, answer.addresses, loop) }
     settle(loop)
   }

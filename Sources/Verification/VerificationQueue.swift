@@ -12,10 +12,12 @@ public import Metrics
 /// Collects signatures and checks them as one natural batch.
 ///
 /// A reactor verifies at the end of each turn what the turn brought, at most `Limits.batchCountInline`: no waiting for a fuller batch. A helper thread, whose
-/// batches may hold `Ed25519.Limits.batchCountMax`, waits while `isDue` is false: until the batch is full or its oldest item has waited long enough.
+/// batches may hold `Ed25519.Limits.batchCountMax`, waits while `isDue` is false: until there are as many as a reactor would check, or the oldest item has waited
+/// long enough.
 ///
 /// What an offender costs: its first bad signature makes one batch of n take at most n combinations more, its bad items lying together so that they take few;
-/// then its signatures are checked alone, on its own time, until its quarantine ends.
+/// then its signatures are checked alone until its quarantine ends, so that others share no batch with it. Sources that have not offended share one: batches
+/// of their own would cost all of them, always, what an offender costs them once.
 public struct VerificationQueue: ~Copyable {
   private struct Item {
     var token: UInt64
@@ -55,8 +57,11 @@ public struct VerificationQueue: ~Copyable {
   /// Items of them that will be checked together.
   public var batchCount: Int { items.count }
   public var isFull: Bool { count == capacity }
-  /// True when a helper should verify: the queue is full, or an item has waited for `Limits.waitNanosecondsMax`. False for an empty queue.
-  public func isDue(at now: UInt64) -> Bool { isFull || (count > 0 && now >= oldest &+ Limits.waitNanosecondsMax) }
+  /// True when a helper should verify: `Limits.batchCountInline` items are there, or as many as fit, or one has waited for `Limits.waitNanosecondsMax`.
+  /// False for an empty queue.
+  public func isDue(at now: UInt64) -> Bool { isFull || count >= Limits.batchCountInline || (count > 0 && now >= deadline) }
+  /// When the oldest waiting item has waited long enough, nanoseconds.
+  public var deadline: UInt64 { oldest &+ Limits.waitNanosecondsMax }
   /// Look-ups of signers' keys that found them decoded, and those that did not, since the cache was made.
   public var signerHits: UInt64 { cache.hits }
   public var signerMisses: UInt64 { cache.misses }

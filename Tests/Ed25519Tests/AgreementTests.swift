@@ -47,6 +47,27 @@ import Testing
     }
   }
 
+  /// Batches that are summed by buckets, with few bad members and with many, with new keys and with known ones.
+  @Test(arguments: Path.available) func largeBatchesGetTheVerdictsOfTheirMaking(path: Path) throws {
+    let cache = SignerCache(capacity: 16, seed: Bytes32(repeating: 3), path: path)
+    var verdicts: [Bool] = []
+    for (count, badEvery) in testScale == 1 ? [(200, 70)] : [(65, 9), (128, 128), (129, 40), (256, 3), (450, 100), (700, 350), (1024, 11), (1024, 2000)] {
+      for cache in [cache, nil] {
+        var pool = try CasePool(seed: UInt64(count))
+        var batch = SignatureBatch(capacity: count, seed: Bytes32(UInt64(count), 5, 6, 7), cache: cache, path: path)
+        for round in 0..<(cache == nil ? 1 : 3) {
+          let items = (0..<count).map { $0 % badEvery == badEvery - 1 ? pool.next() : pool.good() }
+          for item in items { batch.add(item) }
+          batch.verify(&verdicts)
+          for (index, item) in items.enumerated() where verdicts[index] != item.isValid {
+            Issue.record("\(count) items, round \(round), item \(index): \(item.kind)")
+          }
+        }
+      }
+    }
+    #expect(cache.hits > 0)
+  }
+
   /// Bad members at every position, and many of them, in batches of every small size.
   @Test(arguments: Path.available) func badMembersAreFoundAtEveryPosition(path: Path) throws {
     var pool = try CasePool(seed: 77)
@@ -127,6 +148,44 @@ import Testing
       #expect(buckets == expected.bytes, "round \(round)")
     }
   }
+
+  /// The way that `sum` chooses depends on how many terms there are and how many of them are long; the point does not.
+  @Test(arguments: Path.available) func everyMixtureOfTermsHasOneSum(path: Path) throws {
+    var random = Generator(state: 10)
+    let slots = 600
+    var combination = Combination(slots: slots, path: path)
+    let torsion = try torsion()
+    let encodings = (0..<16).map { (Straus.doubleProduct(Scalar(random.next()), Scalar(), .base) &+ CachedPoint(torsion[$0 % 8])).bytes }
+    combination.removeAll()
+    for slot in 0..<slots { combination.decode(encodings[slot % 16], negatedInto: slot) }
+    combination.finishDecoding()
+    for (count, longCount) in [(0, 0), (1, 0), (0, 1), (190, 0), (190, 3), (300, 8), (300, 300), (520, 20), (520, 80)] {
+      var expected = [Scalar](repeating: Scalar(), count: 16)
+      combination.removeTerms()
+      for slot in 0..<count {
+        let (scalar, isNegative) = (Scalar(random.next(), random.next() >> 1), random.next() % 2 == 0)
+        combination.add(scalar, isNegative: isNegative, slot: slot)
+        expected[slot % 16] = isNegative ? expected[slot % 16] &- scalar : expected[slot % 16] &+ scalar
+      }
+      for slot in slots - longCount..<slots {
+        let scalar = Scalar(random.next(), random.next(), random.next(), random.next() >> 4)
+        combination.add(scalar, isNegative: false, slot: slot)
+        expected[slot % 16] = expected[slot % 16] &+ scalar.reduced
+      }
+      var sum = combination.sum()
+      for (scalar, encoding) in zip(expected, encodings) {
+        let point = try #require(Point(decoding: encoding))
+        sum.add(CachedPoint(Straus.doubleProduct(Scalar(), scalar, point)))
+      }
+      // The order of the points is 8 L, the scalars are known modulo L.
+      #expect(sum.isSmallOrder, "\(count) short and \(longCount) long terms")
+    }
+  }
+}
+
+extension Scalar {
+  /// A number below 2^256 modulo L.
+  fileprivate var reduced: Self { Scalar(reducing: Bytes64(bytes, Bytes32())) }
 }
 
 extension SignatureBatch {

@@ -74,6 +74,28 @@ import Testing
     #expect(served.status == 201, "\(served.text)")
   }
 
+  /// More signatures than the loop checks itself: the helper threads' verdicts are the same, and an atomic batch waits for them.
+  @Test func signaturesBeyondABatchInLineAreCheckedByHelpers() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url, arguments: ["--set", "runtime.verify_threads=2"])
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    let good = (0..<500).map { _ in records.next().bytes }
+    var batch = good
+    for bad in [3, 127, 128, 300, 499] { batch[bad] = flipped(good[bad], 150) }
+    let atomic = try client.post("/v1/events/batch?atomic=true", type: Self.events, body: batch.flatMap { $0 })
+    #expect(atomic.status != 202 && atomic.status != 201, "\(atomic.status)")
+    let answer = try client.post("/v1/events/batch", type: Self.events, body: batch.flatMap { $0 })
+    #expect(answer.json["accepted"] as? Int == 495 && answer.json["rejected"] as? Int == 5, "\(answer.text.prefix(300))")
+    let whole = try client.post("/v1/events/batch?atomic=true&wait=finalized", type: Self.events, body: (0..<400).flatMap { _ in records.next().bytes })
+    #expect(whole.status == 201, "\(whole.text.prefix(300))")
+    let metrics = try HTTPClient(port: node.metricsPort).get("/metrics").text
+    let bounds = metrics.split(separator: "\n").filter { $0.hasPrefix("moloch_signature_batch_size_bucket") }
+    #expect(bounds.count > 1 && metrics.contains("\nmoloch_signer_keys_total{result=\"hit\"} "), "\(bounds)")
+    let hits = metrics.split(separator: "\n").first { $0.hasPrefix("moloch_signer_keys_total{result=\"hit\"} ") }?.split(separator: " ").last
+    #expect(try #require(hits.flatMap { Int($0) }) > 0)
+  }
+
   @Test func aBatchReportsEachRecord() throws {
     let scratch = try ScratchDirectory()
     let node = try NodeProcess(home: scratch.url)

@@ -36,7 +36,7 @@ void ced25519_raise(uint64_t *tables, int32_t entry);
 /// subtract it, and the place of the bit's next digit, or -1. `out` is extended.
 void ced25519_straus(uint64_t *out, const uint64_t *tables, const int32_t *heads, const int32_t *digits, int32_t top);
 /// Adds up terms with digits to base 256, -128 to 128: of the first `long_count` terms 32 digits each, of the others 16. `buckets` is scratch of
-/// 2 (CED25519_BUCKETS + 1) + `count` entries.
+/// 8 (CED25519_BUCKETS + 1) + `count` entries.
 void ced25519_buckets(
   uint64_t *out, const uint64_t *tables, const int32_t *entries, size_t long_count, size_t count, const int16_t *digits, uint64_t *buckets);
 
