@@ -67,7 +67,7 @@ func batched(_ sample: Sample, _ path: Path, isKnown: Bool) -> Double {
       misses = cache.misses - before
     }
   }
-  return least(max(5, 4000 / count)) { sample.verify(&batch, &verdicts) } / Double(count)
+  return least(max(20, 4000 / count)) { sample.verify(&batch, &verdicts) } / Double(count)
 }
 
 func libcrypto(_ sample: Sample) -> Double {

@@ -138,7 +138,7 @@ extension Gate {
     switch heads[0].method {
     case .options: break
     case .get, .head: if route.isSubmission { throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)") }
-    case .post where route == .adminPeers, .delete where route == .adminPeers: break
+    case .post where route.isAdmin, .delete where route == .adminPeers: break
     case .post: if !route.isSubmission { throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)") }
     default: throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)")
     }

@@ -125,7 +125,10 @@ extension Gate {
     case .inclusionProof: try inclusion(slot, replica, loop)
     case .consistencyProof: try consistency(slot, loop)
     case .tile(let path): read(slot, .tile(path), loop)
-    case .maintenance(let verb): read(slot, .maintenance(verb), loop)
+    case .maintenance(let verb):
+      let request = MaintenanceRequest(
+        verb: verb, isCommand: sessions[slot].request.method == .post, directory: parameter(slot, "dir"), base: parameter(slot, "base"))
+      read(slot, .maintenance(request), loop)
     default: throw Refusal(.notFound, "no such resource")
     }
   }

@@ -11,13 +11,24 @@ public enum ReadRequest: Sendable {
   case tile(TilePath)
   /// The answer to a submission that has become final: its ids, and whether bundles are wanted.
   case finalised(EventID, attestation: StaticString, isMinimal: Bool)
-  case maintenance(String)
+  case maintenance(MaintenanceRequest)
   /// The set of a height.
   case validators(Height)
   /// Handoffs from an epoch on.
   case validatorHistory(from: Epoch, countMax: Int)
   /// Set, parameters and proposals as of the head.
   case governance
+}
+
+/// What the admin socket asks of `/v1/admin/maintenance/{verb}`.
+public struct MaintenanceRequest: Sendable {
+  public let verb: String
+  /// POST: something is begun. GET: something is asked for.
+  public let isCommand: Bool
+  /// Target of a backup, absolute.
+  public let directory: String?
+  /// Backup that an incremental one shares files with, absolute.
+  public let base: String?
 }
 
 public enum ProofFormat: Sendable { case json, bundle, tlogProof }

@@ -109,6 +109,7 @@ public enum Route: Sendable, Equatable {
     switch self {
     case .events, .eventBatch: "POST, OPTIONS"
     case .adminPeers: "GET, HEAD, POST, DELETE, OPTIONS"
+    case .maintenance: "GET, HEAD, POST, OPTIONS"
     default: "GET, HEAD, OPTIONS"
     }
   }
@@ -128,6 +129,7 @@ public enum Route: Sendable, Equatable {
     case .validators: name == "height"
     case .validatorHistory: name == "from_epoch" || name == "limit"
     case .adminPeers: ["multiaddr", "temporary", "peer_id", "unban"].contains(name)
+    case .maintenance: name == "dir" || name == "base"
     default: false
     }
   }

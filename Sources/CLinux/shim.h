@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -30,6 +31,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +40,12 @@ static inline uint64_t clock_monotonic_nanoseconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+// 1 when the kernel takes its wall clock for synchronised.
+static inline int clock_is_synchronised(void) {
+  struct timex state = {0};
+  return adjtimex(&state) >= 0 && !(state.status & STA_UNSYNC);
 }
 
 // Sockets
@@ -69,6 +77,33 @@ static inline int socket_listen(const void *address, unsigned length, int backlo
     return -error;
   }
   return fd;
+}
+
+// A listening socket that another process opened: made non-blocking, closed on exec.
+static inline int socket_adopt(int fd) {
+  int value = 0;
+  socklen_t length = sizeof value;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) < 0) return -errno;
+  if (!value) return -EINVAL;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
+  int one = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  return 0;
+}
+
+// One datagram to a Unix-domain socket; an abstract name begins with a zero byte.
+static inline int notify_send(const void *path, unsigned length, const void *text, size_t count) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (length == 0 || length >= sizeof address.sun_path) return -EINVAL;
+  memcpy(address.sun_path, path, length);
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  unsigned whole = (unsigned)offsetof(struct sockaddr_un, sun_path) + length + (address.sun_path[0] != 0);
+  ssize_t sent = sendto(fd, text, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, whole);
+  int result = sent < 0 ? -errno : 0;
+  close(fd);
+  return result;
 }
 
 static inline int socket_name(int fd, int of_peer, void *address, unsigned capacity) {

@@ -77,8 +77,7 @@ extension Key {
   public static let inert = [
     "runtime.reactors", "runtime.pin_cores", "network.max_concurrent_requests", "network.sync_verify",
     "network.tls.verify_peers", "network.tls.cert_file", "network.tls.key_file", "network.tls.ca_file",
-    "consensus.listen_window", "storage.min_free_mb", "storage.warn_free_percent",
-    "storage.reserve_mb", "storage.maintenance_max_mbps", "storage.scrub_interval", "storage.scrub_max_mbps", "mempool.rebroadcast_interval",
+    "consensus.listen_window", "storage.maintenance_max_mbps", "storage.scrub_interval", "storage.scrub_max_mbps", "mempool.rebroadcast_interval",
     "index", "api.gateway_signing", "api.gateway_key", "api.ws_queue", "api.trusted_proxies", "api.dashboard",
     "api.dashboard_public", "api.auth", "api.rate_limit.websocket_connections", "api.cors", "api.tls", "metrics.path", "metrics.detailed_histograms", "retention",
   ]

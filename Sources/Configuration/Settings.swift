@@ -75,7 +75,7 @@ public struct Settings: Sendable {
   static let development: [(String, Value)] = [
     ("api.listen_addr", .text("127.0.0.1:8080")), ("metrics.prometheus_addr", .text("127.0.0.1:9090")), ("network.listen_addr", .text("127.0.0.1:9000")),
     ("network.tls.enabled", .boolean(false)), ("consensus.validator", .boolean(true)), ("api.rate_limit.enabled", .boolean(false)),
-    ("api.drain_delay", .milliseconds(0)),
+    ("api.drain_delay", .milliseconds(0)), ("storage.reserve_mb", .integer(0)),
   ]
 
   private mutating func set(_ name: String, _ value: Value, _ origin: Origin) {

@@ -30,6 +30,12 @@ public struct StorageMetrics: Sendable {
   /// By file: chain, journal, tree; nanoseconds.
   public let fsync: Series<Histogram>
   public let indexHeight, indexLag, isReadOnly: Gauge
+  /// Absent before the first backup.
+  public let lastBackup: Gauge
+  /// By cache: block, the one of the database.
+  public let caches: Series<Gauge>
+  /// By component: chain, mmr, index.
+  public let integrityErrors: Series<Counter>
 
   init(_ registry: inout Registry) {
     total = registry.gauge("moloch_storage_bytes", "Allocated bytes of all files under the data directory.", .bytes)
@@ -43,6 +49,11 @@ public struct StorageMetrics: Sendable {
     indexHeight = registry.gauge("moloch_index_height", "Height up to which the index is built.")
     indexLag = registry.gauge("moloch_index_lag", "Blocks between the head and the index.")
     isReadOnly = registry.gauge("moloch_storage_read_only", "1 while the disk is too full to accept events.")
+    lastBackup = registry.gauge("moloch_backup_last_success_timestamp_seconds", "Unix time of the last backup that was completed.", .secondsOfNanoseconds)
+    caches = registry.gauges("moloch_cache_bytes", "Bytes in caches.", .bytes, by: Registry.Label("cache", ["block"]))
+    integrityErrors = registry.counters(
+      "moloch_integrity_errors_total", "Stored values that are missing or not what they must be, each time one was met.",
+      by: Registry.Label("component", ["chain", "mmr", "index"]))
   }
 }
 
@@ -56,6 +67,9 @@ public struct ProcessMetrics: Sendable {
   public let logRecords: Series<Counter>
   public let logDropped: Counter
   public let lastReloadSuccess, lastReloadTime: Gauge
+  public let diskRead, diskWritten: Counter
+  /// By listener: api, peer; Unix time in seconds.
+  public let certificateExpiry: Series<Gauge>
 
   init(_ registry: inout Registry) {
     cpu = registry.counter("process_cpu_seconds_total", "User and system time.", .secondsOfNanoseconds)
@@ -71,6 +85,11 @@ public struct ProcessMetrics: Sendable {
       "moloch_log_records_total", "Log records written.", by: Registry.Label("level", ["trace", "debug", "info", "notice", "warn", "error"]))
     logDropped = registry.counter("moloch_log_dropped_total", "Log records dropped because the writer was behind.")
     lastReloadSuccess = registry.gauge("moloch_config_last_reload_success", "1 when the last reload was accepted.")
+    diskRead = registry.counter("moloch_process_disk_read_bytes_total", "Bytes that the process made the disk read.", .bytes)
+    diskWritten = registry.counter("moloch_process_disk_written_bytes_total", "Bytes that the process made the disk write.", .bytes)
+    certificateExpiry = registry.gauges(
+      "moloch_tls_certificate_expiry_timestamp_seconds", "Unix time at which the certificate of a listener expires.", .secondsOfNanoseconds,
+      by: Registry.Label("listener", ["api", "peer"]))
     lastReloadTime = registry.gauge("moloch_config_last_reload_timestamp_seconds", "Unix time of the last reload.", .secondsOfNanoseconds)
   }
 }

@@ -11,6 +11,8 @@ public struct DirectoryStatistics: Sendable {
   public var other: UInt64 = 0
   /// Bytes that an unprivileged process may still write on the file system.
   public var free: UInt64 = 0
+  /// Bytes of the file system.
+  public var size: UInt64 = 0
 
   public var total: UInt64 { chain + mmr + index + validator + other }
 
@@ -23,7 +25,10 @@ public struct DirectoryStatistics: Sendable {
     other = all - min(all, chain + mmr + index + validator)
     var status = statvfs()
     // The kernel fills the structure; the path is lent to the call.
-    if unsafe statvfs(data, &status) == 0 { free = UInt64(status.f_bavail) * UInt64(status.f_frsize) }
+    if unsafe statvfs(data, &status) == 0 {
+      free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
+      size = UInt64(status.f_blocks) * UInt64(status.f_frsize)
+    }
   }
 
   /// Allocated bytes of a directory and all below it; what vanishes while it is counted counts as nothing.

@@ -8,11 +8,13 @@ import Mempool
 import Metrics
 import PeerWire
 import Replication
+import TLS
 
 /// What the reactor thread counts, and what it reads for a scrape.
 final class Figures {
   let metrics: NodeMetrics
   private let log: Log
+  private let files = ProcessFiles()
   private(set) var lastCommit: Instant?
   /// While syncing.
   var before: SecondBefore?
@@ -27,13 +29,15 @@ final class Figures {
   init(version: String, commit: String, log: Log) {
     self.log = log
     metrics = NodeMetrics(version: version, commit: commit, protocolVersion: "1", rejections: Self.rejections.map { $0.rawValue }, messageTypes: MessageType.all.map { "\($0)" })
-    let process = ProcessStatistics()
+    let process = ProcessStatistics(files)
     metrics.process.startTime.set(process.startSeconds)
     metrics.chain.startTime.set(Double(WallClock.now().milliseconds) / 1000)
     metrics.process.maxFiles.set(process.filesMax)
     metrics.network.peerCount.set(0)
     metrics.api.isHealthy.set(true)
     metrics.storage.isReadOnly.set(false)
+    // Links between peers carry the node key's own certificate.
+    metrics.process.certificateExpiry["peer"].set(TLSCredential.selfSignedExpirySeconds)
   }
 
   // MARK: Events of the driver
@@ -61,6 +65,8 @@ final class Figures {
     for (position, bytes) in [statistics.chain, statistics.mmr, statistics.index, statistics.validator, statistics.other].enumerated() {
       storage.components[position].set(bytes)
     }
+    if let last = pulse.lastBackup { storage.lastBackup.set(last) } else { storage.lastBackup.clear() }
+    storage.caches["block"].set(pulse.cacheBytes)
     storage.indexHeight.set(pulse.indexedHeight)
     storage.indexLag.set(height - min(height, pulse.indexedHeight))
   }
@@ -105,11 +111,13 @@ final class Figures {
   }
 
   private func readProcess() {
-    let process = metrics.process, statistics = ProcessStatistics()
+    let process = metrics.process, statistics = ProcessStatistics(files)
     process.cpu.set(max(process.cpu.value, statistics.cpuNanoseconds))
     process.resident.set(statistics.residentBytes)
     process.virtual.set(statistics.virtualBytes)
     process.openFiles.set(statistics.filesOpen)
+    process.diskRead.set(max(process.diskRead.value, statistics.diskReadBytes))
+    process.diskWritten.set(max(process.diskWritten.value, statistics.diskWrittenBytes))
     for level in LogLevel.allCases { process.logRecords[level.rawValue].set(log.recordCount(level)) }
     process.logDropped.set(log.droppedCount)
   }

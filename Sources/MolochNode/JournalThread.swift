@@ -51,6 +51,7 @@ final class JournalThread: @unchecked Sendable {
   private let jobs = Mailbox<JournalJob>(capacity: 4096)
   let reports = Mailbox<JournalReport>(capacity: 8192)
   private let bell = Doorbell()
+  let pulse = Pulse()
   private let journal: VoteJournal
   private var waker: Waker?
 
@@ -83,6 +84,7 @@ final class JournalThread: @unchecked Sendable {
   private func run() {
     do throws(NodeFailure) {
       while true {
+        pulse.beat()
         var batch: [JournalJob.Kind] = []
         while let job = jobs.take() { batch.append(job.kind) }
         if batch.isEmpty {

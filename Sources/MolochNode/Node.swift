@@ -2,6 +2,7 @@ import API
 import Ambient
 import Audit
 import Bytes
+import CLinux
 import Digests
 import Configuration
 import Ed25519
@@ -68,11 +69,13 @@ public enum Node {
     let gate = Gate(
       options: options.gate, chain: facts, connections: limits.connections,
       seed: Bytes32(random.next(), random.next(), random.next(), random.next()), now: MonotonicClock.now())
+    // From here on the memory of this process, keys among it, ends in no core dump and is read by no debugger. A developer may look.
     let figures = Figures(version: version, commit: options.commit, log: log)
+    if !options.settings.isDevelopment { _ = thread_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) }
     gate.measureBatches(figures.metrics.mempool.signatureBatchSize)
     let verification = VerificationThreads(threads: options.settings.integer("runtime.verify_threads"))
     gate.overflow = verification.overflow
-    let storage = StorageThread(home: home, options: options.store, metrics: figures.metrics.storage, log: log)
+    let storage = StorageThread(home: home, options: options.store, limits: options.diskLimits, metrics: figures.metrics.storage, log: log)
     let network: Network
     do throws(NodeFailure) { network = try makeNetwork(home, options, connections: limits.connections) } catch { return error }
     let driver = NodeDriver(
@@ -85,17 +88,19 @@ public enum Node {
     }
     try events.watchSignals()
     do throws(NodeFailure) {
-      let metrics = options.servesMetrics ? try listen(events, driver, options.metricsAddress, .gate(.metrics), "metrics.prometheus_addr") : "off"
+      let sockets = Supervisor.sockets()
+      let metrics = options.servesMetrics ? try listen(events, driver, options.metricsAddress, .gate(.metrics), "metrics.prometheus_addr", sockets["metrics"]) : "off"
       driver.begin(events.loop)
       try storage.start(waking: events.loop.waker)
       try verification.start(waking: events.loop.waker, signers: gate.signers, metrics: figures.metrics.mempool)
       while !driver.isOpen && !events.loop.isStopping { events.runOnce() }
       if driver.isOpen {
-        let api = options.servesAPI ? try listen(events, driver, options.apiAddress, .gate(.api), "api.listen_addr") : "off"
+        let api = options.servesAPI ? try listen(events, driver, options.apiAddress, .gate(.api), "api.listen_addr", sockets["api"]) : "off"
         _ = try listen(events, driver, adminSocket: options.adminSocketPath)
-        let peers = options.takesPeers ? try listen(events, driver, options.peersAddress, .peers, "network.listen_addr") : "-"
+        let peers = options.takesPeers ? try listen(events, driver, options.peersAddress, .peers, "network.listen_addr", sockets["peers"]) : "-"
         log.info("api", "listening", [("name", options.name), ("api", api), ("metrics", metrics), ("peers", peers), ("peer_id", network.id.text)])
         started(Endpoints(api: "http://\(api)", metrics: "http://\(metrics)/metrics"))
+        driver.announceReady(events.loop)
         while !events.loop.isStopping { events.runOnce() }
       }
     } catch {
@@ -124,10 +129,18 @@ public enum Node {
     } catch { throw NodeFailure(78, "the node key cannot be used for TLS: \(error)") }
   }
 
-  /// Opens a TCP listener; a taken port is named with the option that moves it.
+  /// Opens a TCP listener; a taken port is named with the option that moves it. A socket of the supervisor takes the place of a listener of our own.
   private static func listen<B: Backend & ~Copyable>(
-    _ events: EventLoop<B, NodeDriver>, _ driver: NodeDriver, _ text: String, _ listening: NodeDriver.Listening, _ key: String
+    _ events: EventLoop<B, NodeDriver>, _ driver: NodeDriver, _ text: String, _ listening: NodeDriver.Listening, _ key: String,
+    _ adopted: Int32?
   ) throws(NodeFailure) -> String {
+    if let adopted {
+      do throws(ReactorError) {
+        let (_, bound) = try events.adopt(adopted)
+        driver.listening.append(listening)
+        return "\(bound)"
+      } catch { throw NodeFailure(78, "the supervisor's socket for \(key) is none that listens: \(error)") }
+    }
     guard let address = NodeOptions.parse(text) else { throw NodeFailure(78, "\(key) = \"\(text)\" is no address") }
     do throws(ReactorError) {
       let (_, bound) = try events.listen(address)

@@ -42,6 +42,7 @@ extension NodeDriver {
       return network.penalise(link, .ban, "unreadable message of type \(type)", loop)
     }
     if case .consensus(.status(let status)) = message { network.noteHead(link, height: status.finalHeight.rawValue) }
+    guard !isReadOnly else { return }
     replica?.received(message, from: PeerLink(link.rawValue), now: times(loop), &effects)
   }
 

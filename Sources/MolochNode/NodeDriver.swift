@@ -31,7 +31,7 @@ final class NodeDriver: Driver {
   /// Set once the loop exists, which its answers wake.
   var resolver: Resolver?
   let log: Log
-  private let began = MonotonicClock.now()
+  let began = MonotonicClock.now()
   var listening: [Listening] = []
   private(set) var stage = Stage.opening
   private(set) var failure: NodeFailure?
@@ -56,6 +56,13 @@ final class NodeDriver: Driver {
   var complaints = Watch()
   private var missedVotes = DayCount()
   let figures: Figures
+  var supervision = Supervision()
+  /// Turns of this loop with the replica in it.
+  private(set) var turns: UInt64 = 0
+  /// The disk is too full: the replica rests, nothing is written.
+  private(set) var isReadOnly = false
+  /// The replica's timer fired while it rested.
+  private var owesTimer = false
   /// When the sweep should fire: what it is late by is the loop's lag.
   private var sweepDue = Instant.zero
   private let reloading: Reloading
@@ -142,6 +149,7 @@ final class NodeDriver: Driver {
     switch token {
     case Token.replica:
       replicaTimer = .none
+      guard !isReadOnly else { return owesTimer = true }
       replica?.timer(now: times(loop), &effects)
     case Token.sweep:
       figures.metrics.process.loopLag[0].observe(loop.now.nanoseconds(since: sweepDue))
@@ -150,6 +158,7 @@ final class NodeDriver: Driver {
       // Nobody is dialled before there is a replica to tell: a link that came up earlier would stay unknown to it.
       if replica != nil { network.sweep(wall: gate.wallMilliseconds, loop) }
       advanceStage(loop)
+      supervise(loop)
       armSweep(loop)
     case Token.second:
       second(loop)
@@ -184,7 +193,8 @@ final class NodeDriver: Driver {
 
   func ticked(_ now: Instant, _ loop: Loop) {
     verifySome(loop)
-    if let replica {
+    if replica != nil { turns &+= 1 }
+    if let replica, !isReadOnly {
       if gate.statistics.accepted != acceptedSeen {
         acceptedSeen = gate.statistics.accepted
         replica.collect(now: times(loop), &effects)
@@ -251,6 +261,8 @@ final class NodeDriver: Driver {
       case .answered(let job, let result): gate.answered(job, result, loop)
       case .pulse(let pulse):
         figures.take(pulse)
+        gate.surroundings.isDiskLow = pulse.isDiskLow
+        rest(pulse.isReadOnly, loop)
         gate.surroundings.indexedHeight = pulse.indexedHeight
         gate.surroundings.proposedLastDay = pulse.proposedLastDay
         gate.surroundings.freeBytes = pulse.statistics.free
@@ -265,6 +277,18 @@ final class NodeDriver: Driver {
     gate.takeVerdicts(loop)
     while let answer = resolver?.take() { network.resolved(answer.token, answer.addresses, loop) }
     settle(loop)
+  }
+
+  /// On a full disk the replica rests: it neither votes nor follows, as if the network were away, and takes part again when there is space.
+  private func rest(_ isReadOnly: Bool, _ loop: Loop) {
+    guard isReadOnly != self.isReadOnly else { return }
+    self.isReadOnly = isReadOnly
+    gate.surroundings.readOnlyReason = isReadOnly ? "the disk is too full: less than storage.min_free_mb is free" : nil
+    gate.readiness.set(.readOnly, isReadOnly, now: loop.now)
+    figures.metrics.storage.isReadOnly.set(isReadOnly)
+    guard !isReadOnly else { return }
+    if owesTimer { replica?.timer(now: times(loop), &effects) }
+    owesTimer = false
   }
 
   private func open(_ store: OpenedStore, _ loop: Loop) {
@@ -334,7 +358,11 @@ final class NodeDriver: Driver {
   // MARK: The end
 
   func signalled(_ signal: Int32, _ loop: Loop) {
-    if signal == Signals.hangUp { return reloading.begin(waking: loop.waker) }
+    if signal == Signals.hangUp {
+      announceReload()
+      return reloading.begin(waking: loop.waker)
+    }
+    announceStop()
     switch stage {
     case .opening:
       // The storage thread is inside the store: the process may end only when it has closed it.
@@ -400,7 +428,9 @@ final class NodeDriver: Driver {
       replica?.pool.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
       replica?.pool.setSignerShare(percent: options.poolSignerPercent)
       network.rename(options.name)
+      post(.diskLimits(options.diskLimits))
       log.notice("node", "configuration reloaded", [("name", options.name)] + changes)
     }
+    supervision.supervisor.tell("READY=1")
   }
 }

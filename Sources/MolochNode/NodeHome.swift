@@ -19,6 +19,7 @@ public struct NodeHome: Sendable {
   let validatorMarkPath: String
   /// The same of the next key.
   let nextValidatorMarkPath: String?
+  let genesisPath: String
 
   public static func genesisPath(_ home: String) -> String { home + "/config/genesis.json" }
 
@@ -28,6 +29,7 @@ public struct NodeHome: Sendable {
     path = options.home
     data = options.dataPath
     let genesisPath = options.genesisPath
+    self.genesisPath = genesisPath
     let json: [UInt8]
     do { json = try HomeFile.read(genesisPath) } catch { throw NodeFailure(66, "\(error.message); 'moloch init' or 'moloch dev' makes it") }
     do { genesis = try Genesis(json: json) } catch {
@@ -124,6 +126,11 @@ enum HomeFile {
   static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 /* the path is lent to the call */ }
   static func remove(_ path: String) { _ = unsafe unlink(path) /* the path is lent to the call */ }
 
+  static func rename(_ source: String, _ target: String) throws(NodeFailure) {
+    // The paths are lent to the call.
+    guard unsafe Glibc.rename(source, target) == 0 else { throw NodeFailure(74, "cannot move \(source): \(reason())") }
+  }
+
   static func makeDirectory(_ path: String, mode: mode_t) throws(NodeFailure) {
     // The path is lent to the call.
     guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw NodeFailure(74, "cannot create \(path): \(reason())") }
@@ -174,7 +181,7 @@ enum HomeFile {
     let isSynced = written == bytes.count && fsync(file) == 0
     close(file)
     // The paths are lent to the call.
-    guard isSynced, unsafe rename(temporary, path) == 0 else { throw NodeFailure(74, "cannot write \(path): \(reason())") }
+    guard isSynced, unsafe Glibc.rename(temporary, path) == 0 else { throw NodeFailure(74, "cannot write \(path): \(reason())") }
     try syncDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
   }
 

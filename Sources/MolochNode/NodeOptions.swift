@@ -126,6 +126,12 @@ public struct NodeOptions: Sendable {
     machine.clockStaleMilliseconds = settings.milliseconds("consensus.stale_base")
   }
 
+  var diskLimits: DiskGuard.Limits {
+    DiskGuard.Limits(
+      freeBytesMin: UInt64(settings.integer("storage.min_free_mb")) << 20, warnPercent: UInt64(settings.integer("storage.warn_free_percent")),
+      reserveBytes: UInt64(settings.integer("storage.reserve_mb")) << 20)
+  }
+
   var store: StoreOptions {
     var options = StoreOptions()
     options.cacheBytes = settings.integer("storage.cache_size_mb") << 20

@@ -1,5 +1,24 @@
 import Glibc
 
+/// Files of `/proc/self` that only their owner may open: a process that leaves no core dumps is no longer theirs, so they are opened before that.
+@safe final class ProcessFiles {
+  // Both are owned until deinit and used by the reactor thread.
+  fileprivate let accounting: Int32
+  fileprivate let descriptors: OpaquePointer?
+
+  init() {
+    // The paths are lent to the calls.
+    accounting = unsafe open("/proc/self/io", O_RDONLY | O_CLOEXEC)
+    unsafe descriptors = opendir("/proc/self/fd")
+  }
+
+  deinit {
+    if accounting >= 0 { close(accounting) }
+    // Opened by init.
+    if let descriptors = unsafe descriptors { unsafe closedir(descriptors) }
+  }
+}
+
 /// What the kernel says about this process, read from `/proc/self`.
 struct ProcessStatistics {
   private(set) var cpuNanoseconds: UInt64 = 0
@@ -9,8 +28,10 @@ struct ProcessStatistics {
   private(set) var filesMax: UInt64 = 0
   /// Unix time, seconds.
   private(set) var startSeconds: Double = 0
+  private(set) var diskReadBytes: UInt64 = 0
+  private(set) var diskWrittenBytes: UInt64 = 0
 
-  init() {
+  init(_ files: ProcessFiles) {
     let ticks = UInt64(max(1, sysconf(Int32(_SC_CLK_TCK)))), page = UInt64(max(1, sysconf(Int32(_SC_PAGESIZE))))
     // The name in the second field may hold spaces and brackets: fields are counted behind its last bracket.
     if let text = Self.text("/proc/self/stat"), let end = text.lastIndex(of: ")") {
@@ -23,20 +44,27 @@ struct ProcessStatistics {
         startSeconds = Self.bootSeconds() + Double(fields[19]) / Double(ticks)
       }
     }
-    filesOpen = Self.openFiles()
+    filesOpen = Self.openFiles(files)
+    // Lines such as "read_bytes: 4096"; a kernel without accounting has no such file.
+    for line in Self.text(files.accounting).split(separator: "\n") {
+      let words = line.split(separator: " ")
+      guard words.count == 2, let bytes = UInt64(words[1]) else { continue }
+      if words[0] == "read_bytes:" { diskReadBytes = bytes }
+      if words[0] == "write_bytes:" { diskWrittenBytes = bytes }
+    }
     var limit = rlimit()
     // The kernel fills the structure during the call.
     if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { filesMax = UInt64(limit.rlim_cur) }
   }
 
   /// Since Linux 6.2 the size of the directory is the number of its entries; before, they are counted.
-  private static func openFiles() -> UInt64 {
+  private static func openFiles(_ files: ProcessFiles) -> UInt64 {
     var status = stat()
     // The kernel fills the structure; the path is lent to the call.
     if unsafe stat("/proc/self/fd", &status) == 0, status.st_size > 0 { return UInt64(status.st_size) }
-    // The path is lent to the call; the handle is closed when this returns.
-    guard let directory = unsafe opendir("/proc/self/fd") else { return 0 }
-    defer { unsafe closedir(directory) /* opened above */ }
+    // The handle lives as long as `files`.
+    guard let directory = unsafe files.descriptors else { return 0 }
+    unsafe rewinddir(directory)
     var count: UInt64 = 0
     // The entries are only counted.
     while unsafe readdir(directory) != nil { count += 1 }
@@ -55,11 +83,16 @@ struct ProcessStatistics {
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }
     defer { close(file) }
+    return text(file)
+  }
+
+  /// The whole of an open file; empty when it cannot be read.
+  private static func text(_ file: Int32) -> String {
     var text: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 16_384)
     while true {
       // The kernel writes at most the buffer's length.
-      let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(file, $0.baseAddress, $0.count) }
+      let count = unsafe buffer.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, text.count) }
       guard count > 0 else { return String(decoding: text, as: UTF8.self) }
       text += buffer[..<count]
     }

@@ -26,6 +26,7 @@ final class StorageJob: Sendable {
     case peerBook([UInt8])
     /// All evidence, whole.
     case evidence([UInt8])
+    case diskLimits(DiskGuard.Limits)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
   }
@@ -62,6 +63,11 @@ struct OpenedStore: Sendable {
 struct StoragePulse: Sendable {
   var indexedHeight: UInt64
   var statistics: DirectoryStatistics
+  var cacheBytes: UInt64
+  var isReadOnly: Bool
+  var isDiskLow: Bool
+  /// Unix time of the last completed backup, seconds.
+  var lastBackup: UInt64?
   /// Final blocks by proposer.
   var proposedLastDay: [PublicKey: UInt64]
 }
@@ -72,15 +78,18 @@ final class StorageThread: @unchecked Sendable {
   let jobs = Mailbox<StorageJob>(capacity: 4096)
   let reports = Mailbox<StorageReport>(capacity: 8192)
   let bell = Doorbell()
+  let pulse = Pulse()
   private let home: NodeHome
   private let options: StoreOptions
+  private let limits: DiskGuard.Limits
   private let metrics: StorageMetrics
   private let log: Log
   /// Set by `start`, before the thread exists.
   private var waker: Waker?
 
-  init(home: NodeHome, options: StoreOptions, metrics: StorageMetrics, log: Log) {
+  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, metrics: StorageMetrics, log: Log) {
     self.home = home
+    self.limits = limits
     self.options = options
     self.metrics = metrics
     self.log = log
@@ -123,7 +132,7 @@ final class StorageThread: @unchecked Sendable {
   }
 
   private func openAndServe() throws -> Int {
-    let session = try StorageSession(home: home, options: options, metrics: metrics, log: log)
+    let session = try StorageSession(home: home, options: options, limits: limits, metrics: metrics, log: log)
     report(.opened(try session.opened()))
     return try serve(session)
   }
@@ -133,8 +142,10 @@ final class StorageThread: @unchecked Sendable {
     var lastPulse: UInt64 = 0
     while true {
       var didWork = false
+      pulse.beat()
       while let job = jobs.take() {
         didWork = true
+        pulse.beat()
         switch job.kind {
         case .persist(let blocks, let records, let height):
           let began = MonotonicClock.now()
@@ -147,6 +158,7 @@ final class StorageThread: @unchecked Sendable {
         case .read(let read): report(.answered(read, ReadResult(session.answer(read))))
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
         case .evidence(let bytes): try HomeFile.replace(session.evidencePath, bytes, mode: 0o640)
+        case .diskLimits(let limits): session.space.limits = limits
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
@@ -167,14 +179,20 @@ final class StorageSession {
   let store: RocksLedgerStore
   private let home: NodeHome
   private let reader: Reader<RocksLedgerStore>
-  private let chainSync: Histogram
+  private let metrics: StorageMetrics
+  private let log: Log
+  private let desk: MaintenanceDesk
   private var proposals = ProposalCount()
+  var space: FreeSpace
   /// Blocks above this are counted, those below are still to be looked at; 0 when nothing older matters.
   private var uncounted: UInt64 = 0
 
-  init(home: NodeHome, options: StoreOptions, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
+  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
     self.home = home
-    chainSync = metrics.fsync["chain"]
+    desk = MaintenanceDesk(home: home, log: log)
+    space = FreeSpace(data: home.data, limits: limits, log: log)
+    self.metrics = metrics
+    self.log = log
     do {
       store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options)
     } catch {
@@ -255,18 +273,25 @@ final class StorageSession {
   func persist(_ blocks: [BlockCommit]) throws {
     let began = MonotonicClock.now()
     do { try store.commit(blocks) } catch { throw Self.failure(error, home) }
-    if !blocks.isEmpty { chainSync.observe(MonotonicClock.now().nanoseconds(since: began)) }
+    if !blocks.isEmpty { metrics.fsync["chain"].observe(MonotonicClock.now().nanoseconds(since: began)) }
     for block in blocks { proposals.note(block.header.proposer, block.header.timestamp) }
     // The saved events are either in this or an earlier block now, or in memory.
     if !blocks.isEmpty { HomeFile.remove(home.data + "/mempool.bin") }
   }
 
   func answer(_ job: ReadJob) -> Result<Answer, Refusal> {
-    if case .maintenance(let verb) = job.request {
-      guard verb == "stats" else { return .failure(Refusal(.notFound, "no such maintenance verb")) }
+    if case .maintenance(let request) = job.request {
+      guard request.verb == "stats", !request.isCommand else { return desk.answer(request, store) }
       return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
     }
-    return reader.answer(job)
+    let answer = reader.answer(job)
+    if case .failure(let refusal) = answer, refusal.code == .integrityError {
+      // Damage in the flat files is named by level, everything else lies in the chain.
+      let component = refusal.message.contains("level") ? "mmr" : "chain"
+      metrics.integrityErrors[component].add()
+      log.error("storage", "integrity", [("component", component), ("detail", refusal.message)])
+    }
+    return answer
   }
 
   /// Goes on counting the blocks of the last day that were there at the start, the newest first. Returns whether more may follow.
@@ -286,12 +311,17 @@ final class StorageSession {
 
   func pulse() -> StoragePulse {
     proposals.expire(wall: WallClock.now().milliseconds)
+    let statistics = DirectoryStatistics(data: home.data)
+    space.look(statistics)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, statistics: DirectoryStatistics(data: home.data), proposedLastDay: proposals.totals)
+      indexedHeight: store.indexedHeight.rawValue, statistics: statistics, cacheBytes: store.cacheBytes, isReadOnly: space.isReadOnly, isDiskLow: space.isLow,
+      lastBackup: BackupMark.seconds(data: home.data),
+      proposedLastDay: proposals.totals)
   }
 
   /// Saves what is pending for the next start. Returns the number of bytes.
   func stop(pending: [UInt8]) throws -> Int {
+    desk.stop()
     if pending.isEmpty {
       HomeFile.remove(home.data + "/mempool.bin")
     } else {

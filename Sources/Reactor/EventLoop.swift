@@ -44,6 +44,15 @@ public final class EventLoop<B: Backend & ~Copyable, D: Driver> {
     return (ListenerID(rawValue: UInt16(listeners.count - 1)), opened.bound)
   }
 
+  /// Takes over a listening socket that another process opened, a supervisor for example. It is closed with this object.
+  public func adopt(_ descriptor: Int32) throws(ReactorError) -> (id: ListenerID, address: SocketAddress) {
+    guard listeners.count < loop.limits.listeners else { throw .listenersExhausted(max: loop.limits.listeners) }
+    let result = B.usesDescriptors ? socket_adopt(descriptor) : -EINVAL
+    guard result == 0, let address = SocketAddress.of(descriptor, peer: false) else { throw .descriptor(errno: max(EINVAL, -result)) }
+    listeners.append(Listener(handle: descriptor, address: address))
+    return (ListenerID(rawValue: UInt16(listeners.count - 1)), address)
+  }
+
   /// Delivers SIGTERM, SIGINT and SIGHUP to the driver. `Signals.block` must have been called before other threads were started.
   public func watchSignals() throws(ReactorError) {
     guard signalDescriptor < 0 else { return }

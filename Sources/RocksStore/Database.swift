@@ -2,16 +2,20 @@ import CRocksDB
 import Glibc
 import Ledger
 
-/// One RocksDB database with its column families. Calls come from one thread.
-@safe final class Database {
+/// One RocksDB database with its column families. Reads and writes come from one thread; `compact` and `interruptCompaction` may come from others.
+@safe final class Database: @unchecked Sendable {
+  // Sendable: the members never change after init, and the library locks its own state.
   private let database: OpaquePointer
-  private var families: [OpaquePointer?]
+  private let families: [OpaquePointer?]
   private let options: OpaquePointer
   private let reads: OpaquePointer
   private let writes: OpaquePointer
 
   /// Opens or creates the database. Without a log, what was written since the last flush is lost in a crash, together and in order. Position i of `families` is the family number of later calls; position 0 is `default`.
-  init(path: String, families names: [String], options settings: StoreOptions, cacheBytes: Int, hasLog: Bool = true) throws(StoreError) {
+  /// - Parameter isReadOnly: nothing below `path` is changed; the database must exist.
+  init(
+    path: String, families names: [String], options settings: StoreOptions, cacheBytes: Int, hasLog: Bool = true, isReadOnly: Bool = false
+  ) throws(StoreError) {
     // Every pointer below comes from the library's own constructors, which abort rather than return null, and lives until deinit.
     unsafe options = rocksdb_options_create()
     unsafe rocksdb_options_set_create_if_missing(options, 1)
@@ -43,8 +47,14 @@ import Ledger
     let pointers = unsafe copies.map { unsafe UnsafePointer<CChar>($0) }
     let all = unsafe [OpaquePointer?](repeating: options, count: names.count)
     // The names are copied by the call; the copies are freed after it.
-    let opened = unsafe rocksdb_open_column_families(options, path, CInt(names.count), pointers, all, &handles, &message)
+    let opened: OpaquePointer?
+    if isReadOnly {
+      unsafe opened = rocksdb_open_for_read_only_column_families(options, path, CInt(names.count), pointers, all, &handles, 0, &message)
+    } else {
+      unsafe opened = rocksdb_open_column_families(options, path, CInt(names.count), pointers, all, &handles, &message)
+    }
     for unsafe copy in unsafe copies { unsafe free(copy) }
+    // What init made is its own to release when there will be no object.
     guard let opened = unsafe opened else {
       unsafe rocksdb_readoptions_destroy(reads)
       unsafe rocksdb_writeoptions_destroy(writes)
@@ -121,6 +131,36 @@ import Ledger
     unsafe rocksdb_iter_get_error(iterator, &message)
     if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
     return rows
+  }
+
+  /// A copy of the database as it is now, in a directory that does not exist yet; table files are linked where the file system can.
+  func checkpoint(at path: String) throws(StoreError) {
+    var message: UnsafeMutablePointer<CChar>? = nil
+    // The object lives for this call; the path is lent to it as a C string.
+    let made = unsafe rocksdb_checkpoint_object_create(database, &message)
+    guard let checkpoint = unsafe made else { throw .failed(unsafe Self.text(message)) }
+    defer { unsafe rocksdb_checkpoint_object_destroy(checkpoint) }
+    // 0: what is in memory goes to a table file first, whatever its size.
+    unsafe rocksdb_checkpoint_create(checkpoint, path, 0, &message)
+    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+  }
+
+  var familyCount: Int { unsafe families.count /* the handles are only counted */ }
+
+  /// Writes the tables of a family anew, without what was deleted or overwritten. Returns when it is done or was interrupted.
+  func compact(_ family: Int) {
+    // Null keys stand for the ends of the range.
+    unsafe rocksdb_compact_range_cf(database, families[family], nil, 0, nil, 0)
+  }
+
+  /// Ends compactions under way and lets no other begin.
+  func interruptCompaction() { unsafe rocksdb_disable_manual_compaction(database) /* alive as long as this object */ }
+
+  /// A number that the library keeps about a family; nil for a name that it does not know.
+  func property(_ family: Int, _ name: String) -> UInt64? {
+    var value: UInt64 = 0
+    // The name is lent for the call; the library fills the number.
+    return unsafe rocksdb_property_int_cf(database, families[family], name, &value) == 0 ? value : nil
   }
 
   /// All keys of a family, ascending.

@@ -2,4 +2,6 @@
 enum StoreLimit {
   /// Bytes read of the one-line files `FORMAT` and `LOCK`.
   static let lineBytes = 64
+  /// Bytes of leaf hashes read at once when a root is computed.
+  static let leafBytes = 1 << 20
 }

@@ -7,16 +7,17 @@ public import Merkle
 
 /// The store of a node on disk. One per data directory; see the header document for the layout.
 public final class RocksLedgerStore: LedgerStore {
-  private static let format = "moloch-data 1"
-  private enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, candidates = 5, governance = 6, handoffs = 7 }
+  public static let format = "moloch-data 1"
+  static let families = ["default", "blocks", "entries", "bodies", "hashes", "candidates", "governance", "handoffs"]
+  enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, candidates = 5, governance = 6, handoffs = 7 }
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
   private let lock: DirectoryLock
-  private let chain: Database
-  private let tree: TreeFiles
-  private let history: TreeFiles
-  private let index: Database
+  let chain: Database
+  let tree: TreeFiles
+  let history: TreeFiles
+  let index: Database
   public private(set) var indexedHeight: Height
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
@@ -32,7 +33,7 @@ public final class RocksLedgerStore: LedgerStore {
     let found = try DirectoryLock.text(path: directory + "/FORMAT", orCreate: Self.format)
     guard found == Self.format else { throw .format(found: found) }
     chain = try Database(
-      path: directory + "/chain", families: ["default", "blocks", "entries", "bodies", "hashes", "candidates", "governance", "handoffs"], options: options,
+      path: directory + "/chain", families: Self.families, options: options,
       cacheBytes: options.cacheBytes / 4 * 3)
     if let stored = try chain.value(Family.meta, Array("genesis".utf8)) {
       guard let bytes = Bytes32(stored) else { throw .damaged("genesis hash") }
@@ -52,6 +53,12 @@ public final class RocksLedgerStore: LedgerStore {
     (index, indexedHeight) = try Self.openIndex(directory + "/index", options, chain, head)
     try loadCandidates()
     try repair()
+  }
+
+  /// Bytes in the block caches of the chain and of the index.
+  public var cacheBytes: UInt64 {
+    // The families of one database share its cache.
+    (chain.property(Family.meta, "rocksdb.block-cache-usage") ?? 0) + (index.property(0, "rocksdb.block-cache-usage") ?? 0)
   }
 
   public func store(_ candidate: Block) throws(StoreError) {
@@ -129,7 +136,7 @@ public final class RocksLedgerStore: LedgerStore {
     height.rawValue == 0 ? genesis : try Self.header(in: chain, at: height)
   }
 
-  private static func header(in chain: Database, at height: Height) throws(StoreError) -> BlockHeader? {
+  static func header(in chain: Database, at height: Height) throws(StoreError) -> BlockHeader? {
     guard let value = try chain.value(Family.blocks, Self.key(height)) else { return nil }
     do { return try BlockHeader(decoding: value.bytes) } catch { throw .damaged("header \(height.rawValue): \(error)") }
   }
@@ -262,10 +269,12 @@ public final class RocksLedgerStore: LedgerStore {
 }
 
 /// Exclusive use of a data directory; released when the process ends, however it ends.
-final class DirectoryLock {
+public final class DirectoryLock {
   private let file: CInt
 
-  init(path: String) throws(StoreError) {
+  /// Creates the file when it is missing. The directory must exist.
+  /// - Throws: `.locked`, `.failed`.
+  public init(path: String) throws(StoreError) {
     // The path is lent to the call as a C string.
     file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
     guard file >= 0 else { throw .failed("open \(path): errno \(errno)") }

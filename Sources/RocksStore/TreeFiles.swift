@@ -26,6 +26,11 @@ final class TreeFiles: NodeReader {
     return isComplete
   }
 
+  /// Paths of the levels with the bytes that the nodes of `size` leaves take: what is there never changes, files only grow.
+  func prefixes(of size: UInt64) -> [(path: String, byteCount: Int)] {
+    (0..<TreeLimit.levels).filter { size >> UInt64($0) > 0 }.map { (path($0), Int(32 * (size >> UInt64($0)))) }
+  }
+
   func append(_ nodes: NewNodes) throws(StoreError) {
     for level in 0..<nodes.height where !nodes.levels[level].digests.isEmpty {
       var bytes: [UInt8] = []

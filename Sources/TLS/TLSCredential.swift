@@ -7,6 +7,9 @@ import COpenSSL
   nonisolated(unsafe) let key: OpaquePointer
   nonisolated(unsafe) let certificate: OpaquePointer
 
+  /// Unix time at which a certificate of `selfSigned` expires, seconds: the last second of the year 9999.
+  public static let selfSignedExpirySeconds: UInt64 = 253_402_300_799
+
   private init(key: OpaquePointer, certificate: OpaquePointer) {
     // The caller's references become this object's.
     unsafe self.key = key

@@ -68,7 +68,7 @@ import Testing
     try FileManager.default.moveItem(at: log, to: log.appendingPathExtension("moved"))
     try "[log]\nlevel = \"info\"\n[api]\nmax_body_size = \"2kB\"\nmax_connections = 99\n".write(to: file, atomically: true, encoding: .utf8)
     node.signal(SIGHUP)
-    try wait("the reload") { logged().contains("configuration reloaded taken=api.max_body_size needs_restart=api.max_connections") }
+    try wait("the reload") { logged().contains("configuration reloaded name=\"\" taken=api.max_body_size needs_restart=api.max_connections") }
     let answer = try client.post("/v1/events/batch", type: SubmissionTests.events, body: [UInt8](repeating: 0, count: 2001))
     #expect(answer.status == 413, "\(answer.text)")
     try "[api]\nmax_body_size = \"2 kilo\"\nidle_timeout = \"1s\"\n".write(to: file, atomically: true, encoding: .utf8)

@@ -34,6 +34,16 @@ struct Home {
     }
   }
 
+  /// The path from the root.
+  static func absolute(_ path: String) -> String {
+    if path.hasPrefix("/") { return path }
+    // getcwd allocates the text when it is given no buffer; it is copied and freed here.
+    guard let text = unsafe getcwd(nil, 0) else { return path }
+    defer { unsafe free(text) }
+    let directory = unsafe String(cString: text)
+    return directory + (directory.hasSuffix("/") ? "" : "/") + path
+  }
+
   private static func development() -> String? { Files.exists("moloch-dev/config") ? "moloch-dev" : nil }
 
   /// The directory part of a path: `.` when it has none.

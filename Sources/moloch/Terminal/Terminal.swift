@@ -44,6 +44,9 @@ struct Terminal {
     }
   }
 
+  /// Standard output is a terminal that can be drawn on.
+  static var isScreen: Bool { isatty(STDOUT_FILENO) == 1 && environment("TERM") != "dumb" }
+
   /// Writes a line to stdout.
   static func print(_ line: String) { write(line + "\n", to: STDOUT_FILENO) }
   /// Writes a line to stderr.

@@ -1,0 +1,124 @@
+import CLinux
+import Configuration
+import Glibc
+import Reactor
+
+/// What `moloch doctor` looks at on this host: clock, limits, system settings, disk, ports, keys, boot nodes. It changes nothing but a small file that it writes
+/// to measure the disk and removes.
+public struct Examination: Sendable {
+  public enum Verdict: String, Sendable { case ok, warn, fail }
+
+  public struct Finding: Sendable {
+    public var verdict: Verdict
+    /// One word for what was looked at.
+    public var subject: String
+    public var text: String
+    /// What to do about it; empty when all is well.
+    public var fix: String
+
+    public init(_ verdict: Verdict, _ subject: String, _ text: String, fix: String = "") {
+      (self.verdict, self.subject, self.text, self.fix) = (verdict, subject, text, fix)
+    }
+  }
+
+  let options: NodeOptions
+  private let isRunning: Bool
+
+  /// - Parameter isRunning: the node of this home answers: its ports are its own.
+  public init(_ options: NodeOptions, isRunning: Bool) {
+    self.options = options
+    self.isRunning = isRunning
+  }
+
+  /// All findings, in a fixed order. Takes up to a few seconds, most of them for boot nodes that do not answer.
+  public func findings() -> [Finding] {
+    [clock()] + limits() + sysctls() + [memory(), backend()] + disk() + keys() + (isRunning ? [] : ports()) + bootNodes() + [backup()]
+  }
+
+  // MARK: Kernel
+
+  private func clock() -> Finding {
+    guard clock_is_synchronised() == 0 else { return Finding(.ok, "clock", "synchronised") }
+    return Finding(
+      .warn, "clock", "the kernel says that the clock is not synchronised", fix: "run chrony (apt install chrony), then look at: chronyc tracking")
+  }
+
+  private func limits() -> [Finding] {
+    let needed = options.settings.integer("storage.max_open_files") + options.connections + 256
+    let files = Self.limit(RLIMIT_NOFILE.rawValue)
+    let enough = files >= UInt64(needed)
+    return [
+      Finding(
+        enough ? .ok : .fail, "limits", "open files: \(files == .max ? "unlimited" : "\(files)") allowed, \(needed) needed",
+        fix: enough ? "" : "LimitNOFILE=1048576 in the unit (moloch gen systemd), or ulimit -n \(needed)")
+    ]
+  }
+
+  private static func limit(_ resource: UInt32) -> UInt64 {
+    var limit = rlimit()
+    // The kernel fills the structure during the call.
+    return unsafe getrlimit(__rlimit_resource_t(resource), &limit) == 0 ? UInt64(limit.rlim_max) : 0
+  }
+
+  /// The keys of the operations guide with its values; of a triple the last number counts.
+  public static let guideSysctls: [(key: String, value: UInt64)] = [
+    ("fs.file-max", 1_000_000), ("net.core.rmem_max", 134_217_728), ("net.core.wmem_max", 134_217_728), ("net.ipv4.tcp_rmem", 134_217_728),
+    ("net.ipv4.tcp_wmem", 134_217_728),
+  ]
+
+  private func sysctls() -> [Finding] {
+    let low = Self.guideSysctls.compactMap { key, wanted -> String? in
+      let path = "/proc/sys/" + key.split(separator: ".").joined(separator: "/")
+      guard let last = ProcessStatistics.text(path)?.split(whereSeparator: { $0 == "\t" || $0 == " " || $0 == "\n" }).last, let value = UInt64(last) else {
+        return "\(key) cannot be read"
+      }
+      return value < wanted ? "\(key) is \(value), the guide says \(wanted)" : nil
+    }
+    guard !low.isEmpty else { return [Finding(.ok, "sysctl", "as in the operations guide")] }
+    return low.map { Finding(.warn, "sysctl", $0, fix: "moloch gen sysctl > /etc/sysctl.d/90-moloch.conf && sysctl --system") }
+  }
+
+  private func memory() -> Finding {
+    let settings = options.settings
+    let caches = (settings.integer("storage.cache_size_mb") + settings.integer("storage.write_buffer_size_mb")) << 20 + settings.bytes("mempool.max_bytes")
+    let line = ProcessStatistics.text("/proc/meminfo")?.split(separator: "\n").first { $0.hasPrefix("MemTotal:") }
+    let total = (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
+    let text = "caches and pools: \(caches >> 20) MiB of \(total >> 20) MiB"
+    guard total > 0, caches > total / 2 else { return Finding(.ok, "memory", text) }
+    return Finding(.warn, "memory", text, fix: "lower storage.cache_size_mb or mempool.max_bytes below half of the memory")
+  }
+
+  private func backend() -> Finding {
+    let decision: BackendDecision
+    do throws(ReactorError) { decision = try BackendDecision(options.backend) } catch {
+      return Finding(.fail, "io_uring", "demanded and refused: \(error)", fix: "set runtime.io_backend = \"auto\"")
+    }
+    guard let reason = decision.fallbackReason else { return Finding(.ok, "io_uring", "the event loop uses \(decision.kind)") }
+    return Finding(.warn, "io_uring", "epoll takes over: \(reason)", fix: "allow io_uring: sysctl kernel.io_uring_disabled=0, and the container's seccomp profile")
+  }
+
+  // MARK: Files
+
+  private func keys() -> [Finding] {
+    var paths = [options.nodeKeyPath]
+    if options.settings.boolean("consensus.validator") { paths.append(options.validatorKeyPath) }
+    return paths.map { path in
+      do throws(NodeFailure) {
+        _ = try NodeHome.key(path)
+        return Finding(.ok, "keys", "\(path) is readable by its owner alone")
+      } catch {
+        return Finding(.fail, "keys", error.message, fix: error.code == 77 ? "chmod 0600 \(path)" : "moloch keygen, or restore the key")
+      }
+    }
+  }
+
+  private func backup() -> Finding {
+    let path = options.dataPath + "/" + BackupMark.name
+    guard let seconds = BackupMark.seconds(data: options.dataPath) else {
+      return Finding(.warn, "backup", "no backup has been completed (\(path) is missing)", fix: "moloch backup create DIR, best by a timer")
+    }
+    let hours = (UInt64(max(0, WallClock.now().seconds)) - min(seconds, UInt64(max(0, WallClock.now().seconds)))) / 3600
+    guard hours >= 26 else { return Finding(.ok, "backup", "the last one is \(hours) h old") }
+    return Finding(.warn, "backup", "the last one is \(hours) h old", fix: "moloch backup create DIR; look at what should have run it")
+  }
+}

@@ -1,0 +1,89 @@
+import API
+import Audit
+import Bytes
+import JSON
+import RocksStore
+
+/// Long work beside the storage thread: one piece at a time, on a thread of its own. Used by the storage thread.
+final class MaintenanceDesk {
+  private let home: NodeHome
+  private let log: Log
+  private var task: MaintenanceTask?
+  private var compaction: Compaction?
+  private let ended = Doorbell()
+
+  init(home: NodeHome, log: Log) { (self.home, self.log) = (home, log) }
+
+  /// `POST backup`, `POST compact`: begins. `GET progress`: how far the last one is.
+  func answer(_ request: MaintenanceRequest, _ store: RocksLedgerStore) -> Result<Answer, Refusal> {
+    guard request.isCommand else {
+      guard request.verb == "progress" else { return .failure(Refusal(.notFound, "no such maintenance verb")) }
+      guard let task else { return .failure(Refusal(.notFound, "nothing was begun")) }
+      return .success(Answer(.json, Self.json(task)))
+    }
+    if let task, case .running = task.outcome { return .failure(Refusal(.conflict, "'\(task.name)' is under way")) }
+    switch request.verb {
+    case "backup":
+      guard let target = request.directory else { return .failure(Refusal(.invalidRequest, "'dir' is missing")) }
+      begin(backup: Backup(home: home, target: target, base: request.base), store)
+    case "compact": begin(Maintenance.compaction(store.compaction, data: home.data), MaintenanceTask("compact", unit: "families"), store.compaction)
+    default: return .failure(Refusal(.notFound, "no such maintenance verb"))
+    }
+    guard let task else { return .failure(Refusal(.internalError, "nothing was begun")) }
+    return .success(Answer(.json, Self.json(task)))
+  }
+
+  /// The chain is frozen here, between two commits; the rest goes on beside them.
+  private func begin(backup: Backup, _ store: RocksLedgerStore) {
+    let task = MaintenanceTask("backup", unit: "bytes")
+    do throws(NodeFailure) {
+      begin(try Maintenance.backup(backup, store), task, nil)
+    } catch {
+      task.end(.failed(error))
+      self.task = task
+    }
+  }
+
+  private func begin(_ work: @escaping @Sendable (MaintenanceTask) throws(NodeFailure) -> [UInt8], _ task: MaintenanceTask, _ compaction: Compaction?) {
+    self.task = task
+    self.compaction = compaction
+    log.info("maintenance", "begun", [("task", task.name)])
+    task.start(work) { [log, ended] in
+      switch task.outcome {
+      case .failed(let failure): log.error("maintenance", "failed", [("task", task.name), ("reason", failure.message)])
+      case .done, .running: log.info("maintenance", "done", [("task", task.name)])
+      }
+      ended.ring()
+    }
+  }
+
+  /// Ends what is under way; the store may be closed after that.
+  func stop() {
+    guard let task else { return }
+    task.cancel()
+    if case .running = task.outcome { compaction?.interrupt() }
+    while case .running = task.outcome { _ = ended.wait(milliseconds: 100) }
+  }
+
+  private static func json(_ task: MaintenanceTask) -> [UInt8] {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("task"); json.string(task.name)
+    json.key("unit"); json.string(task.unit)
+    json.key("done"); json.number(task.done)
+    json.key("total"); json.number(task.total)
+    json.key("state")
+    switch task.outcome {
+    case .running: json.string("running" as StaticString)
+    case .done(let result):
+      json.string("done" as StaticString)
+      json.key("result"); json.raw(result.bytes)
+    case .failed(let failure):
+      json.string("failed" as StaticString)
+      json.key("error"); json.string(failure.message)
+      json.key("exit_code"); json.number(Int(failure.code))
+    }
+    json.endObject()
+    return json.bytes
+  }
+}

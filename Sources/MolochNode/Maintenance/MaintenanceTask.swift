@@ -1,0 +1,51 @@
+import Lanes
+import Synchronization
+
+/// One long piece of work beside the running node, or in a command: how far it is, and how it ended.
+public final class MaintenanceTask: Sendable {
+  public enum Outcome: Sendable {
+    case running
+    /// JSON object with the figures.
+    case done([UInt8])
+    case failed(NodeFailure)
+  }
+
+  /// `backup`, `compact`.
+  public let name: String
+  /// Bytes, or steps of another kind.
+  public let unit: String
+  private let words = AtomicWords(count: 3)
+  private let state = Mutex<Outcome>(.running)
+
+  public init(_ name: String, unit: String) { (self.name, self.unit) = (name, unit) }
+
+  public var done: UInt64 { words.loadRelaxed(0) }
+  /// 0 while it is not known.
+  public var total: UInt64 { words.loadRelaxed(1) }
+  public var isCancelled: Bool { words.loadRelaxed(2) != 0 }
+  public var outcome: Outcome { state.withLock { $0 } }
+
+  /// For work that is done by the caller itself.
+  public convenience init() { self.init("", unit: "bytes") }
+
+  func setTotal(_ total: UInt64) { words.storeReleasing(total, 1) }
+  func setDone(_ done: UInt64) { words.storeReleasing(done, 0) }
+  func add(_ amount: UInt64) { _ = words.add(amount, 0) }
+  /// Asks the work to end soon.
+  func cancel() { words.storeReleasing(1, 2) }
+  func end(_ outcome: Outcome) { state.withLock { $0 = outcome } }
+
+  /// Does the work on a thread of its own; `finished` is called there, after the outcome is set.
+  func start(_ work: @escaping @Sendable (MaintenanceTask) throws(NodeFailure) -> [UInt8], finished: @escaping @Sendable () -> Void) {
+    let result = startThread(name: "maintenance") { [self] in
+      do throws(NodeFailure) { end(.done(try work(self))) } catch { end(.failed(error)) }
+      finished()
+    }
+    guard result != 0 else { return }
+    end(.failed(NodeFailure(75, "cannot start a thread: errno \(result)")))
+    finished()
+  }
+
+  /// Ends the work when somebody asked for it.
+  func check() throws(NodeFailure) { if isCancelled { throw NodeFailure(75, "interrupted: the node is stopping") } }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import Bytes
+import JSON
+import MolochNode
+
+/// Long work for a command: the running node does it and is asked how far it is; a stopped one is looked after here, under its lock.
+struct MaintenanceConsole {
+  private static let pollMilliseconds: UInt64 = 100
+
+  private let options: NodeOptions
+  private let client: NodeClient
+  private let global: GlobalOptions
+
+  init(_ global: GlobalOptions) throws(CommandFailure) {
+    self.global = global
+    options = try LoadedConfiguration(global).options
+    client = NodeClient(.unix(path: options.adminSocketPath), timeoutMilliseconds: global.timeout.milliseconds)
+  }
+
+  /// - Parameters:
+  ///   - verb: of `/v1/admin/maintenance/`, with `query`.
+  ///   - offline: begins the same work here.
+  /// - Returns: the figures of the finished work.
+  func run(_ verb: String, _ query: String = "", label: String, offline: (NodeOptions) throws(NodeFailure) -> MaintenanceTask) throws(CommandFailure) -> StrictJSON {
+    let target = "/v1/admin/maintenance/\(verb)" + (query.isEmpty ? "" : "?" + query)
+    let begun: Answer
+    do throws(CommandFailure) { begun = try client.post(target, type: "application/json", []) } catch {
+      guard error.code == Exit.unreachable else { throw error }
+      return try here(label, offline)
+    }
+    guard begun.status == 200 else { throw CommandFailure("\(client.endpoint): \(NodeError(begun))", Exit.temporary) }
+    global.note("online: node pid \(pid)")
+    var bar = ProgressBar(label, total: 0, unit: "", terminal: global.terminal, isQuiet: global.quiet)
+    var (isSized, answer) = (false, begun)
+    while true {
+      let progress = try answer.json(from: client.endpoint)
+      let done = progress["done"]?.unsigned ?? 0, total = progress["total"]?.unsigned ?? 0
+      if !isSized, total > 0 {
+        bar = ProgressBar(label, total: total, unit: progress["unit"]?.string ?? "", terminal: global.terminal, isQuiet: global.quiet)
+        isSized = true
+      }
+      switch progress["state"]?.string {
+      case "done":
+        bar.finish(total)
+        guard let result = progress["result"] else { throw CommandFailure("\(client.endpoint) gave no result", Exit.dataCorrupt) }
+        return result
+      case "failed":
+        throw CommandFailure(progress["error"]?.string ?? "failed", ExitCode(Int32(progress["exit_code"]?.unsigned ?? 70)))
+      default: bar.update(done)
+      }
+      SystemTime.sleep(milliseconds: Self.pollMilliseconds)
+      answer = try client.get("/v1/admin/maintenance/progress")
+      guard answer.status == 200 else { throw CommandFailure("\(client.endpoint): \(NodeError(answer))", Exit.temporary) }
+    }
+  }
+
+  private func here(_ label: String, _ begin: (NodeOptions) throws(NodeFailure) -> MaintenanceTask) throws(CommandFailure) -> StrictJSON {
+    let task: MaintenanceTask
+    do { task = try begin(options) } catch { throw CommandFailure(error) }
+    global.note("offline: lock on \(options.dataPath)")
+    var bar = ProgressBar(label, total: 0, unit: task.unit, terminal: global.terminal, isQuiet: global.quiet)
+    var isSized = false
+    while true {
+      if !isSized, task.total > 0 {
+        bar = ProgressBar(label, total: task.total, unit: task.unit, terminal: global.terminal, isQuiet: global.quiet)
+        isSized = true
+      }
+      switch task.outcome {
+      case .running: bar.update(task.done)
+      case .failed(let failure): throw CommandFailure(failure)
+      case .done(let bytes):
+        bar.finish(task.total)
+        do { return try StrictJSON(parsing: bytes, byteCountMax: 1 << 20) } catch { throw CommandFailure("\(error)", Exit.internalError) }
+      }
+      SystemTime.sleep(milliseconds: Self.pollMilliseconds)
+    }
+  }
+
+  /// The process that holds the data, as its lock file says.
+  private var pid: String {
+    let bytes = (try? Files.read(options.dataPath + "/LOCK")) ?? []
+    return String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
+  }
+
+  func printJSON(_ schema: String, _ result: StrictJSON) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string(schema)
+    for member in result.members ?? [] {
+      json.key(member.name)
+      if let number = member.value.unsigned { json.number(number) } else { json.string(member.value.string ?? "") }
+    }
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+  }
+
+  /// Percent-encoded but for letters, digits and `-._~/`.
+  static func escaped(_ text: String) -> String {
+    let plain = Array("-._~/".utf8)
+    return text.utf8.map { byte in
+      let isPlain = (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || plain.contains(byte)
+      return isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+    }.joined()
+  }
+}

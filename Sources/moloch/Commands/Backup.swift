@@ -1,0 +1,108 @@
+import ArgumentParser
+import Digests
+import JSON
+import MolochNode
+
+struct BackupCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backup", abstract: "Copy the chain aside, check the copy, bring it back.",
+    discussion: "A backup holds chain, tree, genesis, configuration and address book; never keys, never the validator's vote journal.",
+    subcommands: [BackupCreateCommand.self, BackupVerifyCommand.self, BackupRestoreCommand.self])
+}
+
+struct BackupCreateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "create", abstract: "Make a backup in an empty directory, while the node runs or is stopped.",
+    discussion: "Table files are linked where the file system can. The manifest is written last: a directory without one is no backup.")
+
+  @Argument(help: "The directory; made when missing.", completion: .directory) var directory: String
+  @Option(help: ArgumentHelp("Share unchanged files with this earlier backup.", valueName: "dir")) var incremental: String?
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let desk = try MaintenanceConsole(global)
+    let target = Home.absolute(directory), base = incremental.map { Home.absolute($0) }
+    let query = "dir=\(MaintenanceConsole.escaped(target))" + (base.map { "&base=\(MaintenanceConsole.escaped($0))" } ?? "")
+    let result = try desk.run("backup", query, label: "Backing up") { (options) throws(NodeFailure) in try Maintenance.backup(options, to: target, base: base) }
+    guard !global.json else { return desk.printJSON("moloch.backup.create/1", result) }
+    func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
+    Terminal.print(
+      "backup of height \(Figures.grouped(number("height"))) in \(target): \(number("files")) files, \(Figures.bytes(number("bytes"))) "
+        + "(\(Figures.bytes(number("shared_bytes"))) shared), commits waited \(number("pause_ms")) ms")
+  }
+}
+
+struct BackupVerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify", abstract: "Hash every file of a backup again and compute its roots.", discussion: "Ends with 0 when all is well, with 65 when not.")
+
+  @Argument(help: "The directory of the backup.", completion: .directory) var directory: String
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let verification: BackupVerification
+    do { verification = try BackupVerification(Home.absolute(directory), MaintenanceTask()) } catch { throw CommandFailure(error) }
+    let manifest = verification.manifest
+    if global.json {
+      var json = JSONWriter()
+      json.beginObject()
+      json.key("schema"); json.string("moloch.backup.verify/1" as StaticString)
+      json.key("height"); json.number(manifest.height)
+      json.key("head_hash"); json.string(manifest.headHash.hex)
+      json.key("damages")
+      json.beginArray()
+      for damage in verification.damages { json.string(damage) }
+      json.endArray()
+      json.endObject()
+      Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+    } else {
+      for damage in verification.damages { Terminal.print("DAMAGED  \(damage)") }
+      let bytes = manifest.files.reduce(0) { $0 + $1.bytes }
+      Terminal.print(
+        "checked \(manifest.files.count) files, \(Figures.bytes(bytes)), height \(Figures.grouped(manifest.height)), head \(manifest.headHash): "
+          + (verification.damages.isEmpty ? "intact" : "\(verification.damages.count) damaged"))
+    }
+    if !verification.damages.isEmpty { throw Exit.dataCorrupt }
+  }
+}
+
+struct BackupRestoreCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "restore", abstract: "Put a backup in the place of a stopped node's chain.",
+    discussion: """
+      The backup is verified first. Existing keys, vote journal, configuration, genesis and address book stay as they are; the index is built again at the next
+      start, and what came after the backup is fetched from peers.
+      """)
+
+  @Argument(help: "The directory of the backup.", completion: .directory) var directory: String
+  @Flag(help: "Check everything and change nothing.") var dryRun = false
+  @Flag(help: "Move data that is there to data/replaced-<unix time>/.") var replace = false
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let loaded = try LoadedConfiguration(global), options = loaded.options
+    let source = Home.absolute(directory)
+    let restoration: BackupRestoration
+    do {
+      restoration = try BackupRestoration(
+        source, home: Home.absolute(loaded.home), data: Home.absolute(options.dataPath), genesisPath: Home.absolute(options.genesisPath), replaces: replace,
+        isDry: dryRun, MaintenanceTask())
+    } catch { throw CommandFailure(error) }
+    if global.json {
+      var json = JSONWriter()
+      json.beginObject()
+      json.key("schema"); json.string("moloch.backup.restore/1" as StaticString)
+      json.key("height"); json.number(restoration.height)
+      json.key("dry_run"); json.bool(dryRun)
+      json.key("replaced")
+      if let replaced = restoration.replaced { json.string(replaced) } else { json.null() }
+      json.endObject()
+      return Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+    }
+    if let replaced = restoration.replaced { global.note("the data that was there is in \(replaced)") }
+    Terminal.print(
+      dryRun
+        ? "\(source) is intact and fits; height \(Figures.grouped(restoration.height)) would be restored"
+        : "restored height \(Figures.grouped(restoration.height)) to \(options.dataPath)")
+  }
+}

@@ -1,0 +1,145 @@
+import ArgumentParser
+import JSON
+import MolochNode
+
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor", abstract: "Look for what keeps a node from running well; each finding comes with its fix.",
+    discussion: """
+      Looks at clock, limits, sysctls, memory, disk, keys, ports, boot nodes and backups of this host, and asks the node when it runs.
+      Ends with 2 when something fails. With --watch it ends with 0 only if the height grew, the lag stayed at 10 or less and the node was ready throughout.
+      """)
+
+  @Option(help: ArgumentHelp("Watch the running node for this long instead, for example 5m.", valueName: "duration")) var watch: DurationArgument?
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let options = try LoadedConfiguration(global).options
+    let client = NodeClient(.unix(path: options.adminSocketPath), timeoutMilliseconds: global.timeout.milliseconds)
+    if let watch { return try NodeWatch(client, global).run(milliseconds: watch.milliseconds) }
+    let node = NodeState(client)
+    let findings = Examination(options, isRunning: node != nil).findings() + (node?.findings ?? [Examination.Finding(.ok, "node", "not running")])
+    if global.json { printJSON(findings) } else { for finding in findings { Terminal.print(text(finding)) } }
+    let failures = findings.count { $0.verdict == .fail }, warnings = findings.count { $0.verdict == .warn }
+    if !global.json { Terminal.print("\(findings.count) checks: \(failures) failed, \(warnings) \(warnings == 1 ? "warning" : "warnings")") }
+    if failures > 0 { throw Exit.no }
+  }
+
+  private func text(_ finding: Examination.Finding) -> String {
+    let terminal = global.terminal
+    let word: String
+    switch finding.verdict {
+    case .ok: word = terminal.styled("ok  ", .green)
+    case .warn: word = terminal.styled("WARN", .yellow)
+    case .fail: word = terminal.styled("FAIL", .red)
+    }
+    let subject = finding.subject + String(repeating: " ", count: max(1, 10 - finding.subject.count))
+    return "\(word)  \(subject)\(finding.text)" + (finding.fix.isEmpty ? "" : "\n                fix: \(finding.fix)")
+  }
+
+  private func printJSON(_ findings: [Examination.Finding]) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.doctor/1" as StaticString)
+    json.key("findings")
+    json.beginArray()
+    for finding in findings {
+      json.beginObject()
+      for (name, value) in [("verdict", finding.verdict.rawValue), ("subject", finding.subject), ("text", finding.text), ("fix", finding.fix)] {
+        json.key(name)
+        json.string(value)
+      }
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+  }
+}
+
+/// What a running node says about itself and its peers.
+private struct NodeState {
+  let findings: [Examination.Finding]
+
+  /// Nil when no node answers.
+  init?(_ client: NodeClient) {
+    guard let answer = try? client.get("/v1/status"), answer.status == 200, let status = try? answer.json(from: client.endpoint) else { return nil }
+    let peers = (try? client.get("/v1/admin/peers")).flatMap { try? $0.json(from: client.endpoint) }
+    var findings = [Self.state(status)]
+    if let peers { findings += Self.network(status, peers) }
+    self.findings = findings
+  }
+
+  private static func state(_ status: StrictJSON) -> Examination.Finding {
+    let state = status["state"]?.string ?? "unknown"
+    let text = "\(state) at height \(status["head_height"]?.unsigned ?? 0), \(status["peer_count"]?.unsigned ?? 0) peers, lag \(status["sync_lag"]?.unsigned.map { "\($0)" } ?? "unknown")"
+    switch state {
+    case "live": return Examination.Finding(.ok, "node", text)
+    case "read_only": return Examination.Finding(.fail, "node", text, fix: "free space on the disk of the data directory")
+    default: return Examination.Finding(.warn, "node", text, fix: "wait; moloch status shows when it is live")
+    }
+  }
+
+  /// One finding per cause for which a node has no peers or the wrong ones.
+  private static func network(_ status: StrictJSON, _ peers: StrictJSON) -> [Examination.Finding] {
+    var findings: [Examination.Finding] = []
+    let connected = peers["peers"]?.array ?? [], known = peers["known"]?.array ?? [], rejected = peers["rejected"]?.array ?? []
+    if connected.isEmpty, !known.isEmpty {
+      findings.append(
+        Examination.Finding(
+          .fail, "partition", "none of \(known.count) known peers is connected", fix: "open port 9000/tcp both ways; moloch peers list says what became of each dial"))
+    }
+    let foreign = rejected.count { $0["reason"]?.string == "chain_mismatch" } + known.count { $0["last_failure"]?.string == "chain_mismatch" }
+    if foreign > 0 {
+      findings.append(
+        Examination.Finding(.fail, "chain", "\(foreign) peers are of another chain", fix: "compare: moloch genesis hash config/genesis.json on both hosts"))
+    }
+    let skews = connected.compactMap { Self.milliseconds($0["clock_skew_ms"]) }.sorted()
+    if let median = skews.isEmpty ? nil : skews[skews.count / 2], median.magnitude > 250 {
+      findings.append(Examination.Finding(median.magnitude > 2000 ? .fail : .warn, "skew", "the peers' clocks differ by \(median) ms", fix: "chronyc tracking"))
+    }
+    return findings
+  }
+
+  private static func milliseconds(_ value: StrictJSON?) -> Int64? {
+    switch value?.value {
+    case .unsigned(let number): Int64(exactly: number)
+    case .negative(let number): number
+    default: nil
+    }
+  }
+}
+
+/// Watches a node for some minutes after a restart.
+private struct NodeWatch {
+  private static let pauseMilliseconds: UInt64 = 1000
+  private static let lagMax: UInt64 = 10
+
+  private let client: NodeClient
+  private let global: GlobalOptions
+
+  init(_ client: NodeClient, _ global: GlobalOptions) { (self.client, self.global) = (client, global) }
+
+  func run(milliseconds: UInt64) throws {
+    let end = SystemTime.monotonicMilliseconds() + milliseconds
+    var bar = ProgressBar("Watching", total: milliseconds / 1000, unit: "s", terminal: global.terminal, isQuiet: global.quiet)
+    var first: UInt64?, last: UInt64 = 0
+    var faults: [String] = []
+    while true {
+      let status = try client.get("/v1/status").json(from: client.endpoint)
+      let ready = try client.get("/v1/ready")
+      last = status["head_height"]?.unsigned ?? 0
+      first = first ?? last
+      if ready.status != 200, !faults.contains("not ready") { faults.append("not ready") }
+      if let lag = status["sync_lag"]?.unsigned, lag > Self.lagMax, !faults.contains("lag above \(Self.lagMax)") { faults.append("lag above \(Self.lagMax)") }
+      let now = SystemTime.monotonicMilliseconds()
+      guard now < end else { break }
+      bar.update((milliseconds - (end - now)) / 1000)
+      SystemTime.sleep(milliseconds: min(Self.pauseMilliseconds, end - now))
+    }
+    bar.finish(milliseconds / 1000)
+    if last <= first ?? 0 { faults.append("the height did not grow") }
+    Terminal.print(faults.isEmpty ? "healthy: height \(first ?? 0) to \(last), ready throughout" : "not healthy: \(faults.joined(separator: ", "))")
+    if !faults.isEmpty { throw Exit.no }
+  }
+}

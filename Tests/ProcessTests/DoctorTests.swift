@@ -1,0 +1,83 @@
+import Foundation
+import Testing
+
+/// `moloch doctor`: what it finds on this host and says of a node, each with its fix.
+@Suite struct DoctorTests {
+  static func findings(_ home: String, _ arguments: String...) throws -> (status: Int32, findings: [[String: String]]) {
+    let run = try Command.run(NodeProcess.moloch, ["doctor", "--json", "--home", home] + arguments)
+    let json = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any] ?? [:]
+    #expect(json["schema"] as? String == "moloch.doctor/1", "\(run.output)\(run.errors)")
+    return (run.status, json["findings"] as? [[String: String]] ?? [])
+  }
+
+  @Test func everySubjectIsLookedAtAndEveryComplaintHasAFix() throws {
+    let scratch = try ScratchDirectory()
+    #expect(try Command.moloch("init", "--chain-id", "doctor-1", "--home", scratch.url.path).status == 0)
+    let (_, findings) = try Self.findings(scratch.url.path)
+    for subject in ["clock", "limits", "sysctl", "memory", "io_uring", "disk", "fsync", "keys", "ports", "backup", "node"] {
+      #expect(findings.contains { $0["subject"] == subject }, "\(subject) is missing: \(findings)")
+    }
+    for finding in findings where finding["verdict"] != "ok" { #expect(finding["fix"] != "", "\(finding)") }
+    #expect(!FileManager.default.fileExists(atPath: scratch.url.path + "/data/doctor.probe"))
+  }
+
+  @Test func whatIsWrongIsFound() throws {
+    let ports = try FreePort.three(), listener = try Listener(port: ports[0])
+    let scratch = try ConfigurationTests.home(
+      """
+      [network]
+      listen_addr = "127.0.0.1:\(ports[0])"
+      boot_nodes = ["/ip4/127.0.0.1/tcp/\(ports[1])/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN", "/dns/nobody.invalid/tcp/9000/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"]
+      [storage]
+      min_free_mb = 1048576
+      """)
+    let home = scratch.url.path
+    for directory in ["data", "keys"] { try FileManager.default.createDirectory(atPath: home + "/" + directory, withIntermediateDirectories: true) }
+    #expect(try Command.moloch("keygen", "--output", home + "/keys").status == 0)
+    try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: home + "/keys/node.key")
+    let (status, findings) = try Self.findings(home)
+    #expect(status == 2)
+    func failed(_ subject: String, _ text: String, _ fix: String) {
+      #expect(findings.contains { $0["verdict"] == "fail" && $0["subject"] == subject && $0["text"]!.contains(text) && $0["fix"]!.contains(fix) }, "\(subject): \(findings)")
+    }
+    failed("ports", "127.0.0.1:\(ports[0]) is taken by process \(getpid())", "network.listen_addr")
+    failed("peers", "127.0.0.1:\(ports[1]): Connection refused", "\(ports[1])/tcp")
+    failed("peers", "nobody.invalid is not found", "getent")
+    failed("keys", "can be read by others", "chmod 0600")
+    failed("disk", "read-only below 1048576 MiB", "storage.min_free_mb")
+    withExtendedLifetime(listener) {}
+  }
+
+  @Test func aRunningNodeIsAskedAndWatched() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let (_, findings) = try Self.findings(scratch.url.path)
+    #expect(findings.contains { $0["subject"] == "node" && $0["verdict"] == "ok" && $0["text"]!.hasPrefix("live at height") }, "\(findings)")
+    #expect(!findings.contains { $0["subject"] == "ports" }, "the ports are the node's own")
+    // Nothing is submitted and the chain makes no empty block within a second.
+    let still = try Command.moloch("doctor", "--watch", "1s", "--home", scratch.url.path)
+    #expect(still.status == 2 && still.output.contains("the height did not grow"), "\(still.output)\(still.errors)")
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    let watching = Process()
+    watching.executableURL = NodeProcess.moloch
+    watching.arguments = ["doctor", "--watch", "2s", "--home", scratch.url.path]
+    let output = Pipe()
+    watching.standardOutput = output
+    watching.standardError = FileHandle.nullDevice
+    try watching.run()
+    // Blocks are made for as long as the watch lasts.
+    while watching.isRunning { _ = try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes) }
+    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    #expect(watching.terminationStatus == 0 && said.hasPrefix("healthy: height "), "\(said)")
+  }
+
+  @Test func theReportFitsEightyColumnsAndAPipe() throws {
+    let scratch = try ScratchDirectory()
+    #expect(try Command.moloch("init", "--chain-id", "doctor-1", "--home", scratch.url.path).status == 0)
+    let run = try Command.moloch("doctor", "--home", scratch.url.path)
+    #expect(!run.output.contains("\u{1B}") && run.output.contains(" checks: "), "\(run.output)")
+    let head = run.output.split(separator: "\n").filter { !$0.contains(scratch.url.path) && !$0.contains("fix: ") }
+    for line in head { #expect(line.count <= 80, "\(line)") }
+  }
+}
