@@ -12,6 +12,9 @@ public struct StoreVerification: Sendable {
   public private(set) var events: UInt64 = 0
   /// What is wrong, with height or leaf; empty when all is well.
   public private(set) var damages: [String] = []
+  /// Wrong nodes of the tree files by level: the first and the number.
+  private var badNodes: [(level: Int, first: UInt64, count: UInt64)] = []
+  private var isIndexReadable = true
 
   /// Opens the data under its lock and reads all of it.
   /// - Parameter progress: called with blocks done and blocks in all.
@@ -49,6 +52,10 @@ public struct StoreVerification: Sendable {
       blocks += 1
       progress(height, head)
     }
+    for bad in badNodes {
+      let file = "mmr/level-\(bad.level < 10 ? "0" : "")\(bad.level)"
+      damages.append("\(file)  offset \(32 * bad.first)  node \(bad.first)\(bad.count > 1 ? " and \(bad.count - 1) more" : "")  minor")
+    }
     let stored = try? store.reader(of: .entries).root(ofSize: store.head.treeSize)
     if stored != store.head.treeRoot { damages.append("mmr  size \(store.head.treeSize)  the stored levels do not have the root of the head  minor") }
   }
@@ -77,25 +84,47 @@ public struct StoreVerification: Sendable {
     if (next ?? header.validatorsHash) != header.nextValidatorsHash { damages.append("chain  height \(height.rawValue)  handoff  major") }
   }
 
+  /// A table that cannot be read is named once: every later look-up would say the same.
+  private mutating func checkIndex(_ store: RocksLedgerStore, _ id: EventID, _ leaf: LeafIndex) {
+    do throws(StoreError) {
+      guard try store.location(of: id) != leaf else { return }
+      damages.append("index  leaf \(leaf.rawValue)  \(id) is not indexed  minor")
+    } catch {
+      isIndexReadable = false
+      damages.append("index  leaf \(leaf.rawValue)  \(error)  minor")
+    }
+  }
+
+  private mutating func checkNodes(_ store: RocksLedgerStore, _ nodes: NewNodes) {
+    for level in 0..<nodes.height {
+      for (offset, digest) in nodes.levels[level].digests.enumerated() {
+        let index = nodes.levels[level].firstIndex + UInt64(offset)
+        if (try? store.node(of: .entries, level: level, index: index)) == digest { continue }
+        if let known = badNodes.firstIndex(where: { $0.level == level }) { badNodes[known].count += 1 } else { badNodes.append((level, index, 1)) }
+      }
+    }
+  }
+
   private mutating func checkEntries(_ store: RocksLedgerStore, _ header: BlockHeader, _ entries: [UInt8], _ tree: inout MountainRange) throws(StoreError) {
     guard entries.count == Int(header.eventCount) * Entry.byteCount else {
       damages.append("chain  height \(header.height.rawValue)  entries: \(entries.count) bytes  major")
       return
     }
+    var nodes = NewNodes(leafCapacity: Int(header.eventCount))
     for position in 0..<UInt64(header.eventCount) {
       let leaf = LeafIndex(header.firstLeaf.rawValue + position)
       let offset = Int(position) * Entry.byteCount
       let entry = entries.bytes.extracting(offset..<offset + Entry.byteCount)
-      tree.append(leafHash: TreeHash.leaf(entry))
+      tree.append(leafHash: TreeHash.leaf(entry), into: &nodes)
       let signer = PublicKey(Bytes32(entry, at: 64))
       if !Verifier.isValid(Signature(entry, at: Statement.byteCount), over: entry.extracting(0..<Statement.byteCount), by: signer) {
         damages.append("chain  leaf \(leaf.rawValue)  signature  major")
       }
       do throws(StoreError) { _ = try store.record(at: leaf) } catch { damages.append("chain  leaf \(leaf.rawValue)  body: \(error)  major") }
       let id = EventID(SHA256.hash(entry.extracting(0..<Statement.byteCount)))
-      let location = try store.location(of: id)
-      if header.height <= store.indexedHeight, location != leaf { damages.append("index  leaf \(leaf.rawValue)  \(id) is not indexed  minor") }
+      if header.height <= store.indexedHeight, isIndexReadable { checkIndex(store, id, leaf) }
       events += 1
     }
+    checkNodes(store, nodes)
   }
 }

@@ -59,8 +59,8 @@ import Testing
         Line(text: "curl http://localhost:8080/v1/status | jq .peer_count", tests: ["jqReadsTheGuidesAnswers", "aNodeWithoutPeersComplainsAfterItsGraceAndThenOnceAMinute"]),
         Line(text: "Verify boot nodes are reachable; check clock skew", tests: ["whatIsWrongIsFound", "everySubjectIsLookedAtAndEveryComplaintHasAFix"]),
         Line(text: "If one validator stuck: restart that validator", tests: ["killedValidatorsComeBackAndNothingFinalIsLost", "aFrozenValidatorCatchesUp"]),
-        Line(text: "moloch maintenance verify", tests: ["nothingReportedFinalIsLostByKillNine", "aBackupOfARunningNodeVerifiesAndBringsAnotherHomeToItsHead"], remark: "with the node stopped only"),
-        Line(text: "moloch maintenance repair", tests: [], remark: "not a command of this release: delete mmr/ or index/, or resync"),
+        Line(text: "moloch maintenance verify", tests: ["nothingReportedFinalIsLostByKillNine", "aDamagedNodeBelowARightRootIsNamedAndRebuilt", "aBackupOfARunningNodeVerifiesAndBringsAnotherHomeToItsHead"], remark: "with the node stopped only"),
+        Line(text: "moloch maintenance repair", tests: ["aDamagedNodeBelowARightRootIsNamedAndRebuilt", "aDamagedIndexIsBuiltAnew", "damageThatPeersMustCureIsSaid"], remark: "tree files and index; with the node stopped only"),
         Line(text: "Restore from backup", tests: ["aStoppedNodeIsBackedUpUnderItsLock"]),
         Line(text: "force resync from checkpoint", tests: [], remark: "not a command of this release"),
       ]

@@ -4,7 +4,38 @@ import MolochNode
 
 struct MaintenanceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "maintenance", abstract: "Look after the data of a node.", subcommands: [MaintenanceVerifyCommand.self, MaintenanceCompactCommand.self])
+    commandName: "maintenance", abstract: "Look after the data of a node.", subcommands: [MaintenanceVerifyCommand.self, MaintenanceRepairCommand.self, MaintenanceCompactCommand.self])
+}
+
+struct MaintenanceRepairCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "repair", abstract: "Build damaged tree files and index of a stopped node anew from the chain.",
+    discussion: """
+      Verifies first, prints the plan and asks; the damaged files move to data/damaged-<unix time>/. Damage in the chain itself is not cured here: it ends with 65, and
+      a backup or a resync from peers helps.
+      """)
+
+  @Flag(help: "Print the plan and change nothing.") var dryRun = false
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let options = try LoadedConfiguration(global).checked()
+    let damages: [String]
+    do { damages = try StoreVerification(options) { _, _ in }.damages } catch { throw CommandFailure(error) }
+    for damage in damages { Terminal.print("DAMAGED  \(damage)") }
+    guard !damages.isEmpty else { return Terminal.print("nothing to repair") }
+    let repair = StoreRepair(damages: damages)
+    guard repair.major.isEmpty else {
+      throw CommandFailure("the chain itself is damaged: restore a backup (moloch backup restore) or resync; nothing was changed", Exit.dataCorrupt)
+    }
+    Terminal.print("plan: move \(repair.directories.joined(separator: " and ")) to data/damaged-<unix time>/, then build anew from chain/")
+    guard !dryRun else { return }
+    guard global.yes else { throw CommandFailure("repair changes data: repeat with --yes", Exit.usage) }
+    var bar = ProgressBar("Repairing", total: 0, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet)
+    let place: String
+    do { place = try repair.run(options) { done, _ in bar.update(done) } } catch { throw CommandFailure(error) }
+    Terminal.print("repaired; the damaged files are in \(place)")
+  }
 }
 
 struct MaintenanceCompactCommand: ParsableCommand {
