@@ -26,6 +26,7 @@ final class JournalJob: Sendable {
 /// A final and durable tree head that this validator may cosign.
 struct CosignRequest: Sendable {
   var checkpoint: Checkpoint
+  var key: SigningKey
   /// Index of this validator in the set of the block.
   var validator: Int
   var name: String
@@ -52,14 +53,9 @@ final class JournalThread: @unchecked Sendable {
   private let bell = Doorbell()
   let pulse = Pulse()
   private let journal: VoteJournal
-  private let key: SigningKey?
   private var waker: Waker?
 
-  /// - Parameter key: the validator key, which also cosigns; nil for a node that does not vote.
-  init(journal: VoteJournal, key: SigningKey?) {
-    self.journal = journal
-    self.key = key
-  }
+  init(journal: VoteJournal) { self.journal = journal }
 
   /// Starts the thread; its reports wake the loop behind `waker`.
   func start(waking waker: Waker) throws(NodeFailure) {
@@ -135,7 +131,6 @@ final class JournalThread: @unchecked Sendable {
 
   /// Size and time never go back. The last head again, as after a restart, is given the same cosignature: its record is in the journal.
   private func cosign(_ request: CosignRequest, behind records: [JournalRecord]) -> (JournalRecord, Cosignature)? {
-    guard let key else { return nil }
     var last = journal.cosignature
     for case .cosignature(let size, let root, let seconds) in records { last = (size, root, seconds) }
     var seconds = UInt64(WallClock.now().seconds)
@@ -143,7 +138,7 @@ final class JournalThread: @unchecked Sendable {
       guard request.checkpoint.size > last.size || request.checkpoint.size == last.size && request.checkpoint.root == last.root else { return nil }
       seconds = request.checkpoint.size == last.size ? last.seconds : max(seconds, last.seconds)
     }
-    let line = request.checkpoint.cosignature(key, name: request.name, seconds: seconds)
+    let line = request.checkpoint.cosignature(request.key, name: request.name, seconds: seconds)
     let cosignature = Cosignature(
       size: request.checkpoint.size, root: request.checkpoint.root, validator: request.validator, seconds: seconds, signature: line.signature)
     return (.cosignature(size: request.checkpoint.size, root: request.checkpoint.root, seconds: seconds), cosignature)

@@ -60,7 +60,7 @@ extension NodeDriver {
         "consensus", "conflicting votes",
         [("validator", "\(evidence.signer)"), ("epoch", "\(evidence.first.vote.epoch.rawValue)"), ("view", "\(evidence.first.vote.view.rawValue)")])
     }
-    figures.metrics.consensus.evidenceDropped.set( replica.evidenceDropped)
+    figures.metrics.consensus.evidenceDropped.set(replica.evidenceDropped)
     if replica.evidenceDropped > 0, complaints.mayReportDroppedEvidence(loop.now) {
       log.error(
         "consensus", "evidence finds no room: the oldest pieces and some of every guilty validator are kept",
@@ -70,10 +70,10 @@ extension NodeDriver {
 
   private func final(_ block: FinalBlock, _ loop: Loop) {
     figures.final(events: block.ids.count, bytes: block.byteCount, production: block.productionNanoseconds, now: loop.now)
-    if block.header.proposer == home.validatorKey?.publicKey { figures.metrics.consensus.proposed.add() }
+    if validatorKeys.contains(where: { $0.publicKey == block.header.proposer }) { figures.metrics.consensus.proposed.add() }
     gate.final(block, loop)
     guard let replica else { return }
-    announce(replica)
+    announce(replica, loop)
     guard block.header.eventCount > 0 else { return }
     newestHeads.append(block.header)
     if newestHeads.count > 64 { newestHeads.removeFirst() }
@@ -109,12 +109,20 @@ extension NodeDriver {
 
   // MARK: Checkpoints
 
+  /// Keys of this validator: the one it was started with, and the one that takes over from it.
+  var validatorKeys: [SigningKey] { [home.validatorKey, nextValidatorKey].compactMap { $0 } }
+
   /// Asks the journal thread for this validator's cosignature of a final, durable tree head, as a member of the set of its block.
   func cosign(_ header: BlockHeader, _ set: ValidatorSet) {
-    guard let journal, let key = home.validatorKey, let index = set.index(of: key.publicKey), set.validators[index].cosignerKey == key.publicKey else { return }
+    guard let journal else { return }
+    let own = validatorKeys.lazy.compactMap { key in set.index(of: key.publicKey).map { (key, $0) } }.first
+    guard let (key, index) = own else { return }
+    guard set.validators[index].cosignerKey == key.publicKey else {
+      return log.warn("consensus", "the validator set names another cosigner key: this node cosigns no checkpoints")
+    }
     let checkpoint = Checkpoint(origin: home.genesis.origin, size: header.treeSize, root: header.treeRoot)
     let name = "\(home.genesis.domain)/\(set.validators[index].name)"
-    _ = journal.post(.cosign(CosignRequest(checkpoint: checkpoint, validator: index, name: name)))
+    _ = journal.post(.cosign(CosignRequest(checkpoint: checkpoint, key: key, validator: index, name: name)))
   }
 
   /// Serves a checkpoint: this node's log line and the cosignatures of a quorum.

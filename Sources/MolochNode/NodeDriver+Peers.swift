@@ -56,13 +56,20 @@ extension NodeDriver {
   }
 
   /// What Hello and Ping say of this node, and whom the network treats as validators.
-  func announce(_ replica: Replica) {
+  func announce(_ replica: Replica, _ loop: Loop) {
     let head = replica.durable
     network.setHead(
       HeadFacts(
         height: head.header.height.rawValue, hash: head.hash.bytes, epoch: replica.machine.epoch.rawValue, view: replica.machine.view.rawValue,
         earliestBodyHeight: 1))
     let set = replica.chain.validators
+    if let key = replica.key, gate.validatorKey != key.publicKey {
+      log.notice("consensus", "another validator key votes from here on", [("key", "\(key.publicKey)"), ("epoch", "\(replica.machine.epoch.rawValue)")])
+      gate.validatorKey = key.publicKey
+      // With the set that the new key is in, the peers that vote in it are kept and dialled for ever.
+      network.setValidators(set.validators.map { ValidatorPower(key: $0.publicKey, power: $0.power) })
+      network.setValidatorKey(key, loop)
+    }
     if announcedSet != set {
       network.setValidators(set.validators.map { ValidatorPower(key: $0.publicKey, power: $0.power) })
       logSet(set, before: announcedSet, height: head.header.height.next)

@@ -234,7 +234,8 @@ final class StorageSession {
     let pending = (try? HomeFile.read(home.data + "/mempool.bin")) ?? []
     var journal: (file: VoteJournal, restored: RestoredJournal)?
     if let key = home.validatorKey {
-      journal = try ValidatorState(home, key: key.publicKey, head: head.height, set: chain.validators).open()
+      let keys = [key.publicKey] + (home.nextValidatorKey.map { [$0.publicKey] } ?? [])
+      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators).open()
     }
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()

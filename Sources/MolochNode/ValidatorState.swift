@@ -11,15 +11,18 @@ import Replication
 struct ValidatorState {
   private let home: NodeHome
   private let key: PublicKey
+  private let keys: [PublicKey]
   private let head: Height
   private let set: ValidatorSet
 
   /// - Parameters:
+  ///   - keys: this key and the one that takes over from it.
   ///   - head: of the chain on disk.
   ///   - set: in force behind it.
-  init(_ home: NodeHome, key: PublicKey, head: Height, set: ValidatorSet) {
+  init(_ home: NodeHome, key: PublicKey, keys: [PublicKey], head: Height, set: ValidatorSet) {
     self.home = home
     self.key = key
+    self.keys = keys
     self.head = head
     self.set = set
   }
@@ -27,7 +30,7 @@ struct ValidatorState {
   /// Whether nobody else can tell what this key has promised. The set is that behind the head, and the head may be older than the journal: a chain that
   /// was deleted begins with the set of genesis. A sole validator journals finality alone, so a vote in the newest epoch shows that it had others beside it.
   private func isSole(_ records: [JournalRecord]) -> Bool {
-    guard set.count == 1, set.index(of: key) != nil else { return false }
+    guard set.count == 1, keys.contains(where: { set.index(of: $0) != nil }) else { return false }
     var newest = Epoch(0)
     for case .floor(let epoch, _, _, _) in records { newest = max(newest, epoch) }
     return !records.contains { record in
@@ -41,11 +44,20 @@ struct ValidatorState {
   }
 
   private var directory: String { home.data + "/validator" }
-  private var mark: [UInt8] { Array("\(home.genesis.chainTag.hex) \(key)\n".utf8) }
+  private var mark: [UInt8] { NodeHome.mark(key, home.genesis.chainTag) }
+
+  /// The key that takes over writes into the same journal, whatever becomes of its file: it is marked before it can sign.
+  private func markNext() throws(NodeFailure) {
+    guard let next = home.nextValidatorKey, let path = home.nextValidatorMarkPath else { return }
+    let mark = NodeHome.mark(next.publicKey, home.genesis.chainTag)
+    if (try? HomeFile.read(path)) != mark { try HomeFile.replace(path, mark, mode: 0o600) }
+  }
 
   /// - Throws: 65 for a sole validator whose chain or journal was lost: nobody else can tell what it has promised.
   func open() throws(NodeFailure) -> (file: VoteJournal, restored: RestoredJournal) {
     let journal = try VoteJournal(directory: directory, chainTag: home.genesis.chainTag)
+    try home.checkNotRetired()
+    try markNext()
     let isSole = isSole(journal.records)
     let isMarked = (try? HomeFile.read(home.validatorMarkPath)) == mark
     switch journal.condition {
