@@ -8,13 +8,12 @@ extension NodeDriver {
   /// A set is in force from a height on.
   /// - Parameter before: the set that was in force until then; nil at the start of the process.
   func logSet(_ set: ValidatorSet, before: ValidatorSet?, height: Height) {
-    let own = home.validatorKey?.publicKey
-    let isMember = own.flatMap { set.index(of: $0) } != nil
+    let isMember = holds(set)
     if let before {
       log.notice("consensus", "validator set in force", [("height", "\(height.rawValue)")] + Self.changes(from: before, to: set))
     }
-    guard let own, !isMember else { return }
-    guard let before, before.index(of: own) != nil else {
+    guard let own = replica?.key?.publicKey, !isMember else { return }
+    guard let before, holds(before) else {
       return log.warn("consensus", "this validator key is not in the set: the node follows without a vote", [("key", "\(own)")])
     }
     let fields = [("key", "\(own)"), ("height", "\(height.rawValue)"), ("validators", Self.names(set))]
@@ -36,7 +35,7 @@ extension NodeDriver {
     loggedChange = change.id
     let first = change.effectiveEpoch.rawValue * UInt64(state.parameters.epochLength) + 1
     log.notice("consensus", "change of the validator set approved", [("height", "\(first)")] + Self.changes(from: state.validators, to: proposal.next))
-    guard let own = home.validatorKey?.publicKey, state.validators.index(of: own) != nil, proposal.next.index(of: own) == nil else { return }
+    guard let own = replica.key?.publicKey, holds(state.validators), !holds(proposal.next) else { return }
     let fields = [("key", "\(own)"), ("last_height", "\(first - 1)"), ("validators", Self.names(proposal.next))]
     if state.validators.count == 1 {
       log.error(
@@ -46,6 +45,9 @@ extension NodeDriver {
       log.warn("consensus", "this validator leaves the set", fields)
     }
   }
+
+  /// Whether a key of this node is in a set: the one it votes with, or the one that takes over.
+  private func holds(_ set: ValidatorSet) -> Bool { validatorKeys.contains { set.index(of: $0.publicKey) != nil } }
 
   private static func changes(from old: ValidatorSet, to new: ValidatorSet) -> [(String, String)] {
     func missing(_ a: ValidatorSet, in b: ValidatorSet) -> String {
