@@ -14,7 +14,15 @@ extension Replica {
       statistics.proposable >= Int(chain.parameters.eventsPerBlockMax) || statistics.proposableBytes >= Int(chain.parameters.blockBytesMax) * 3 / 4
     // What a block holds that will not become final by itself waits too, for a block that decides against it or on top of it.
     let isStranded = tree.nodes.contains { $0.held.count > 0 && !machine.isUnderWay($0.hash) }
-    return .pendingChanged(hasEvents: statistics.proposable > 0 || isStranded, fillsBlock: fills)
+    return .pendingChanged(hasEvents: statistics.proposable > 0 || isStranded, fillsBlock: fills, isUrgent: awaitsEpoch)
+  }
+
+  /// An approved change is to come into force soon: the blocks up to its epoch do not wait for events.
+  private var awaitsEpoch: Bool {
+    let governance = chain.tip.governance
+    guard !governance.scheduled.isEmpty else { return false }
+    let last = chain.parameters.epoch(of: chain.tip.header.height.next).rawValue + ReplicationLimit.urgentEpochs
+    return governance.scheduled.contains { $0.effectiveEpoch.rawValue <= last }
   }
 
   func reportPending(_ now: Times, _ effects: inout [ReplicaEffect]) { step(pending, now, &effects) }
