@@ -10,7 +10,7 @@ public struct ChainFacts: Sendable {
   public let version: String
   /// The key of this node, which signs the log line of checkpoints.
   public let nodeKey: PublicKey
-  /// This node's validator key, nil on an API node.
+  /// The validator key with which the node was started, nil on an API node.
   public let validatorKey: PublicKey?
 
   public init(genesis: Genesis, version: String, nodeKey: PublicKey, validatorKey: PublicKey?) {

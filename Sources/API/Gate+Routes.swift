@@ -96,6 +96,8 @@ extension Gate {
       let count = parameter(slot, "limit").flatMap { Query.integer($0) } ?? UInt64(APILimit.handoffs)
       guard (1...UInt64(APILimit.handoffs)).contains(count) else { throw .parameter("limit", "is from 1 to \(APILimit.handoffs)") }
       read(slot, .validatorHistory(from: Epoch(epoch), countMax: Int(count)), loop)
+    case .governance: read(slot, .governance, loop)
+    case .policy: respond(slot, Answer(.text, Array(try policy(replica).utf8)), loop)
     case .validator(let text):
       guard let key = PublicKey(text: text), knowsValidator(key, replica) else { throw Refusal(.notFound, "no such validator") }
       var json = JSONWriter()
@@ -209,6 +211,7 @@ extension Gate {
     moloch: an audit chain node
 
     GET  /v1/health  /v1/ready  /v1/status  /v1/peers  /v1/validators  /v1/consensus/state  /v1/evidence
+    GET  /v1/governance  /v1/validators/history  /v1/policy
     POST /v1/events  /v1/events/batch
     GET  /v1/events/{id}  /v1/events/{id}/raw  /v1/blocks/{latest, height or hash}
     GET  /v1/proofs/inclusion?event_id=  /v1/proofs/consistency?from_size=&to_size=

@@ -35,7 +35,8 @@ extension Gate {
 
   /// Whether `/v1/validators/{key}` has something to say: members of the set in force or of a coming one, and this node's own key.
   func knowsValidator(_ key: PublicKey, _ replica: Replica) -> Bool {
-    key == chain.validatorKey || replica.chain.validators.index(of: key) != nil || comingSets(replica).contains { $0.index(of: key) != nil }
+    key == validatorKey || key == chain.validatorKey || replica.chain.validators.index(of: key) != nil
+      || comingSets(replica).contains { $0.index(of: key) != nil }
   }
 
   func writeValidator(_ key: PublicKey, _ replica: Replica, _ json: inout JSONWriter) {
@@ -62,7 +63,7 @@ extension Gate {
     json.key("blocks_proposed_24h")
     json.number(surroundings.proposedLastDay[key] ?? 0)
     json.key("missed_votes_24h")
-    json.number(key == chain.validatorKey ? surroundings.missedVotesLastDay : 0)
+    json.number(key == validatorKey ? surroundings.missedVotesLastDay : 0)
     json.key("last_vote_height")
     json.number(index.map { replica.machine.votedHeight($0).rawValue } ?? 0)
     let head = replica.durable.header
@@ -90,7 +91,7 @@ extension Gate {
   private func state(of key: PublicKey, _ replica: Replica) -> StaticString {
     let coming = comingSets(replica)
     guard replica.chain.validators.index(of: key) != nil else { return coming.contains { $0.index(of: key) != nil } ? "pending" : "inactive" }
-    if key == chain.validatorKey, replica.machine.isRecovering { return "listening" }
+    if key == validatorKey, replica.machine.isRecovering { return "listening" }
     return coming.contains { $0.index(of: key) == nil } ? "leaving" : "active"
   }
 
@@ -137,8 +138,38 @@ extension Gate {
     json.endArray()
     writeFinal(replica.machine.floor, &json)
     writeHeard(facts.heard, replica, now, &json)
+    json.key("connected")
+    json.beginArray()
+    // Validator keys that peers have proven, in the set or not, and this node's own.
+    for key in connectedKeys(replica) { json.string("\(key)") }
+    json.endArray()
     json.endObject()
     return json.bytes
+  }
+
+  private func connectedKeys(_ replica: Replica) -> [PublicKey] {
+    var keys = validatorKey.map { [$0] } ?? []
+    for key in replica.peerHeads.compactMap(\.validator) where !keys.contains(key) { keys.append(key) }
+    return keys.sorted()
+  }
+
+  // MARK: The policy
+
+  /// The body of `GET /v1/policy`: this node's log line and the validators of the set in force. Each name counts once in a policy, so powers must be equal.
+  func policy(_ replica: Replica) throws(Refusal) -> String {
+    let set = replica.chain.validators, domain = chain.genesis.domain
+    guard Set(set.validators.map(\.power)).count == 1 else {
+      throw Refusal(.notFound, "a policy cannot express the weights of this set", [("reason", .text("unequal_powers"))])
+    }
+    var text = "log \(VerifierKey(name: chain.genesis.origin, type: .log, key: chain.nodeKey).text) https://\(domain)/tlog\n"
+    for validator in set.validators {
+      let key = VerifierKey(name: "\(domain)/\(validator.name)", type: .cosignature, key: validator.cosignerKey)
+      text += "witness \(validator.name) \(key.text) https://\(domain)/\(validator.name)\n"
+    }
+    // A group shares the space of names: it takes one that no validator has.
+    var group = "validators"
+    while set.validators.contains(where: { $0.name == group }) { group += "-" }
+    return text + "group \(group) \(2 * set.count / 3 + 1) \(set.validators.map(\.name).joined(separator: " "))\nquorum \(group)\n"
   }
 
   private func writeFinal(_ floor: Machine.Floor, _ json: inout JSONWriter) {
@@ -164,7 +195,7 @@ extension Gate {
       json.key("name")
       json.string(set.validators[index].name)
       json.key("heard_ms_ago")
-      json.number(set.validators[index].publicKey == chain.validatorKey || now <= heard ? 0 : now.milliseconds(since: heard))
+      json.number(set.validators[index].publicKey == validatorKey || now <= heard ? 0 : now.milliseconds(since: heard))
       json.key("last_vote_height")
       json.number(replica.machine.votedHeight(index).rawValue)
       json.endObject()

@@ -27,6 +27,8 @@ public final class Gate {
 
   private(set) var options: Options
   let chain: ChainFacts
+  /// The validator key that votes now; nil on an API node.
+  public var validatorKey: PublicKey? { didSet { invalidatePrepared() } }
   /// Set when the store is open; until then only liveness and metrics are served.
   public var replica: Replica?
   /// What other threads and the driver told the gate; see `Surroundings`.
@@ -91,6 +93,7 @@ public final class Gate {
   public init(options: Options, chain: ChainFacts, connections: Int, seed: Bytes32, now: Instant) {
     self.options = options
     self.chain = chain
+    validatorKey = chain.validatorKey
     readiness = Readiness(startingAt: now)
     sessions = Rows(count: connections) { _ in Session() }
     limiter = options.rateLimit.map { RateLimiter(requestsPerMinute: $0.requestsPerMinute, burst: $0.burst) }

@@ -16,6 +16,8 @@ public enum ReadRequest: Sendable {
   case validators(Height)
   /// Handoffs from an epoch on.
   case validatorHistory(from: Epoch, countMax: Int)
+  /// Set, parameters and proposals as of the head.
+  case governance
 }
 
 /// What the admin socket asks of `/v1/admin/maintenance/{verb}`.

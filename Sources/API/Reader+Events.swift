@@ -54,7 +54,7 @@ extension Reader {
     json.string(attestation)
     if !isMinimal {
       json.key("bundle")
-      let bundle = try bundle(found, under: found.header, since: nil, publication: nil)
+      let bundle = try bundle(found, under: try certified(found.header), since: nil, publication: nil)
       json.raw(bundle.bytes)
     }
     json.endObject()

@@ -90,13 +90,14 @@ extension Reader {
         throw Refusal(.notFound, "a bundle needs the size of a certified block that holds the event", [("tree_size", .number(store.head.treeSize))])
       }
       under = try header(height)
-    } else if let published {
-      under = try header(published.height)
     } else {
-      under = try header(store.head.height)
+      under = try certified(try header(published?.height ?? store.head.height))
     }
     return Answer(.bundle, try bundle(found, under: under, since: since, publication: published?.size == under.treeSize ? published : nil))
   }
+
+  /// The block, or the head for one that became final with a descendant and has no certificate: the head always has one.
+  func certified(_ header: BlockHeader) throws -> BlockHeader { try certificate(header.height).isEmpty ? store.head : header }
 
   /// A proof bundle of an event under the head of a block that has a certificate of its own.
   func bundle(_ found: Found, under header: BlockHeader, since: UInt64?, publication: Publication?) throws -> [UInt8] {

@@ -10,10 +10,12 @@ import Merkle
 public struct Reader<Store: LedgerStore> {
   let store: Store
   let genesis: Genesis
+  let memory: GovernanceMemory
 
   public init(store: Store, genesis: Genesis) {
     self.store = store
     self.genesis = genesis
+    memory = GovernanceMemory(genesis: genesis)
   }
 
   /// Performs one read. Damaged data is an integrity error of this item, never "not found".
@@ -31,6 +33,7 @@ public struct Reader<Store: LedgerStore> {
       case .finalised(let id, let attestation, let isMinimal): return .success(try finalised(id, attestation, isMinimal: isMinimal, job))
       case .validators(let height): return .success(try validators(height))
       case .validatorHistory(let epoch, let countMax): return .success(try validatorHistory(epoch, countMax))
+      case .governance: return .success(try governance())
       case .maintenance: throw Refusal(.notFound, "no such maintenance verb")
       }
     } catch {

@@ -12,7 +12,7 @@ public enum Route: Sendable, Equatable {
   case block(BlockName)
   case inclusionProof, consistencyProof
   case checkpoint, genesis
-  case validators, validatorHistory
+  case validators, validatorHistory, governance, policy
   case consensusState, evidence
   case validator(PublicKeyText)
   case tlogCheckpoint
@@ -65,6 +65,8 @@ public enum Route: Sendable, Equatable {
     case "/v1/consensus/state": return .found(.consensusState)
     case "/v1/evidence": return .found(.evidence)
     case "/v1/admin/peers": return .found(.adminPeers)
+    case "/v1/governance": return .found(.governance)
+    case "/v1/policy": return .found(.policy)
     case "/v1/validators/history": return .found(.validatorHistory)
     case "/tlog/checkpoint": return .found(.tlogCheckpoint)
     default: break
@@ -152,7 +154,7 @@ public enum Route: Sendable, Equatable {
 
   public var role: Role {
     switch self {
-    case .index, .health, .ready, .status, .peers, .genesis, .metrics: .open
+    case .index, .health, .ready, .status, .peers, .genesis, .policy, .metrics: .open
     case .tlogCheckpoint, .tile: .tlog
     case .events, .eventBatch: .write
     case .maintenance, .adminPeers: .admin

@@ -76,7 +76,7 @@ extension Key {
   /// Keys and sections that are read and checked, and change nothing yet. `docs/limits.md` lists the same; a test compares.
   public static let inert = [
     "runtime.reactors", "runtime.pin_cores", "network.max_concurrent_requests", "network.sync_verify",
-    "network.tls.verify_peers", "network.tls.cert_file", "network.tls.key_file", "network.tls.ca_file", "consensus.next_validator_key",
+    "network.tls.verify_peers", "network.tls.cert_file", "network.tls.key_file", "network.tls.ca_file",
     "consensus.listen_window", "storage.maintenance_max_mbps", "storage.scrub_interval", "storage.scrub_max_mbps", "mempool.rebroadcast_interval",
     "index", "api.gateway_signing", "api.gateway_key", "api.ws_queue", "api.trusted_proxies", "api.dashboard",
     "api.dashboard_public", "api.auth", "api.rate_limit.websocket_connections", "api.cors", "api.tls", "metrics.path", "metrics.detailed_histograms", "retention",

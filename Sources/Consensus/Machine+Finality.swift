@@ -56,7 +56,7 @@ extension Machine {
     if self.facts.boundaryCertificate == nil, floor.block.hash == facts.boundary { self.facts.boundaryCertificate = floor.certificate }
     epoch = facts.epoch
     schedule = LeaderSchedule(facts.set, epoch: epoch, boundary: facts.boundary)
-    ownIndex = key.flatMap { facts.set.index(of: $0.publicKey) }
+    chooseKey()
     if floor.block.hash == facts.boundary { floor.view = View(0) }
     view = floor.view.next
     isEpochOver = false

@@ -15,7 +15,7 @@ extension Machine {
   mutating func restore(_ records: [JournalRecord]) {
     for record in records {
       switch record {
-      case .vote(let vote) where vote.publicKey == key?.publicKey && vote.vote.chainTag == options.chainTag:
+      case .vote(let vote) where isOwn(vote) && vote.vote.chainTag == options.chainTag:
         if vote.vote.epoch > epoch { pledges.later.append(vote) } else { restore(vote) }
       case .certificate(let certificate) where certificate.vote.epoch == epoch && certificate.vote.view > floor.view:
         rounds[round(certificate.vote.view)].set(certificate)
@@ -42,7 +42,8 @@ extension Machine {
   }
 
   private mutating func restore(_ vote: SignedVote) {
-    guard let ownIndex, vote.vote.epoch == epoch, vote.vote.view > floor.view else { return }
+    // Votes of a key that is not in this epoch's set bind nobody in it.
+    guard let ownIndex, vote.publicKey == key?.publicKey, vote.vote.epoch == epoch, vote.vote.view > floor.view else { return }
     if vote.vote.kind == .notarise, isLeftOut(.notariseVotesForgotten) { return }
     let index = round(vote.vote.view)
     rounds[index].own[vote.vote.kind.slot] = vote

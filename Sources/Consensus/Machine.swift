@@ -16,6 +16,8 @@ public struct Machine: Sendable {
     public var clockAheadMilliseconds: UInt64
     /// How old a block's time may be when it is received, milliseconds; doubled for every view that was nullified before it.
     public var clockStaleMilliseconds: UInt64
+    /// The key that takes over from the machine's own in the first epoch whose set names it and not the other.
+    public var nextKey: SigningKey?
     /// Entropy of this process, fresh at every start: the nonce by which a validator without its journal recognises answers (rule R14).
     public var nonce: Digest
     /// What the machines of a simulated cluster know together; a node leaves it out.
@@ -58,8 +60,11 @@ public struct Machine: Sendable {
   }
 
   let options: Options
-  /// The key that votes; nil for an observer.
-  let key: SigningKey?
+  /// The key that votes in this epoch; nil for an observer.
+  public private(set) var key: SigningKey?
+  /// The machine's own key, and the one that takes over from it.
+  private let firstKey: SigningKey?
+  private var nextKey: SigningKey?
 
   // The epoch and where this node stands in it.
   var facts: EpochFacts
@@ -129,9 +134,11 @@ public struct Machine: Sendable {
   ) {
     self.options = options
     self.facts = facts
-    self.key = key
+    firstKey = key
+    nextKey = options.nextKey
+    self.key = Self.key(of: facts.set, key, options.nextKey)
     self.floor = floor
-    ownIndex = key.flatMap { facts.set.index(of: $0.publicKey) }
+    ownIndex = self.key.flatMap { facts.set.index(of: $0.publicKey) }
     epoch = facts.epoch
     schedule = LeaderSchedule(facts.set, epoch: epoch, boundary: facts.boundary)
     let opensEpoch = floor.block.height.rawValue == 0 || facts.parameters.isLastOfEpoch(floor.block.height)
@@ -148,6 +155,24 @@ public struct Machine: Sendable {
       marksRecovery = recovery != nil
     }
   }
+
+  /// Which of two keys votes in a set: the one that is in it, the first before the second.
+  private static func key(of set: ValidatorSet, _ first: SigningKey?, _ next: SigningKey?) -> SigningKey? {
+    guard let first, set.index(of: first.publicKey) == nil, let next, set.index(of: next.publicKey) != nil else { return first }
+    return next
+  }
+
+  /// Chooses the key of the epoch's set.
+  mutating func chooseKey() {
+    key = Self.key(of: facts.set, firstKey, nextKey)
+    ownIndex = key.flatMap { facts.set.index(of: $0.publicKey) }
+  }
+
+  /// Names the key that takes over. In an epoch whose set has it already it votes from the next epoch on.
+  public mutating func setNextKey(_ key: SigningKey?) { nextKey = key }
+
+  /// Whether a vote in the journal is of one of this machine's keys.
+  func isOwn(_ vote: SignedVote) -> Bool { vote.publicKey == firstKey?.publicKey || vote.publicKey == nextKey?.publicKey }
 
   var set: ValidatorSet { facts.set }
   var parameters: ChainParameters { facts.parameters }

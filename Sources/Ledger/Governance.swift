@@ -25,10 +25,10 @@ public struct OpenProposal: Hashable, Sendable {
   /// Keys whose latest decision is to approve, ascending; keys that have left the set stay, and count when they come back.
   public internal(set) var approvals: [PublicKey]
   /// Power of the approvals in the set in force.
-  var power: UInt64
+  public internal(set) var power: UInt64
 
   /// The epoch from which it would hold; nil for acts that take effect with their approval.
-  var effectiveEpoch: Epoch? { act.effectiveEpoch }
+  public var effectiveEpoch: Epoch? { act.effectiveEpoch }
 
   mutating func decide(_ verdict: GovernanceDecision.Verdict, by key: PublicKey) {
     let place = approvals.firstIndex { $0 >= key } ?? approvals.endIndex
@@ -51,9 +51,27 @@ public struct ScheduledChange: Hashable, Sendable {
   public let act: GovernanceAct
 }
 
+/// Where a proposal stands.
+public enum ProposalFate: String, Hashable, Sendable {
+  /// Waits for approvals.
+  case open
+  /// Waits for its epoch.
+  case approved
+  /// In force, or was until another change.
+  case active
+  /// Without effect: too late, on another base, or beaten by one approved earlier.
+  case lapsed
+}
+
+/// What became of a proposal.
+public struct ProposalOutcome: Hashable, Sendable {
+  public let id: EventID
+  public let fate: ProposalFate
+}
+
 extension GovernanceAct {
   /// Of a proposal of a set or of parameters.
-  var effectiveEpoch: Epoch? {
+  public var effectiveEpoch: Epoch? {
     switch self {
     case .proposeValidators(let proposal): proposal.effectiveEpoch
     case .proposeParameters(let proposal): proposal.effectiveEpoch
@@ -61,7 +79,7 @@ extension GovernanceAct {
     }
   }
 
-  var isProposal: Bool {
+  public var isProposal: Bool {
     switch self {
     case .proposeValidators, .proposeSigners, .proposeRedaction, .proposeParameters: true
     case .decide, .recordPrune: false

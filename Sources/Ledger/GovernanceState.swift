@@ -54,7 +54,7 @@ public struct GovernanceState: Hashable, Sendable {
   public var validatorsAfterNext: ValidatorSet {
     let next = height.next
     guard parameters.isLastOfEpoch(next) else { return validators }
-    return successor(in: Epoch(next.rawValue / UInt64(parameters.epochLength))) ?? validators
+    return successor(in: Epoch(next.rawValue / UInt64(parameters.epochLength)))?.0 ?? validators
   }
 
   /// The first epoch, from that of the next height on, whose parameters name a protocol version that this program does not know.
@@ -62,7 +62,7 @@ public struct GovernanceState: Hashable, Sendable {
   public var unknownProtocolEpoch: Epoch? {
     if parameters.protocolVersion > ProtocolVersion.newest { return parameters.epoch(of: height.next) }
     let epochs = scheduled.compactMap { change -> Epoch? in
-      guard let next = followingParameters(in: change.effectiveEpoch), next.protocolVersion > ProtocolVersion.newest else { return nil }
+      guard let (next, _) = followingParameters(in: change.effectiveEpoch), next.protocolVersion > ProtocolVersion.newest else { return nil }
       return change.effectiveEpoch
     }
     return epochs.min()
@@ -90,12 +90,20 @@ public struct GovernanceState: Hashable, Sendable {
   /// held none. Traps when the height is not above this state's.
   /// - Returns: events named by redactions that were approved here, in the order of approval.
   public mutating func advance(to height: Height, timestamp: Timestamp, _ events: [GovernanceEvent] = []) -> [EventID] {
+    var outcomes: [ProposalOutcome] = []
+    return advance(to: height, timestamp: timestamp, events, &outcomes)
+  }
+
+  /// The same, telling what became of proposals, in the order in which it happened.
+  public mutating func advance(
+    to height: Height, timestamp: Timestamp, _ events: [GovernanceEvent], _ outcomes: inout [ProposalOutcome]
+  ) -> [EventID] {
     precondition(height > self.height, "blocks ascend")
-    cross(to: Height(height.rawValue - 1))
-    lapse(at: timestamp)
+    cross(to: Height(height.rawValue - 1), &outcomes)
+    lapse(at: timestamp, &outcomes)
     var redactions: [EventID] = []
-    for event in events { apply(event, height, timestamp, &redactions) }
-    cross(to: height)
+    for event in events { apply(event, height, timestamp, &redactions, &outcomes) }
+    cross(to: height, &outcomes)
     if parameters.signersHash != signers.hash {
       parameters.signersHash = signers.hash
       parametersHash = parameters.hash
@@ -103,7 +111,9 @@ public struct GovernanceState: Hashable, Sendable {
     return redactions
   }
 
-  private mutating func apply(_ event: GovernanceEvent, _ height: Height, _ timestamp: Timestamp, _ redactions: inout [EventID]) {
+  private mutating func apply(
+    _ event: GovernanceEvent, _ height: Height, _ timestamp: Timestamp, _ redactions: inout [EventID], _ outcomes: inout [ProposalOutcome]
+  ) {
     var touched: EventID?
     switch event.act {
     case .decide(let decision):
@@ -120,6 +130,8 @@ public struct GovernanceState: Hashable, Sendable {
         proposal.weigh(in: validators)
         open.append(proposal)
         touched = event.id
+      } else if !open.contains(where: { $0.id == event.id }) {
+        outcomes.append(ProposalOutcome(id: event.id, fate: .lapsed))
       }
     }
     // Between changes of the set only the proposal that was decided on can have gained power.
@@ -129,7 +141,7 @@ public struct GovernanceState: Hashable, Sendable {
       guard let place = open.firstIndex(where: { $0.id == id }), validators.isQuorum(open[place].power) else { continue }
       // In the last block before its epoch, an approval comes too late.
       if let epoch = open[place].effectiveEpoch, !isBefore(epoch, height) { continue }
-      approve(open.remove(at: place), height, &redactions)
+      approve(open.remove(at: place), height, &redactions, &outcomes)
     }
   }
 
@@ -142,67 +154,78 @@ public struct GovernanceState: Hashable, Sendable {
   /// Whether `height` lies before the last block of the epoch that precedes `epoch`.
   private func isBefore(_ epoch: Epoch, _ height: Height) -> Bool { height.rawValue / UInt64(parameters.epochLength) < epoch.rawValue }
 
-  private mutating func approve(_ proposal: OpenProposal, _ height: Height, _ redactions: inout [EventID]) {
+  private mutating func approve(_ proposal: OpenProposal, _ height: Height, _ redactions: inout [EventID], _ outcomes: inout [ProposalOutcome]) {
     switch proposal.act {
-    case .proposeValidators(let next): schedule(proposal, next.effectiveEpoch)
-    case .proposeParameters(let next): schedule(proposal, next.effectiveEpoch)
+    case .proposeValidators(let next): return schedule(proposal, next.effectiveEpoch, &outcomes)
+    case .proposeParameters(let next): return schedule(proposal, next.effectiveEpoch, &outcomes)
     case .proposeSigners(let changes): signers = signers.applying(changes, from: height.next)
     case .proposeRedaction(let redaction): redactions += redaction.events
     case .decide, .recordPrune: break
     }
+    outcomes.append(ProposalOutcome(id: proposal.id, fate: .active))
   }
 
-  private mutating func schedule(_ proposal: OpenProposal, _ epoch: Epoch) {
-    guard scheduled.count < LedgerLimit.scheduledChanges else { return }
-    scheduled.append(ScheduledChange(id: proposal.id, effectiveEpoch: epoch, act: proposal.act))
+  private mutating func schedule(_ proposal: OpenProposal, _ epoch: Epoch, _ outcomes: inout [ProposalOutcome]) {
+    let hasRoom = scheduled.count < LedgerLimit.scheduledChanges
+    outcomes.append(ProposalOutcome(id: proposal.id, fate: hasRoom ? .approved : .lapsed))
+    if hasRoom { scheduled.append(ScheduledChange(id: proposal.id, effectiveEpoch: epoch, act: proposal.act)) }
   }
 
-  private mutating func lapse(at time: Timestamp) {
+  private mutating func lapse(at time: Timestamp, _ outcomes: inout [ProposalOutcome]) {
     // Open proposals are in the order of their blocks.
     let lapsed = open.prefix { $0.timestamp.rawValue + LedgerLimit.proposalLifetimeMilliseconds <= time.rawValue }
+    for proposal in lapsed { outcomes.append(ProposalOutcome(id: proposal.id, fate: .lapsed)) }
     open.removeFirst(lapsed.count)
   }
 
   // MARK: Epochs
 
   /// Moves to `height`, making the changes of every epoch that begins behind a height up to it.
-  private mutating func cross(to height: Height) {
+  private mutating func cross(to height: Height, _ outcomes: inout [ProposalOutcome]) {
     let length = UInt64(parameters.epochLength)
     let last = height.rawValue / length
     if last > self.height.rawValue / length {
-      while let epoch = scheduled.map(\.effectiveEpoch).min(), epoch.rawValue <= last { begin(epoch) }
-      open.removeAll { proposal in proposal.effectiveEpoch.map { $0.rawValue <= last } ?? false }
+      while let epoch = scheduled.map(\.effectiveEpoch).min(), epoch.rawValue <= last { begin(epoch, &outcomes) }
+      func isLate(_ proposal: OpenProposal) -> Bool { proposal.effectiveEpoch.map { $0.rawValue <= last } ?? false }
+      for proposal in open where isLate(proposal) { outcomes.append(ProposalOutcome(id: proposal.id, fate: .lapsed)) }
+      open.removeAll(where: isLate)
     }
     self.height = height
   }
 
-  private mutating func begin(_ epoch: Epoch) {
-    if let next = followingParameters(in: epoch) {
+  private mutating func begin(_ epoch: Epoch, _ outcomes: inout [ProposalOutcome]) {
+    var winners: [EventID] = []
+    if let (next, id) = followingParameters(in: epoch) {
       parameters = next
       parametersHash = next.hash
+      winners.append(id)
     }
-    if let next = successor(in: epoch) {
+    if let (next, id) = successor(in: epoch) {
       validators = next
       for place in open.indices { open[place].weigh(in: next) }
       isReweighed = true
+      winners.append(id)
+    }
+    for change in scheduled where change.effectiveEpoch <= epoch {
+      outcomes.append(ProposalOutcome(id: change.id, fate: winners.contains(change.id) ? .active : .lapsed))
     }
     scheduled.removeAll { $0.effectiveEpoch <= epoch }
   }
 
-  /// The set that an epoch brings, given that the set in force is that of the epoch before.
-  private func successor(in epoch: Epoch) -> ValidatorSet? {
+  /// The set that an epoch brings with the proposal that named it, given that the set in force is that of the epoch before.
+  private func successor(in epoch: Epoch) -> (ValidatorSet, EventID)? {
     for change in scheduled where change.effectiveEpoch == epoch {
-      if case .proposeValidators(let proposal) = change.act, proposal.base == validators.hash { return proposal.next }
+      if case .proposeValidators(let proposal) = change.act, proposal.base == validators.hash { return (proposal.next, change.id) }
     }
     return nil
   }
 
-  private func followingParameters(in epoch: Epoch) -> ChainParameters? {
+  private func followingParameters(in epoch: Epoch) -> (ChainParameters, EventID)? {
     for change in scheduled where change.effectiveEpoch == epoch {
       guard case .proposeParameters(let proposal) = change.act else { continue }
       var next = proposal.parameters
       next.signersHash = signers.hash
-      return next
+      return (next, change.id)
     }
     return nil
   }

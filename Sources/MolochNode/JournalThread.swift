@@ -26,6 +26,7 @@ final class JournalJob: Sendable {
 /// A final and durable tree head that this validator may cosign.
 struct CosignRequest: Sendable {
   var checkpoint: Checkpoint
+  var key: SigningKey
   /// Index of this validator in the set of the block.
   var validator: Int
   var name: String
@@ -52,14 +53,9 @@ final class JournalThread: @unchecked Sendable {
   private let bell = Doorbell()
   let pulse = Pulse()
   private let journal: VoteJournal
-  private let key: SigningKey?
   private var waker: Waker?
 
-  /// - Parameter key: the cosigner key; nil for a node that does not vote.
-  init(journal: VoteJournal, key: SigningKey?) {
-    self.journal = journal
-    self.key = key
-  }
+  init(journal: VoteJournal) { self.journal = journal }
 
   /// Starts the thread; its reports wake the loop behind `waker`.
   func start(waking waker: Waker) throws(NodeFailure) {
@@ -135,12 +131,11 @@ final class JournalThread: @unchecked Sendable {
 
   /// Size and time never go back; a head that is not larger than the last one is not cosigned again.
   private func cosign(_ request: CosignRequest, behind records: [JournalRecord]) -> (JournalRecord, Cosignature)? {
-    guard let key else { return nil }
     var last = journal.cosignature.map { ($0.size, $0.seconds) }
     for case .cosignature(let size, _, let seconds) in records { last = (size, seconds) }
     if let last, request.checkpoint.size <= last.0 { return nil }
     let seconds = max(UInt64(WallClock.now().seconds), last?.1 ?? 0)
-    let line = request.checkpoint.cosignature(key, name: request.name, seconds: seconds)
+    let line = request.checkpoint.cosignature(request.key, name: request.name, seconds: seconds)
     let cosignature = Cosignature(
       size: request.checkpoint.size, root: request.checkpoint.root, validator: request.validator, seconds: seconds, signature: line.signature)
     return (.cosignature(size: request.checkpoint.size, root: request.checkpoint.root, seconds: seconds), cosignature)

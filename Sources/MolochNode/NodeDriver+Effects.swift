@@ -58,10 +58,10 @@ extension NodeDriver {
 
   private func final(_ block: FinalBlock, _ loop: Loop) {
     figures.final(events: block.ids.count, bytes: block.byteCount, production: block.productionNanoseconds, now: loop.now)
-    if block.header.proposer == home.validatorKey?.publicKey { figures.metrics.consensus.proposed.add() }
+    if validatorKeys.contains(where: { $0.publicKey == block.header.proposer }) { figures.metrics.consensus.proposed.add() }
     gate.final(block, loop)
     guard let replica else { return }
-    announce(replica)
+    announce(replica, loop)
     guard block.header.eventCount > 0 else { return }
     newestHeads.append(block.header)
     if newestHeads.count > 64 { newestHeads.removeFirst() }
@@ -97,22 +97,20 @@ extension NodeDriver {
 
   // MARK: Checkpoints
 
-  /// The key that cosigns for this validator; nil when the set names another.
-  func cosignerKey(_ replica: Replica) -> SigningKey? {
-    guard let key = home.validatorKey, let index = replica.chain.validators.index(of: key.publicKey) else { return nil }
-    guard replica.chain.validators.validators[index].cosignerKey == key.publicKey else {
-      log.warn("consensus", "the validator set names another cosigner key: this node cosigns no checkpoints")
-      return nil
-    }
-    return key
-  }
+  /// Keys of this validator: the one it was started with, and the one that takes over from it.
+  var validatorKeys: [SigningKey] { [home.validatorKey, nextValidatorKey].compactMap { $0 } }
 
   /// Asks the journal thread for this validator's cosignature of a final, durable tree head.
   func cosign(_ header: BlockHeader, _ replica: Replica) {
-    guard let journal, let key = home.validatorKey, let index = replica.chain.validators.index(of: key.publicKey) else { return }
+    guard let journal, let set = replica.validators(of: header) else { return }
+    let own = validatorKeys.lazy.compactMap { key in set.index(of: key.publicKey).map { (key, $0) } }.first
+    guard let (key, index) = own else { return }
+    guard set.validators[index].cosignerKey == key.publicKey else {
+      return log.warn("consensus", "the validator set names another cosigner key: this node cosigns no checkpoints")
+    }
     let checkpoint = Checkpoint(origin: home.genesis.origin, size: header.treeSize, root: header.treeRoot)
-    let name = "\(home.genesis.domain)/\(replica.chain.validators.validators[index].name)"
-    _ = journal.post(.cosign(CosignRequest(checkpoint: checkpoint, validator: index, name: name)))
+    let name = "\(home.genesis.domain)/\(set.validators[index].name)"
+    _ = journal.post(.cosign(CosignRequest(checkpoint: checkpoint, key: key, validator: index, name: name)))
   }
 
   /// Serves a checkpoint: this node's log line and the cosignatures of a quorum.

@@ -56,17 +56,24 @@ extension NodeDriver {
   }
 
   /// What Hello and Ping say of this node, and whom the network treats as validators.
-  func announce(_ replica: Replica) {
+  func announce(_ replica: Replica, _ loop: Loop) {
     let head = replica.durable
     network.setHead(
       HeadFacts(
         height: head.header.height.rawValue, hash: head.hash.bytes, epoch: replica.machine.epoch.rawValue, view: replica.machine.view.rawValue,
         earliestBodyHeight: 1))
     let set = replica.chain.validators
+    if let key = replica.key, gate.validatorKey != key.publicKey {
+      log.notice("consensus", "another validator key votes from here on", [("key", "\(key.publicKey)"), ("epoch", "\(replica.machine.epoch.rawValue)")])
+      gate.validatorKey = key.publicKey
+      // With the set that the new key is in, the peers that vote in it are kept and dialled for ever.
+      network.setValidators(set.validators.map { ValidatorPower(key: $0.publicKey, power: $0.power) })
+      network.setValidatorKey(key, loop)
+    }
     guard announcedSet != set.hash else { return }
     announcedSet = set.hash
     network.setValidators(set.validators.map { ValidatorPower(key: $0.publicKey, power: $0.power) })
-    if let key = home.validatorKey?.publicKey, set.index(of: key) == nil {
+    if let key = replica.key?.publicKey, set.index(of: key) == nil {
       log.warn("consensus", "this validator key is not in the set: the node follows without a vote", [("key", "\(key)")])
     }
   }

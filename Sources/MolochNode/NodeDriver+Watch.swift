@@ -89,7 +89,7 @@ extension NodeDriver {
     let set = replica.chain.validators.validators, facts = replica.viewFacts
     let limit = Watch.stalledBlockTimes * UInt64(replica.chain.parameters.blockTime)
     let silent = facts.heard.indices.filter { index in
-      index < set.count && set[index].publicKey != home.validatorKey?.publicKey && loop.now.milliseconds(since: facts.heard[index]) > limit
+      index < set.count && set[index].publicKey != replica.key?.publicKey && loop.now.milliseconds(since: facts.heard[index]) > limit
     }
     log.warn(
       "consensus", "pending work does not become final",

@@ -39,6 +39,8 @@ final class NodeDriver: Driver {
   private(set) var isOpen = false
 
   private(set) var replica: Replica?
+  /// Takes over from the validator key of the home with a set that names it.
+  private(set) var nextValidatorKey: SigningKey?
   var effects: [ReplicaEffect] = []
   private(set) var journal: JournalThread?
   /// Validator set that the network was told of.
@@ -81,7 +83,8 @@ final class NodeDriver: Driver {
     lastReport = began
     opened = began
     self.figures = figures
-    reloading = Reloading(options)
+    reloading = Reloading(options, chainTag: home.genesis.chainTag)
+    nextValidatorKey = home.nextValidatorKey
     figures.metrics.mempool.capacity.set(options.poolEventsMax)
     gate.metricsText = { [unowned gate] isOpenMetrics in figures.text(gate, isOpenMetrics ? .openMetrics : .text) }
     gate.peers = { [unowned self] command, loop in self.network.answer(command, loop) }
@@ -180,7 +183,7 @@ final class NodeDriver: Driver {
       figures.metrics.chain.finalityLag.set(age ?? 0)
       if let age { figures.metrics.mempool.oldestAge.set(age) } else { figures.metrics.mempool.oldestAge.clear() }
       note(replica.syncFacts, loop)
-      figures.take(replica, key: home.validatorKey?.publicKey, now: loop.now)
+      figures.take(replica, key: replica.key?.publicKey, now: loop.now)
       watch(replica, loop)
       missedVotes.note(total: replica.machine.outcomes.missedVotes, now: loop.now)
       gate.surroundings.missedVotesLastDay = missedVotes.value
@@ -245,7 +248,7 @@ final class NodeDriver: Driver {
   // MARK: The storage thread
 
   func woken(_ loop: Loop) {
-    if let settings = reloading.take() { apply(settings, loop) }
+    if let (settings, nextKey) = reloading.take() { apply(settings, nextKey, loop) }
     while let report = storage.reports.take() {
       lastReport = loop.now
       switch report.kind {
@@ -300,12 +303,13 @@ final class NodeDriver: Driver {
     pool.finality = figures.metrics.chain.eventFinality
     var machine = Machine.Options(chainTag: home.genesis.chainTag)
     options.apply(to: &machine)
+    machine.nextKey = nextValidatorKey
     let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
     let replica = Replica(
       store.state, pool: pool, key: home.validatorKey, options: Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed), now: loop.now)
     let restored = restore(store.pending, into: replica, loop)
     if let file = store.journal {
-      let journal = JournalThread(journal: file, key: cosignerKey(replica))
+      let journal = JournalThread(journal: file)
       do { try journal.start(waking: loop.waker) } catch { return fail(error, loop) }
       self.journal = journal
     }
@@ -314,7 +318,7 @@ final class NodeDriver: Driver {
     gate.replica = replica
     replica.start(now: times(loop), &effects)
     replica.collect(now: times(loop), &effects)
-    announce(replica)
+    announce(replica, loop)
     if let head = store.state.newestHead { cosign(head, replica) }
     isOpen = true
     opened = loop.now
@@ -409,11 +413,17 @@ final class NodeDriver: Driver {
   }
 
   /// Takes over a new configuration, all of it or nothing; logs are opened anew either way.
-  private func apply(_ settings: Settings, _ loop: Loop) {
+  private func apply(_ settings: Settings, _ nextKey: Result<SigningKey?, NodeFailure>, _ loop: Loop) {
     if !settings.hasErrors { options.settings = settings }
     log.apply(options.settings, home: options.home)
     figures.reloaded(accepted: !settings.hasErrors)
     if let changes = reloading.accept(settings, log) {
+      switch nextKey {
+      case .success(let key):
+        nextValidatorKey = key
+        replica?.setNextKey(key)
+      case .failure(let failure): log.error("consensus", "consensus.next_validator_key is not taken: \(failure.message)")
+      }
       gate.reconfigure(options.gate)
       replica?.pool.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
       replica?.pool.setSignerShare(percent: options.poolSignerPercent)

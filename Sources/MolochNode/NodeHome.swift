@@ -13,8 +13,12 @@ public struct NodeHome: Sendable {
   public let nodeKey: SigningKey
   /// Nil on a node that does not vote.
   public let validatorKey: SigningKey?
+  /// Takes over from it with a set that names this one; nil without one.
+  public let nextValidatorKey: SigningKey?
   /// Says that the validator key has voted, see `ValidatorState`.
   let validatorMarkPath: String
+  /// The same of the next key.
+  let nextValidatorMarkPath: String?
   let genesisPath: String
 
   public static func genesisPath(_ home: String) -> String { home + "/config/genesis.json" }
@@ -33,7 +37,9 @@ public struct NodeHome: Sendable {
     }
     nodeKey = try Self.key(options.nodeKeyPath)
     validatorKey = options.settings.boolean("consensus.validator") ? try Self.key(options.validatorKeyPath) : nil
+    nextValidatorKey = try Self.nextKey(options)
     validatorMarkPath = options.validatorKeyPath + ".used"
+    nextValidatorMarkPath = options.nextValidatorKeyPath.map { $0 + ".used" }
     let chain = options.settings.text("node.chain_id")
     guard chain.isEmpty || chain == genesis.chainID else {
       throw NodeFailure(78, "node.chain_id = \"\(chain)\", but \(genesisPath) is the genesis of \(genesis.chainID)")
@@ -44,7 +50,29 @@ public struct NodeHome: Sendable {
     }
   }
 
-  static func key(_ path: String) throws(NodeFailure) -> SigningKey {
+  /// The key of `consensus.next_validator_key`.
+  static func nextKey(_ options: NodeOptions) throws(NodeFailure) -> SigningKey? {
+    guard options.settings.boolean("consensus.validator"), let path = options.nextValidatorKeyPath else { return nil }
+    return try key(path)
+  }
+
+  /// What the mark of a validator key says.
+  static func mark(_ key: PublicKey, _ chainTag: ChainTag) -> [UInt8] { Array("\(chainTag.hex) \(key)\n".utf8) }
+
+  /// What it says once the key was moved to another host.
+  static func retiredMark(_ key: PublicKey, _ chainTag: ChainTag) -> [UInt8] { Array("\(chainTag.hex) \(key) retired\n".utf8) }
+
+  /// - Throws: 78 when a validator key of this home was retired here.
+  func checkNotRetired() throws(NodeFailure) {
+    for (key, path) in [(validatorKey, validatorMarkPath), (nextValidatorKey, nextValidatorMarkPath ?? "")] {
+      guard let key, (try? HomeFile.read(path)) == Self.retiredMark(key.publicKey, genesis.chainTag) else { continue }
+      throw NodeFailure(78, "\(key.publicKey) was retired on this host (\(path)): it votes where its protection was imported, and never here again")
+    }
+  }
+
+  /// A private key.
+  /// - Throws: 66 when it is missing, 77 when others can read it, 78 when it is no Ed25519 key in PEM.
+  public static func key(_ path: String) throws(NodeFailure) -> SigningKey {
     var status = stat()
     // The kernel fills the structure; the path is lent to the call.
     if unsafe stat(path, &status) == 0, status.st_mode & 0o037 != 0 {

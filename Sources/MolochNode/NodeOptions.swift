@@ -39,6 +39,10 @@ public struct NodeOptions: Sendable {
   public var genesisPath: String { settings.path("node.genesis_file", home: home) }
   public var nodeKeyPath: String { settings.path("node.key_file", home: home) }
   public var validatorKeyPath: String { settings.path("consensus.validator_key", home: home) }
+  /// The key that takes over with a set that names it; nil without one.
+  public var nextValidatorKeyPath: String? {
+    settings.text("consensus.next_validator_key").isEmpty ? nil : settings.path("consensus.next_validator_key", home: home)
+  }
   public var adminSocketPath: String {
     let path = settings.path("node.admin_socket", home: home)
     return path.isEmpty ? dataPath + "/admin.sock" : path

@@ -1,22 +1,27 @@
+import Audit
 import Configuration
+import Ed25519
 import Reactor
 
 /// Reads the configuration again on a thread of its own, since the reactor waits for no file, and says what changes.
 final class Reloading {
   private final class Letter: Sendable {
     let settings: Settings
-    init(_ settings: Settings) { self.settings = settings }
+    let nextKey: Result<SigningKey?, NodeFailure>
+    init(_ settings: Settings, _ nextKey: Result<SigningKey?, NodeFailure>) { (self.settings, self.nextKey) = (settings, nextKey) }
   }
 
-  private let reread: @Sendable () -> Settings
+  private let options: NodeOptions
+  private let chainTag: ChainTag
   /// The settings in force at the start: keys that need a restart are compared with these.
   private let initial: Settings
   private var current: Settings
   private let box = Mailbox<Letter>(capacity: 2)
   private var isReading = false
 
-  init(_ options: NodeOptions) {
-    reread = options.reread
+  init(_ options: NodeOptions, chainTag: ChainTag) {
+    self.options = options
+    self.chainTag = chainTag
     initial = options.settings
     current = options.settings
   }
@@ -25,19 +30,37 @@ final class Reloading {
   func begin(waking waker: Waker) {
     guard !isReading else { return }
     isReading = true
-    let result = startThread(name: "reload") { [box, reread] in
+    let result = startThread(name: "reload") { [box, options, chainTag] in
+      var options = options
+      options.settings = options.reread()
+      let key = Self.nextKey(options, chainTag)
       // One reading at a time and an empty box: there is room.
-      _ = box.post(Letter(reread()))
+      _ = box.post(Letter(options.settings, key))
       waker.wake()
     }
     if result != 0 { isReading = false }
   }
 
   /// Reactor only. What was read, once.
-  func take() -> Settings? {
+  func take() -> (settings: Settings, nextKey: Result<SigningKey?, NodeFailure>)? {
     guard let letter = box.take() else { return nil }
     isReading = false
-    return letter.settings
+    return (letter.settings, letter.nextKey)
+  }
+
+  /// The next validator key, with its mark on disk before it can sign.
+  private static func nextKey(_ options: NodeOptions, _ chainTag: ChainTag) -> Result<SigningKey?, NodeFailure> {
+    guard !options.settings.hasErrors else { return .success(nil) }
+    do throws(NodeFailure) {
+      let key = try NodeHome.nextKey(options)
+      if let key, let path = options.nextValidatorKeyPath {
+        guard (try? HomeFile.read(path + ".used")) != NodeHome.retiredMark(key.publicKey, chainTag) else {
+          throw NodeFailure(78, "\(key.publicKey) was retired on this host (\(path).used)")
+        }
+        try HomeFile.replace(path + ".used", NodeHome.mark(key.publicKey, chainTag), mode: 0o600)
+      }
+      return .success(key)
+    } catch { return .failure(error) }
   }
 
   /// Logs why settings are rejected, or returns what they change: the keys taken, and those that wait for a restart.

@@ -233,7 +233,11 @@ final class StorageSession {
     try store.restoreWindow(of: &chain)
     let pending = (try? HomeFile.read(home.data + "/mempool.bin")) ?? []
     var journal: (file: VoteJournal, restored: RestoredJournal)?
-    if let key = home.validatorKey { journal = try ValidatorState(home, key: key.publicKey, head: head.height, isSole: genesis.validators.count == 1).open() }
+    if let key = home.validatorKey {
+      let keys = [key.publicKey] + (home.nextValidatorKey.map { [$0.publicKey] } ?? [])
+      let isSole = governance.validators.count == 1 && keys.contains { governance.validators.index(of: $0) != nil }
+      journal = try ValidatorState(home, key: key.publicKey, head: head.height, isSole: isSole).open()
+    }
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
     state.evidence = try evidence()

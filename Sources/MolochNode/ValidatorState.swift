@@ -22,11 +22,20 @@ struct ValidatorState {
   }
 
   private var directory: String { home.data + "/validator" }
-  private var mark: [UInt8] { Array("\(home.genesis.chainTag.hex) \(key)\n".utf8) }
+  private var mark: [UInt8] { NodeHome.mark(key, home.genesis.chainTag) }
+
+  /// The key that takes over writes into the same journal, whatever becomes of its file: it is marked before it can sign.
+  private func markNext() throws(NodeFailure) {
+    guard let next = home.nextValidatorKey, let path = home.nextValidatorMarkPath else { return }
+    let mark = NodeHome.mark(next.publicKey, home.genesis.chainTag)
+    if (try? HomeFile.read(path)) != mark { try HomeFile.replace(path, mark, mode: 0o600) }
+  }
 
   /// - Throws: 65 for a sole validator whose chain or journal was lost: nobody else can tell what it has promised.
   func open() throws(NodeFailure) -> (file: VoteJournal, restored: RestoredJournal) {
     let journal = try VoteJournal(directory: directory, chainTag: home.genesis.chainTag)
+    try home.checkNotRetired()
+    try markNext()
     let isMarked = (try? HomeFile.read(home.validatorMarkPath)) == mark
     switch journal.condition {
     case .intact:

@@ -26,8 +26,8 @@ public enum WireLimit {
 /// |---|---|---|
 /// | votes | 64 KiB: a certificate of 128 signatures has 9 KiB | 4 MiB |
 /// | blocks | the largest block and 1 MiB for justifications | two of them |
-/// | sync | 5 MiB or the largest block and 1 MiB | two of them |
-/// | events | 1 MiB | 4 MiB |
+/// | sync | 5 MiB and two of the largest blocks | two of them |
+/// | events | 1.25 MiB: the largest record behind the usual size | 4 MiB |
 /// | exchange | 16 KiB | 64 KiB |
 public struct WireCaps: Sendable, Equatable {
   /// The largest encoding of a block that the chain allows, header and all.
@@ -39,6 +39,9 @@ public struct WireCaps: Sendable, Equatable {
   }
 
   var largestBlockMessage: Int { blockByteCount + (1 << 20) }
+  /// A range of blocks ends with one that has a certificate of its own, for which it goes beyond its usual size.
+  var largestRange: Int { (5 << 20) + 2 * blockByteCount }
+  private static let gossipByteCount = (1 << 20) + (256 << 10)
 
   /// Payload bytes of the longest message of a type; 0 for unknown types.
   public func byteCount(_ type: MessageType) -> Int {
@@ -48,10 +51,11 @@ public struct WireCaps: Sendable, Equatable {
     case .ping, .pong: WireLimit.ping
     case .addresses: WireLimit.addresses
     case .vote, .status, .getCertificate, .witnessRequest, .cosignature, .getBlock, .syncRequest, .getBoundaries: 1024
-    case .certificate, .witness, .getEvents: 65_536
+    case .certificate, .witness: 65_536
+    case .getEvents: 160 << 10
     case .propose, .block, .blockEvents: largestBlockMessage
-    case .syncResponse, .boundaries: max(5 << 20, largestBlockMessage)
-    case .events: 1 << 20
+    case .syncResponse, .boundaries: largestRange
+    case .events: Self.gossipByteCount
     default: 0
     }
   }
@@ -61,12 +65,12 @@ public struct WireCaps: Sendable, Equatable {
     switch lane {
     case .votes: 4 << 20
     case .blocks: 2 * largestBlockMessage
-    case .sync: 2 * max(5 << 20, largestBlockMessage)
+    case .sync: 2 * largestRange
     case .events: 4 << 20
     case .exchange: 65_536
     }
   }
 
   /// Payload bytes that a reader holds at most: one unfinished message per lane.
-  public var readerByteCount: Int { 65_536 + largestBlockMessage + max(5 << 20, largestBlockMessage) + (1 << 20) + WireLimit.addresses }
+  public var readerByteCount: Int { 65_536 + largestBlockMessage + largestRange + Self.gossipByteCount + WireLimit.addresses }
 }

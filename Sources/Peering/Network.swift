@@ -11,7 +11,7 @@ public final class Network {
   public let id: PeerID
   let chain: ChainIdentity
   let caps: WireCaps
-  let validatorKey: SigningKey?
+  var validatorKey: SigningKey?
   let clientContext: TLSContext?
   let serverContext: TLSContext?
 
@@ -117,6 +117,22 @@ public final class Network {
 
   /// The validator set that votes now. Its members are dialled for ever and admitted above `peersMax`.
   public func setValidators(_ validators: [ValidatorPower]) { self.validators = validators.sorted { $0.key < $1.key } }
+
+  /// Proves another validator key from now on. A peer hears of a key in the handshake alone, so every link is opened anew, at once.
+  public func setValidatorKey(_ key: SigningKey?, _ loop: Loop) {
+    guard key?.publicKey != validatorKey?.publicKey else { return }
+    validatorKey = key
+    for slot in slots {
+      guard let link = links[slot], link.phase == .up || link.hasSentHello && link.phase != .closing else { continue }
+      part(link, .requested, "another validator key", loop)
+      guard let peer = link.peer else { continue }
+      known.update(peer) { record in
+        record.failures = 0
+        record.nextDial = loop.now
+      }
+    }
+    dial(loop)
+  }
 
   /// A message of the peer showed its height.
   public func noteHead(_ number: LinkID, height: UInt64) {

@@ -35,6 +35,9 @@ struct CosignatureBook: Sendable {
 
   init(origin: String) { self.origin = origin }
 
+  /// The set of a block that this node has lately reached.
+  func set(of header: BlockHeader) -> ValidatorSet? { sets.first { $0.hash == header.validatorsHash } }
+
   /// A non-empty block is on disk: its head can be published.
   mutating func reached(_ header: BlockHeader, set: ValidatorSet) {
     if sets.last != set { sets = sets.suffix(1) + [set] }

@@ -11,6 +11,8 @@ public enum ReplicationLimit {
   public static let blockEventsMax = 65_536
   /// Bytes of a consensus part inside a proposal: a vote and 17 certificates of 128 signatures each.
   public static let proposalBytesMax = 512 + 17 * 9000
+  /// Bytes of a certificate or of a witness with one: 128 signatures have 9 KB.
+  public static let certificateBytesMax = 65_536
   /// Bytes of one message of gossiped records: the target size and one record of 1 MiB behind it.
   public static let gossipBytesMax = gossipBytesTarget + 192 + 16 + (1 << 20)
   /// A message of gossiped records is sent when it has grown to this.
@@ -63,4 +65,6 @@ public enum ReplicationLimit {
   /// The pause of a peer that failed, times two for each further failure.
   public static let syncPauseMilliseconds: UInt64 = 1000
   public static let syncPauseDoublingsMax: UInt64 = 6
+  /// An approved change that begins with one of so many next epochs is hurried towards.
+  static let urgentEpochs: UInt64 = 2
 }

@@ -13,7 +13,15 @@ extension Replica {
     let statistics = pool.statistics
     let fills =
       statistics.proposable >= Int(chain.parameters.eventsPerBlockMax) || statistics.proposableBytes >= Int(chain.parameters.blockBytesMax) * 3 / 4
-    return .pendingChanged(hasEvents: statistics.proposable > 0, fillsBlock: fills)
+    return .pendingChanged(hasEvents: statistics.proposable > 0, fillsBlock: fills, isUrgent: awaitsEpoch)
+  }
+
+  /// An approved change is to come into force soon: the blocks up to its epoch do not wait for events.
+  private var awaitsEpoch: Bool {
+    let governance = chain.tip.governance
+    guard !governance.scheduled.isEmpty else { return false }
+    let last = chain.parameters.epoch(of: chain.tip.header.height.next).rawValue + ReplicationLimit.urgentEpochs
+    return governance.scheduled.contains { $0.effectiveEpoch.rawValue <= last }
   }
 
   func reportPending(_ now: Times, _ effects: inout [ReplicaEffect]) { step(pending, now, &effects) }

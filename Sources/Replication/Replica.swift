@@ -41,7 +41,10 @@ public final class Replica {
   /// The newest head that is on disk.
   public internal(set) var durable: Head
   let options: Options
-  let key: SigningKey?
+  /// The key that votes in this epoch; nil for a node that only follows.
+  public var key: SigningKey? { machine.key }
+  /// Names the key that takes over in the first epoch whose set has it and not the other.
+  public func setNextKey(_ key: SigningKey?) { machine.setNextKey(key) }
 
   var tree = BlockTree()
   var decided: [Decided] = []
@@ -81,7 +84,6 @@ public final class Replica {
     chain = state.chain
     self.pool = pool
     self.options = options
-    self.key = key
     durable = Head(header: chain.tip.header, hash: chain.tip.hash)
     boundary = state.boundary
     boundaryCertificate = state.boundaryCertificate

@@ -10,6 +10,7 @@ public enum ReplicaMessageType {
   /// The machine's own messages.
   public static let consensus: ClosedRange<UInt8> = 16...22
   public static let propose: UInt8 = 17
+  static let certificate: UInt8 = 18, witness: UInt8 = 22
   public static let cosignature: UInt8 = 23
   public static let getBlock: UInt8 = 32
   public static let block: UInt8 = 33
@@ -24,8 +25,10 @@ public enum ReplicaMessageType {
   /// Longest encoding of a type, bytes; nil for a type that does not exist. Whoever reassembles messages refuses what is longer before it makes room.
   public static func byteCountMax(_ type: UInt8) -> Int? {
     switch type {
-    case propose: ReplicationLimit.proposalBytesMax + ReplicationLimit.blockBytesMax + 32 * ReplicationLimit.blockEventsMax + 16
-    case consensus: ReplicationLimit.proposalBytesMax
+    // An id of 32 bytes stands for a record of 192 at least: by ids a block is never longer than whole.
+    case propose: ReplicationLimit.proposalBytesMax + ReplicationLimit.blockBytesMax + 16
+    case certificate, witness: ReplicationLimit.certificateBytesMax
+    case consensus: 1024
     case cosignature: Cosignature.byteCount
     case getBlock: 32
     case block: ReplicationLimit.blockBytesMax

@@ -4,6 +4,7 @@
 //
 //      Commands/    one file per command          Client/      HTTP to a node, over TCP or a local socket
 //      Submission/  events signed and sent        Terminal/    output, files, exit codes
+//      Governance/  acts of a validator           Localnet/    validators as child processes
 //
 // Invariants
 // * Standard output carries results only; notes, progress and errors go to standard error.

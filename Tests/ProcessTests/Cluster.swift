@@ -12,11 +12,15 @@ final class Cluster {
 
   /// Makes homes with keys and one genesis; starts nothing.
   /// - Parameter addresses: where member `from` is told to find member `to`; nil leaves the listening address.
-  init(count: Int = 4, chainID: String = "moloch-cluster", extra: String = "", addresses: (_ from: Int, _ to: Int, _ port: UInt16) throws -> UInt16? = { _, _, _ in nil }) throws {
+  init(
+    count: Int = 4, chainID: String = "moloch-cluster", extra: String = "", epochLength: UInt32 = 100,
+    addresses: (_ from: Int, _ to: Int, _ port: UInt16) throws -> UInt16? = { _, _, _ in nil }
+  ) throws {
     scratch = try ScratchDirectory()
     let keys = try (0..<count).map { _ in try SigningKey.generate() }
     var parameters = ChainParameters()
     parameters.blockTime = 100
+    parameters.epochLength = epochLength
     let validators = keys.enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0 + 1)") }
     genesis = Genesis.text(
       chainID: chainID, timestamp: RecordMaker.now(), domain: "cluster.example.com", validators: validators, parameters: parameters, signers: [])
@@ -32,6 +36,13 @@ final class Cluster {
       if let port { external[to] = "external_addr = \"\(members[to].address(port: port))\"\n" }
     }
     for (index, member) in members.enumerated() { try member.write(genesis: genesis, peers: peers[index], extra: external[index] + extra) }
+  }
+
+  /// A further node with keys of its own that knows the members; not started.
+  func join(_ name: String, in directory: URL) throws -> Member {
+    let member = try Member(name: name, home: directory.appendingPathComponent(name), validatorKey: try SigningKey.generate())
+    try member.write(genesis: genesis, peers: members.map { $0.address(port: $0.peerPort) })
+    return member
   }
 
   subscript(index: Int) -> Member { members[index] }

@@ -6,7 +6,11 @@ import MolochNode
 
 struct ValidatorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "validator", abstract: "This node as a validator.", subcommands: [ValidatorStatusCommand.self])
+    commandName: "validator", abstract: "This node as a validator.", 
+    subcommands: [
+      ValidatorStatusCommand.self, ProposeChangeCommand.self, AcceptCommand.self, ApproveCommand.self, WithdrawCommand.self, ChangesCommand.self,
+      PendingCommand.self, ProtectionCommand.self,
+    ])
 }
 
 /// What `validator status` prints of a running node; nil members are shown as `-`.
@@ -98,9 +102,18 @@ struct ValidatorStatusCommand: ParsableCommand {
         throw CommandFailure("the node votes, but \(options.validatorKeyPath) cannot be read", Exit.inputMissing)
       }
       report = ValidatorReport(try body(of: try client.get("/v1/validators/\(key)"), client))
+      // Once its set is in force the next key is this validator, whatever the configuration still says.
+      if report.state == "inactive", let next = try nextKey(options), case let answer = try client.get("/v1/validators/\(next)"), answer.status == 200 {
+        report = ValidatorReport(try body(of: answer, client))
+      }
     }
     Terminal.print(global.json ? String(decoding: report.json, as: UTF8.self) : report.text)
     if check, report.state != "active" { throw Exit.no }
+  }
+
+  private func nextKey(_ options: NodeOptions) throws(CommandFailure) -> PublicKey? {
+    guard let path = options.nextValidatorKeyPath, Files.exists(path) else { return nil }
+    return try GovernanceDesk.key(path).publicKey
   }
 
   private func body(of answer: Answer, _ client: NodeClient) throws(CommandFailure) -> StrictJSON {

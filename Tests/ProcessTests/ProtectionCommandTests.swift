@@ -1,0 +1,51 @@
+import Audit
+import Ed25519
+import Foundation
+import Testing
+
+/// The promises of a validator are carried to another home, and the old one refuses the key.
+@Suite struct ProtectionCommandTests {
+  @Test func promisesMoveToAnotherHome() throws {
+    let cluster = try Cluster(chainID: "moloch-protection")
+    let scratch = try ScratchDirectory()
+    try cluster.start()
+    let records = try cluster.records()
+    try cluster[0].finalise(5, of: records)
+    let old = cluster[3], file = scratch.url.appendingPathComponent("protection.json").path
+    try ValidatorChangesTests.expectRefusal(old.home, 75, ["in use"], "validator", "protection", "export", file)
+    #expect(old.stop() == 0)
+    let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--home", old.home.path)
+    let key = try String(contentsOf: old.file("keys/validator.pub"), encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    #expect(exported.status == 0 && exported.output == "Exported \(key), which is retired here\n", "\(exported.output)\(exported.errors)")
+    let text = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: file))) as? [String: Any] ?? [:]
+    let promises = (text["keys"] as? [[String: Any]])?.first ?? [:], votes = promises["votes"] as? [String: Any] ?? [:]
+    #expect(text["schema"] as? String == "moloch.validator.protection/1" && promises["public_key"] as? String == key, "\(text)")
+    #expect((votes["view"] as? Int ?? 0) > 0 && (votes["height"] as? Int ?? 0) > 0 && (promises["cosignature"] as? [String: Any])?["tree_size"] as? Int == 5, "\(text)")
+
+    // The old host refuses the key from now on, whatever is asked of it.
+    try ValidatorChangesTests.expectRefusal(old.home, 78, ["was retired on this host"], "run")
+    try ValidatorChangesTests.expectRefusal(old.home, 78, ["was retired on this host"], "validator", "protection", "import", file)
+
+    // The new one has the key and an empty disk.
+    let new = try cluster.join("v4-again", in: scratch.url)
+    for name in ["validator.key", "validator.pub"] {
+      let target = new.file("keys/\(name)")
+      try FileManager.default.removeItem(at: target)
+      try FileManager.default.copyItem(at: old.file("keys/\(name)"), to: target)
+    }
+    try "nonsense".write(toFile: scratch.url.appendingPathComponent("nonsense.json").path, atomically: true, encoding: .utf8)
+    try ValidatorChangesTests.expectRefusal(new.home, 65, ["no file of"], "validator", "protection", "import", scratch.url.appendingPathComponent("nonsense.json").path)
+    let imported = try ValidatorChangesTests.json(new.home, "validator", "protection", "import", file)
+    #expect(imported["schema"] as? String == "moloch.validator.protection.import/1" && imported["public_key"] as? String == key)
+    // Importing once more changes nothing for the worse, and there is nothing to reset.
+    _ = try ValidatorChangesTests.json(new.home, "validator", "protection", "import", file)
+    try ValidatorChangesTests.expectRefusal(new.home, 64, ["--unsafe"], "validator", "protection", "reset")
+    try ValidatorChangesTests.expectRefusal(new.home, 64, ["--key"], "validator", "protection", "reset", "--unsafe")
+    try ValidatorChangesTests.expectRefusal(new.home, 64, ["the key of this home"], "validator", "protection", "reset", "--unsafe", "--key", ValidatorChangesTests.stranger)
+    try ValidatorChangesTests.expectRefusal(new.home, 2, ["intact"], "validator", "protection", "reset", "--unsafe", "--key", key)
+    // A lost journal can be begun anew by whoever names the key.
+    try FileManager.default.removeItem(at: new.file("data/validator"))
+    let reset = try ValidatorChangesTests.json(new.home, "validator", "protection", "reset", "--unsafe", "--key", key)
+    #expect(reset["schema"] as? String == "moloch.validator.protection.reset/1")
+  }
+}

@@ -1,0 +1,79 @@
+import Audit
+import Bytes
+import Digests
+import Ed25519
+import Foundation
+import PeerWire
+import TLS
+import Testing
+
+/// A node of another protocol version, as far as the handshake: TLS with its own key, and a Hello.
+private final class Greeter {
+  let key: SigningKey
+  private let socket: Socket
+  private let tls: TLSSession
+  private let caps = WireCaps(blockByteCount: 1 << 20)
+
+  init(port: UInt16) throws {
+    key = try SigningKey.generate()
+    socket = try Socket(port: port)
+    tls = TLSSession(try TLSContext(.node(.client, try TLSCredential.selfSigned(keyPEM: key.pem()))))
+  }
+
+  /// Says Hello with these versions and returns what the node says: up to its Goodbye, or only its Hello.
+  func greet(_ genesis: [UInt8], protocols: ClosedRange<UInt16>, staysForGoodbye: Bool = true) throws -> (hello: Hello?, goodbye: Goodbye?) {
+    var wire: [UInt8] = [], reader = FrameReader(caps: caps)
+    var said: (hello: Hello?, goodbye: Goodbye?)
+    tls.start(wire: &wire)
+    var hasGreeted = false
+    while said.goodbye == nil, staysForGoodbye || said.hello == nil {
+      if tls.state == .open, !hasGreeted {
+        hasGreeted = true
+        let frames = hello(genesis, protocols)
+        tls.send(frames.bytes, wire: &wire)
+      }
+      if !wire.isEmpty { try? socket.send(wire) }
+      wire.removeAll()
+      guard tls.state == .handshaking || tls.state == .open, let input = try? socket.receive(), !input.isEmpty else { break }
+      var text: [UInt8] = [], offset = 0
+      tls.receive(input.bytes, plaintext: &text, wire: &wire)
+      while case .message(let type, let payload) = reader.advance(text.bytes, &offset) {
+        if type == .hello { said.hello = Hello(decoding: payload.bytes) }
+        if type == .goodbye { said.goodbye = Goodbye(decoding: payload.bytes) }
+      }
+    }
+    return said
+  }
+
+  private func hello(_ genesis: [UInt8], _ protocols: ClosedRange<UInt16>) -> [UInt8] {
+    let hash = SHA256.hash(genesis)
+    let preamble = Hello.Preamble(chainTag: ChainTag(genesisHash: hash).bytes, genesisHash: hash.bytes, protocols: protocols)
+    var outbox = Outbox(caps: caps, eventMessagesMax: 1), frames: [UInt8] = []
+    _ = outbox.queue(.hello, Hello(preamble: preamble, nodeKey: key.publicKey.bytes).encoded())
+    _ = outbox.fill(&frames)
+    return frames
+  }
+}
+
+@Suite struct ProtocolVersionTests {
+  @Test func anotherVersionIsRefusedWithTheRangesOnBothSides() throws {
+    let cluster = try Cluster(count: 1, chainID: "moloch-versions")
+    let node = cluster[0]
+    try node.start()
+    for (protocols, shown) in [(UInt16(0)...UInt16(0), "protocol 0 to 0 there, 1 to 1 here"), (2...7, "protocol 2 to 7 there, 1 to 1 here")] {
+      let greeter = try Greeter(port: node.peerPort)
+      let said = try greeter.greet(cluster.genesis, protocols: protocols)
+      // The other side learns the range of this node from its Hello, and the reason from its Goodbye.
+      let range = said.hello.map { $0.preamble.protocolMin...$0.preamble.protocolMax }
+      #expect(range == 1...1 && said.goodbye?.reason == .version && said.goodbye?.text == shown, "\(said)")
+      try node.logs("handshake refused", "reason=version", shown, PeerID(greeter.key.publicKey).text)
+      let rejected = try node.client().get("/v1/peers").json["rejected"] as? [[String: Any]] ?? []
+      #expect(rejected.contains { $0["peer_id"] as? String == PeerID(greeter.key.publicKey).text && $0["reason"] as? String == "version" }, "\(rejected)")
+    }
+    // A range that overlaps is welcome.
+    let newer = try Greeter(port: node.peerPort)
+    let marked = try newer.greet(cluster.genesis, protocols: 1...2, staysForGoodbye: false)
+    #expect(marked.hello != nil && marked.goodbye?.reason != .version, "\(marked)")
+    #expect(try node.finalise(1, of: cluster.records()).ids.count == 1)
+  }
+}
