@@ -100,13 +100,22 @@ public struct Protection {
   // MARK: The journal of a home
 
   /// Reads the journal of a stopped node.
-  /// - Throws: 65 for a journal that is lost or damaged, 75 while a node has it, 78 for a home that does not vote or whose key is retired.
+  /// - Throws: 65 for a journal that is lost, damaged or not recovered yet, 75 while a node has it, 78 for a home that does not vote or whose key is retired.
   public init(of home: NodeHome) throws(NodeFailure) {
     let (journal, key) = try Self.open(home)
     guard journal.condition == .intact else {
       throw NodeFailure(65, "the vote journal in \(home.data)/validator is missing or damaged: what the key has promised is not known")
     }
+    guard !Self.isRecovering(journal.records) else {
+      throw NodeFailure(65, "the validator has lost its vote journal and is finding out what it may vote on: start the node until 'moloch validator status' says active")
+    }
     self.init(key: key, chainTag: home.genesis.chainTag, journal.records)
+  }
+
+  /// Whether a journal was lost and no bound has been found since: what the key has promised is not in these records.
+  static func isRecovering(_ records: [JournalRecord]) -> Bool {
+    guard let start = records.lastIndex(of: .recovering) else { return false }
+    return !records[start...].contains { if case .bound = $0 { true } else { false } }
   }
 
   private static func open(_ home: NodeHome) throws(NodeFailure) -> (VoteJournal, PublicKey) {
