@@ -1,5 +1,6 @@
 import Ambient
 import Audit
+import Bytes
 import Consensus
 import Digests
 import Ed25519
@@ -51,8 +52,8 @@ extension Replica {
       if machine.isSole { return step(.journalSynced(sequence), now, &effects) }
       records.append(record)
       recordsEnd = sequence
-    case .send(.proposal(let proposal), let destination, _): send(proposal, to: destination, now, &effects)
-    case .send(let message, let destination, _): if !peers.isEmpty { effects.append(.send(.consensus(message), to: destination)) }
+    case .send(.proposal(let proposal), let destination, _): if !machine.isSole { send(proposal, to: destination, now, &effects) }
+    case .send(let message, let destination, _): if !peers.isEmpty, mayLeave(message) { effects.append(.send(.consensus(message), to: destination)) }
     case .build(let view, let parent, let timestamp):
       if decided.count >= ReplicationLimit.blocksInFlight {
         deferredBuild = (machine.epoch, view, parent, timestamp)
@@ -77,6 +78,22 @@ extension Replica {
     case .enterEpoch: step(.epochOpened(epochFacts), now, &effects)
     case .halt(let contradiction): effects.append(.halt("\(contradiction)"))
     }
+  }
+
+  /// What a sole validator has signed leaves when it is on disk, inside a finality certificate: until then nobody has seen anything that it promised.
+  private func mayLeave(_ message: Message) -> Bool {
+    guard machine.isSole else { return true }
+    switch message {
+    case .vote, .proposal: return false
+    case .certificate(let certificate): return certificate.vote.kind == .finalise && certificate.vote.height <= durable.header.height
+    case .getCertificate, .status, .witnessRequest, .witness: return true
+    }
+  }
+
+  /// A sole validator's block is on disk: whoever follows hears of it, and asks for what is missing.
+  func announce(_ block: BlockCommit, _ effects: inout [ReplicaEffect]) {
+    guard machine.isSole, !peers.isEmpty, let certificate = try? Certificate(decoding: block.certificate.bytes, chainTag: chain.chainTag) else { return }
+    effects.append(.send(.consensus(.certificate(certificate)), to: .all))
   }
 
   /// The facts of the epoch of the next height.

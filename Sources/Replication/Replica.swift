@@ -202,6 +202,7 @@ public final class Replica {
       report(decided[count], now, &effects)
       count += 1
     }
+    if let newest = decided.prefix(count).last { announce(newest.commit, &effects) }
     decided.removeFirst(count)
     if !machine.isSole { step(.applied(height), now, &effects) }
     publish(&effects)
