@@ -32,6 +32,8 @@ public enum ReplicationLimit {
   /// Bytes of gossiped records that a peer may be sent beyond what it has taken in; it says so at every quarter. Per peer, and one message more, wait for
   /// verification here.
   public static let gossipWindowBytes = 1 << 20
+  /// What of one peer waits for verification at most; what it sends beyond is dropped.
+  public static let gossipBacklogBytes = gossipWindowBytes + gossipBytesMax
   /// Bytes of old events that are offered again at a time.
   public static let rebroadcastBytesMax = 1 << 20
   /// Times at which the places of the slowest validator in the relay log are remembered: one in each turn of the last `gossipLeadMilliseconds`, or fewer.

@@ -61,6 +61,8 @@ extension Replica {
 
   public func peerDown(_ link: PeerLink, now: Times, _ effects: inout [ReplicaEffect]) {
     peers.removeAll { $0.link == link }
+    // It is sent again on the next connection.
+    backlog.removeAll { $0.peer == link }
     sync.peerDown(link)
     // Whoever was asked is gone: somebody else is asked at once.
     for index in arrivals.indices where arrivals[index].asked == link && arrivals[index].block == nil { arrivals[index].deadline = now.monotonic }

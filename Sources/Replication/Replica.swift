@@ -17,6 +17,8 @@ public final class Replica {
     public var origin: String
     /// Unpredictable to peers: seeds the coefficients of batch verification.
     public var seed: Bytes32
+    /// `Replica.rebroadcastMilliseconds` at the start.
+    public var rebroadcastMilliseconds: UInt64 = 30_000
 
     public init(machine: Machine.Options, origin: String, seed: Bytes32) {
       self.machine = machine
@@ -75,7 +77,7 @@ public final class Replica {
   /// How far the slowest validator was, at times.
   var settled: [(at: Instant, place: UInt64)] = []
   /// Pending events are offered to the peers again after so long.
-  public var rebroadcastMilliseconds: UInt64 = 30_000
+  public var rebroadcastMilliseconds: UInt64
   var rebroadcasted: Instant
   /// When `gossip` may have more for a peer that was told to wait; the distant future while none was. Set anew by whoever asks.
   public var gossipDue = Instant.distantFuture
@@ -109,6 +111,7 @@ public final class Replica {
     batch = SignatureBatch(capacity: 256, seed: options.seed, cache: signers)
     verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
     log = RelayLog(eventsMax: pool.limits.eventsMax)
+    rebroadcastMilliseconds = options.rebroadcastMilliseconds
     rebroadcasted = now
     sync = BlockSync(applied: block.height, now: now)
     cosignatures = CosignatureBook(origin: options.origin)

@@ -47,14 +47,19 @@ extension Replica {
     public var machine: Machine.Footprint
     public var arrivals: Int
     public var candidates: Int
+    /// Of the peer with the most.
     public var gossipBytes: Int
     public var decided: Int
     public var evidence: Int
   }
 
+  private var gossipBytes: Int {
+    peers.reduce(0) { most, peer in max(most, backlog.reduce(0) { $0 + ($1.peer == peer.link ? $1.bytes.count : 0) }) }
+  }
+
   public var footprint: Footprint {
     Footprint(
-      machine: machine.footprint, arrivals: arrivals.count, candidates: tree.nodes.count, gossipBytes: backlogBytes, decided: decided.count,
+      machine: machine.footprint, arrivals: arrivals.count, candidates: tree.nodes.count, gossipBytes: gossipBytes, decided: decided.count,
       evidence: evidence.count)
   }
 }
