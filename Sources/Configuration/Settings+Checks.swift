@@ -75,7 +75,7 @@ extension Settings {
 extension Key {
   /// Keys and sections that are read and checked, and change nothing yet. `docs/limits.md` lists the same; a test compares.
   public static let inert = [
-    "runtime.reactors", "runtime.pin_cores", "network.max_concurrent_requests", "network.sync_verify",
+    "runtime.reactors", "runtime.pin_cores", "network.sync_verify",
     "network.tls.verify_peers", "network.tls.cert_file", "network.tls.key_file", "network.tls.ca_file",
     "consensus.listen_window", "storage.maintenance_max_mbps", "storage.scrub_interval", "storage.scrub_max_mbps",
     "index", "api.gateway_signing", "api.gateway_key", "api.ws_queue", "api.trusted_proxies", "api.dashboard",

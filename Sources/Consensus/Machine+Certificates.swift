@@ -70,6 +70,7 @@ extension Machine {
       outcomes.nullified += 1
       if let ownIndex, schedule.leader(of: vote.view) == ownIndex { outcomes.missedProposals += 1 }
     case .finalise:
+      certifiedHeight = max(certifiedHeight ?? vote.height, vote.height)
       outcomes.finalised += 1
       if isMember, round.ownNotarise == nil, round.ownFinalise == nil { outcomes.missedVotes += 1 }
     }

@@ -11,7 +11,8 @@ struct Retry: Sendable {
 
 // Saying and asking again (rule R8): nothing that was said once is relied on to have arrived.
 extension Machine {
-  func status(_ now: Times) -> PeerStatus {
+  /// Where this node stands, as it tells its peers.
+  public func status(_ now: Times) -> PeerStatus {
     PeerStatus(epoch: epoch, view: view, bound: bound, finalHeight: floor.block.height, finalHash: floor.block.hash, wall: now.wall, hasEvents: hasEvents)
   }
 

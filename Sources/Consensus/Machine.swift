@@ -79,6 +79,8 @@ public struct Machine: Sendable {
   var isEpochOver = false
   var hasAskedForEpoch = false
   var appliedHeight: Height
+  /// The highest height that a finality certificate has named which was verified or made here; nil before the first.
+  public internal(set) var certifiedHeight: Height?
   var isStarted = false
 
   // What is known above the floor and a little below it.

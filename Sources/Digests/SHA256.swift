@@ -28,13 +28,26 @@ public enum SHA256 {
     return stream.finish()
   }
 
-  /// The digest of one `prefix` byte and two digests: a tree node with prefix 1.
+  /// The digest of one `prefix` byte and two digests: a tree node with prefix 1. The 65 bytes and their padding are two blocks, made up in registers: nothing is
+  /// buffered, and no end is left to process.
   public static func hash(prefix: UInt8, _ left: Digest, _ right: Digest) -> Digest {
-    var stream = SHA256Stream()
-    stream.update(prefix)
-    stream.update(left)
-    stream.update(right)
-    return stream.finish()
+    let (l, r) = (left.bytes, right.bytes)
+    var blocks: (
+      UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64
+    ) = (
+      (UInt64(prefix) << 56 | l.w0 >> 8).bigEndian, (l.w0 << 56 | l.w1 >> 8).bigEndian, (l.w1 << 56 | l.w2 >> 8).bigEndian, (l.w2 << 56 | l.w3 >> 8).bigEndian,
+      (l.w3 << 56 | r.w0 >> 8).bigEndian, (r.w0 << 56 | r.w1 >> 8).bigEndian, (r.w1 << 56 | r.w2 >> 8).bigEndian, (r.w2 << 56 | r.w3 >> 8).bigEndian,
+      // The last byte, the bit that ends the message, zeros, and the length in bits.
+      (r.w3 << 56 | 0x80 << 48).bigEndian, 0, 0, 0, 0, 0, 0, UInt64(65 * 8).bigEndian
+    )
+    var state = SHA256_CTX()
+    // libcrypto writes only into the state it is lent, and reads the 128 bytes of the tuple: two whole blocks, after which the chaining value is the digest.
+    _ = unsafe SHA256_Init(&state)
+    _ = unsafe SHA256_Update(&state, &blocks, 128)
+    let h = state.h
+    return Digest(
+      Bytes32(
+        UInt64(h.0) << 32 | UInt64(h.1), UInt64(h.2) << 32 | UInt64(h.3), UInt64(h.4) << 32 | UInt64(h.5), UInt64(h.6) << 32 | UInt64(h.7)))
   }
 }
 

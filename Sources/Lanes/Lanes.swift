@@ -9,4 +9,5 @@
 // * Every memory ordering has its reason beside it. Ordering is put on variables, never on fences, so that ThreadSanitizer sees it.
 //
 // SPSCLane: one producer, one consumer (Lamport's ring). MPMCLane: Vyukov's bounded queue, a sequence number per
-// cell; it also serves many producers and one consumer. FreeList: Treiber's stack of indexes with a tag against ABA.
+// cell; it also serves many producers and one consumer. FreeList: Treiber's stack of indexes with a tag against ABA; Magazine: what one thread
+// took from it in advance. AtomicArray and OwnedArray hold words and lanes without counting references.

@@ -1,13 +1,13 @@
-import Synchronization
+public import Synchronization
 
-/// A ring from one producer thread to one consumer thread.
-@safe public final class SPSCLane<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
+/// A ring from one producer thread to one consumer thread. Owned where it stands.
+@safe public struct SPSCLane<Element: BitwiseCopyable & Sendable>: ~Copyable, @unchecked Sendable {
   // Sendable: a cell belongs to the producer before `tail` passes it and to the consumer after; the indexes hand it over.
-  private let cells: UnsafeMutablePointer<Element>
+  @usableFromInline let cells: UnsafeMutablePointer<Element>
   public let capacity: Int
-  private let mask: UInt64
-  private let head = PaddedAtomic(0)  // next to pop, written by the consumer
-  private let tail = PaddedAtomic(0)  // next to push, written by the producer
+  @usableFromInline let mask: UInt64
+  @usableFromInline let head = PaddedAtomic(0)  // next to pop, written by the consumer
+  @usableFromInline let tail = PaddedAtomic(0)  // next to push, written by the producer
 
   /// `capacity` is a power of two.
   public init(capacity: Int) {
@@ -18,10 +18,10 @@ import Synchronization
     unsafe cells = .allocate(capacity: capacity)
   }
 
-  deinit { unsafe cells.deallocate() /* elements are plain bits; the last reference is gone */ }
+  deinit { unsafe cells.deallocate() /* elements are plain bits; the owner is gone */ }
 
   /// Producer only. False when full.
-  public func push(_ element: Element) -> Bool {
+  @inlinable public func push(_ element: Element) -> Bool {
     // Relaxed: this thread alone writes it.
     let position = tail.word.load(ordering: .relaxed)
     // Acquire: pairs with the consumer's release, so its read of the cell is over before the cell is written again.
@@ -34,7 +34,7 @@ import Synchronization
   }
 
   /// Consumer only. Nil when empty.
-  public func pop() -> Element? {
+  @inlinable public func pop() -> Element? {
     // Relaxed: this thread alone writes it.
     let position = head.word.load(ordering: .relaxed)
     // Acquire: pairs with the producer's release, so the cell is seen as written.

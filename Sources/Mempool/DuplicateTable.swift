@@ -3,16 +3,16 @@ import Lanes
 
 /// A fixed open-addressed table from 64-bit keys to slots, insert-only until it is cleared. A cell is 0 (empty) or fingerprint (32), a mark that the claim is
 /// not decided yet (1) and slot + 1 (31); a departed entry keeps its fingerprint with slot bits 0: a tombstone, which probes pass and never reuse.
-struct DuplicateTable: Sendable {
-  private let cells: AtomicWords
+struct DuplicateTable: ~Copyable, Sendable {
+  private let cells: AtomicArray
   private let mask: Int
-  /// Cells in use, tombstones included.
-  private let used: AtomicWords
+  /// Cells in use, tombstones included: the sum of counters on lines of their own, so that threads that claim at once seldom write to one line.
+  private let used = AtomicArray(count: Self.usedCounters * Self.usedStride)
+  private static let usedCounters = 8, usedStride = 16
 
   init(cells count: Int) {
     precondition(count & (count - 1) == 0)
-    cells = AtomicWords(count: count)
-    used = AtomicWords(count: 1)
+    cells = AtomicArray(count: count)
     mask = count - 1
   }
 
@@ -20,7 +20,11 @@ struct DuplicateTable: Sendable {
   private static let probeMax = 128
   private static let undecided: UInt64 = 1 << 31
 
-  var isCrowded: Bool { Int(used.loadRelaxed(0)) > (mask + 1) / 2 }
+  var isCrowded: Bool {
+    var sum: UInt64 = 0
+    for counter in 0..<Self.usedCounters { sum += used.loadRelaxed(counter * Self.usedStride) }
+    return Int(sum) > (mask + 1) / 2
+  }
 
   enum Claim {
     case claimed(cell: Int)
@@ -51,7 +55,7 @@ struct DuplicateTable: Sendable {
       let cell = cells.loadAcquiring(index)
       if cell == 0 {
         if cells.exchange(index, expected: 0, desired: entry(key, newSlot) | (isDecided ? 0 : Self.undecided)) {
-          _ = used.add(1, 0)
+          used.add(1, Int(key >> 61) * Self.usedStride)
           return .claimed(cell: index)
         }
         // Another thread took the cell: look at what it put there.
@@ -85,8 +89,9 @@ struct DuplicateTable: Sendable {
 
   /// Chain thread only, while no reactor uses this table.
   func clear() {
-    for index in 0...mask { cells.storeReleasing(0, index) }
-    used.storeReleasing(0, 0)
+    // Relaxed: entering the next step publishes the table.
+    for index in 0...mask { cells.storeRelaxed(0, index) }
+    for counter in 0..<Self.usedCounters { used.storeRelaxed(0, counter * Self.usedStride) }
   }
 
   /// The upper half of the key, never 0, so that a tombstone differs from an empty cell.

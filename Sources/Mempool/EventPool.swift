@@ -5,6 +5,7 @@ import Digests
 import Ed25519
 import Lanes
 public import Metrics
+import Synchronization
 
 /// Names a pending event: a slot and the generation of its use.
 @frozen public struct EventHandle: Hashable, Sendable, BitwiseCopyable {
@@ -52,11 +53,16 @@ public final class EventPool: @unchecked Sendable {
   private let freeSlots: FreeList
   private let ids: TwinTable
   private let sequences: TwinTable
-  private let counters: AtomicWords
-  private let signerCounts: AtomicWords
-  private let lanes: [SPSCLane<UInt32>]
-  /// Epoch in cell 0, then the last epoch each reactor has passed.
-  private let epochs: AtomicWords
+  /// Pending events, and their bytes in the low bits: one word, as one addition changes both and says whether they fit.
+  private let pending = PaddedAtomic(0)
+  private let signerMax = PaddedAtomic(0)
+  private let signerCounts: AtomicArray
+  private let lanes: OwnedArray<SPSCLane<UInt32>>
+  /// Slots that each reactor has taken in advance.
+  private let magazines: OwnedArray<Magazine>
+  private let epoch = PaddedAtomic(0)
+  /// The last epoch that each reactor has passed.
+  private let passed: OwnedArray<PaddedAtomic>
   private let seed: UInt64
   var queues: SignerQueues
   private var retired: [(epoch: UInt64, slot: Int)] = []
@@ -70,22 +76,24 @@ public final class EventPool: @unchecked Sendable {
   /// Where the time from acceptance to finality is counted. Chain thread only.
   public var finality: Histogram?
 
-  private static let countCell = 0, bytesCell = 1, signerMaxCell = 2
+  /// Bits of `pending` below the number of events: 2 TiB of records below 8 million events.
+  private static let bytesBits: UInt64 = 41
 
   /// - Parameter seed: unpredictable, so that nobody can aim at one probe sequence.
   public init(limits: PoolLimits, seed: UInt64) {
+    precondition(limits.bytesMax < 1 << Int(Self.bytesBits), "a pool has at most 2 TiB")
     self.limits = limits
     timeToLiveMilliseconds = limits.timeToLiveMilliseconds
     self.seed = seed
-    slab = EventSlab(recordBytesMax: limits.recordBytesMax, bytesMax: limits.bytesMax, eventsMax: limits.eventsMax)
+    slab = EventSlab(recordBytesMax: limits.recordBytesMax, bytesMax: limits.bytesMax, eventsMax: limits.eventsMax, reactors: limits.reactors)
     slots = SlotArray(count: limits.slots, zero: Slot())
     freeSlots = FreeList(count: limits.slots)
     ids = TwinTable(cells: limits.tableCells)
     sequences = TwinTable(cells: limits.tableCells)
-    counters = AtomicWords(count: 3)
-    signerCounts = AtomicWords(count: PoolLimits.signerCounters)
-    lanes = (0..<limits.reactors).map { _ in SPSCLane(capacity: limits.laneCapacity) }
-    epochs = AtomicWords(count: 1 + limits.reactors)
+    signerCounts = AtomicArray(count: PoolLimits.signerCounters)
+    lanes = OwnedArray(count: limits.reactors) { _ in SPSCLane(capacity: limits.laneCapacity) }
+    magazines = OwnedArray(count: limits.reactors) { _ in Magazine() }
+    passed = OwnedArray(count: limits.reactors) { _ in PaddedAtomic(0) }
     queues = SignerQueues(slots: limits.slots)
     setSignerShare(percent: limits.perSignerPercent)
   }
@@ -112,14 +120,14 @@ public final class EventPool: @unchecked Sendable {
     if statement.sequence != 0, let other = sequenceHolder(statement) { return .sequenceConflict(slots[other].id) }
     let signerCell = Int(truncatingIfNeeded: mix(statement.signer.bytes.w1) & UInt64(PoolLimits.signerCounters - 1))
     guard reserve(record.byteCount) else { return .full }
-    guard signerCounts.add(1, signerCell) <= counters.loadRelaxed(Self.signerMaxCell) else {
+    guard signerCounts.add(1, signerCell) <= signerMax.word.load(ordering: .relaxed) else {
       signerCounts.subtract(1, signerCell)
       unreserve(record.byteCount)
       return .signerQuota
     }
-    guard let slot = freeSlots.pop() else { return undo(record.byteCount, signerCell, .full) }
-    guard let block = slab.store(record) else {
-      freeSlots.push(slot)
+    guard let slot = magazines[reactor].pop(from: freeSlots) else { return undo(record.byteCount, signerCell, .full) }
+    guard let block = slab.store(record, reactor: reactor) else {
+      magazines[reactor].push(slot, to: freeSlots)
       return undo(record.byteCount, signerCell, .full)
     }
     let use = slots[slot].generation &+ 1
@@ -133,11 +141,11 @@ public final class EventPool: @unchecked Sendable {
       return other.map { .duplicate(handle($0)) } ?? .full
     case .known(let other):
       slab.free(block)
-      freeSlots.push(slot)
+      magazines[reactor].push(slot, to: freeSlots)
       return undo(record.byteCount, signerCell, .duplicate(handle(other)))
     case .noRoom:
       slab.free(block)
-      freeSlots.push(slot)
+      magazines[reactor].push(slot, to: freeSlots)
       return undo(record.byteCount, signerCell, .full)
     }
     if statement.sequence != 0 { _ = sequences.claim(sequenceKey(slots[slot]), slot: slot) { _ in false } }
@@ -163,7 +171,7 @@ public final class EventPool: @unchecked Sendable {
   }
 
   /// A reactor has finished a tick and holds no handle from before it.
-  public func quiesce(reactor: Int) { epochs.storeReleasing(epochs.loadAcquiring(0), 1 + reactor) }
+  public func quiesce(reactor: Int) { passed[reactor].word.store(epoch.word.load(ordering: .acquiring), ordering: .releasing) }
 
   /// Lends the record of a pending event; nil when the handle's event has left.
   public func withRecord<R>(_ handle: EventHandle, _ body: (RawSpan) -> R) -> R? {
@@ -173,23 +181,22 @@ public final class EventPool: @unchecked Sendable {
   }
 
   /// Pending events and their bytes, as admission counts them.
-  public var load: (events: Int, bytes: Int) { (Int(counters.loadRelaxed(Self.countCell)), Int(counters.loadRelaxed(Self.bytesCell))) }
+  public var load: (events: Int, bytes: Int) { Self.unpack(pending.word.load(ordering: .relaxed)) }
 
   public var isFull: Bool { load.events >= limits.eventsMax || load.bytes >= limits.bytesMax }
 
+  private static func pack(_ bytes: Int) -> UInt64 { 1 << bytesBits + UInt64(bytes) }
+  private static func unpack(_ word: UInt64) -> (events: Int, bytes: Int) { (Int(word >> bytesBits), Int(word & (1 << bytesBits - 1))) }
+
   private func reserve(_ bytes: Int) -> Bool {
-    if counters.add(1, Self.countCell) <= UInt64(limits.eventsMax) {
-      if counters.add(UInt64(bytes), Self.bytesCell) <= UInt64(limits.bytesMax) { return true }
-      counters.subtract(UInt64(bytes), Self.bytesCell)
-    }
-    counters.subtract(1, Self.countCell)
+    // Relaxed, here and below: a count orders nothing.
+    let load = Self.unpack(pending.word.wrappingAdd(Self.pack(bytes), ordering: .relaxed).newValue)
+    if load.events <= limits.eventsMax, load.bytes <= limits.bytesMax { return true }
+    unreserve(bytes)
     return false
   }
 
-  private func unreserve(_ bytes: Int) {
-    counters.subtract(UInt64(bytes), Self.bytesCell)
-    counters.subtract(1, Self.countCell)
-  }
+  private func unreserve(_ bytes: Int) { pending.word.wrappingSubtract(Self.pack(bytes), ordering: .relaxed) }
 
   private func undo(_ bytes: Int, _ signerCell: Int, _ answer: Admission) -> Admission {
     signerCounts.subtract(1, signerCell)
@@ -221,8 +228,8 @@ public final class EventPool: @unchecked Sendable {
 
   /// Share of the pool's events that one signer may hold from now on, percent. Nothing that was accepted leaves because of it.
   public func setSignerShare(percent: Int) {
-    // Release is more than a bound of its own needs.
-    counters.storeReleasing(UInt64(limits.signerMax(percent: percent)), Self.signerMaxCell)
+    // Relaxed: a bound by itself.
+    signerMax.word.store(UInt64(limits.signerMax(percent: percent)), ordering: .relaxed)
   }
 
   /// Takes what reactors have admitted into the signer queues. Returns how many events are new.
@@ -230,11 +237,11 @@ public final class EventPool: @unchecked Sendable {
   @discardableResult public func collect(now: Instant, into fresh: inout [EventHandle]) -> Int {
     // Acquire: pairs with `quiesce`, so that the reactors' reads are over and what they pushed is in the lanes.
     var passed = UInt64.max
-    for reactor in 0..<limits.reactors { passed = min(passed, epochs.loadAcquiring(1 + reactor)) }
+    for reactor in 0..<limits.reactors { passed = min(passed, self.passed[reactor].word.load(ordering: .acquiring)) }
     reclaim(passed)
     var count = 0
-    for lane in lanes {
-      while let element = lane.pop() {
+    for reactor in 0..<limits.reactors {
+      while let element = lanes[reactor].pop() {
         let slot = Int(element & ~Self.withdrawn)
         if element & Self.withdrawn == 0, queues.enqueue(slot, slots[slot]) {
           count += 1
@@ -246,7 +253,7 @@ public final class EventPool: @unchecked Sendable {
     }
     advanceTables(passed)
     // Release: whoever sees the new epoch sees the tables as they are now. This thread alone writes it.
-    epochs.storeReleasing(epochs.loadRelaxed(0) + 1, 0)
+    epoch.word.store(epoch.word.load(ordering: .relaxed) + 1, ordering: .releasing)
     return count
   }
 
@@ -272,7 +279,7 @@ public final class EventPool: @unchecked Sendable {
 
   /// Moves the tables one step into their twins when tombstones have filled half of the cells.
   private func advanceTables(_ passed: UInt64) {
-    let epoch = epochs.loadRelaxed(0)
+    let epoch = epoch.word.load(ordering: .relaxed)
     if ids.isDue(passed: passed) {
       ids.advance(epoch: epoch) { put in queues.forEachPending { put(key(slots[$0].id), $0) } }
     }
@@ -331,7 +338,7 @@ public final class EventPool: @unchecked Sendable {
     if content.sequence != 0 { sequences.remove(sequenceKey(content), slot: slot) }
     signerCounts.subtract(1, Int(truncatingIfNeeded: mix(content.signer.w1) & UInt64(PoolLimits.signerCounters - 1)))
     unreserve(Int(content.byteCount))
-    retired.append((epochs.loadRelaxed(0), slot))
+    retired.append((epoch.word.load(ordering: .relaxed), slot))
   }
 
   /// Figures of the chain thread's side.

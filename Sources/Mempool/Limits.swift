@@ -1,3 +1,5 @@
+import Lanes
+
 /// Bounds of a pool, fixed at start.
 public struct PoolLimits: Sendable {
   /// Pending events.
@@ -21,8 +23,8 @@ public struct PoolLimits: Sendable {
     return cells
   }
 
-  /// Slots: pending events, and as many that wait for the reactors to pass a tick.
-  var slots: Int { 2 * eventsMax }
+  /// Slots: pending events, as many that wait for the reactors to pass a tick, and what reactors hold in advance.
+  var slots: Int { 2 * eventsMax + reactors * Magazine.capacity }
 
   /// Events of one signer at a share.
   func signerMax(percent: Int) -> Int { max(1, eventsMax * percent / 100) }

@@ -14,19 +14,19 @@ import Synchronization
 /// * No id is accepted twice: claims by neighbouring rules meet in a table that both use, the old one for steady and copying, the new one afterwards.
 /// * Answers are linearizable per id. The claim in the new table decides while copying; the one in the old table, which may still be withdrawn because a
 ///   settling reactor was first, is no answer for anybody until then. An entry leaves the table that is asked last, last (`remove`).
-final class TwinTable: @unchecked Sendable {
-  // Sendable: reactors touch atomics only; the rest belongs to the chain thread, as the marks say.
+struct TwinTable: ~Copyable, Sendable {
   private enum Step: UInt64 { case steady, copying, settling }
 
-  private let tables: [DuplicateTable]
+  private let tables: OwnedArray<DuplicateTable>
   /// The step in the low two bits, above them the number of a table: the one in use, the old one while copying, the new one while settling.
   private let state = PaddedAtomic(0)
   /// Chain thread: the present step is known to all reactors that have passed a later epoch.
-  private var knownAfter: UInt64 = 0
+  private let knownAfter = PaddedAtomic(0)
   /// Chain thread: moves completed.
-  private(set) var moves = 0
+  private let moveCount = PaddedAtomic(0)
+  var moves: Int { Int(moveCount.word.load(ordering: .relaxed)) }
 
-  init(cells: Int) { tables = [DuplicateTable(cells: cells), DuplicateTable(cells: cells)] }
+  init(cells: Int) { tables = OwnedArray(count: 2) { _ in DuplicateTable(cells: cells) } }
 
   private static func unpack(_ word: UInt64) -> (step: Step, table: Int) { (Step(rawValue: word & 3) ?? .steady, Int(word >> 2)) }
 
@@ -84,7 +84,7 @@ final class TwinTable: @unchecked Sendable {
   /// Whether the next step of a move may be taken.
   /// - Parameter passed: the epoch that every reactor has passed; what they claimed before is pending.
   func isDue(passed: UInt64) -> Bool {
-    guard passed > knownAfter else { return false }
+    guard passed > knownAfter.word.load(ordering: .relaxed) else { return false }
     let (step, table) = Self.unpack(state.word.load(ordering: .relaxed))
     return step != .steady || tables[table].isCrowded
   }
@@ -104,7 +104,7 @@ final class TwinTable: @unchecked Sendable {
       copy { key, slot in _ = tables[1 - table].claim(key, slot: slot) { $0 == slot } }
       enter(.settling, 1 - table, epoch)
     case .settling:
-      moves += 1
+      moveCount.word.store(moveCount.word.load(ordering: .relaxed) + 1, ordering: .relaxed)
       enter(.steady, table, epoch)
     }
   }
@@ -112,6 +112,6 @@ final class TwinTable: @unchecked Sendable {
   private func enter(_ step: Step, _ table: Int, _ epoch: UInt64) {
     // Release: publishes the prepared table.
     state.word.store(UInt64(table) << 2 | step.rawValue, ordering: .releasing)
-    knownAfter = epoch
+    knownAfter.word.store(epoch, ordering: .relaxed)
   }
 }

@@ -6,7 +6,7 @@ public struct ConsensusMetrics: Sendable {
   /// By step: propose, notarise, finalise; nanoseconds.
   public let steps: Series<Histogram>
   public let quorumMargin, isActive, isListening, power, clockSkew: Gauge
-  public let proposed, doubleSignRefused: Counter
+  public let proposed, doubleSignRefused, evidenceDropped: Counter
   /// By kind: proposal, vote.
   public let missed: Series<Counter>
   /// By kind: double_notarise, double_finalise, nullify_finalise.
@@ -27,6 +27,7 @@ public struct ConsensusMetrics: Sendable {
     doubleSignRefused = registry.counter("moloch_validator_double_sign_refused_total", "Signatures that the journal refused.")
     evidence = registry.counters(
       "moloch_evidence_total", "Proofs of misbehaviour seen.", by: Registry.Label("kind", ["double_notarise", "double_finalise", "nullify_finalise"]))
+    evidenceDropped = registry.counter("moloch_evidence_dropped_total", "Proofs of misbehaviour that found no room.")
     clockSkew = registry.gauge("moloch_clock_skew_seconds", "Own clock less the median of the peers.", .secondsOfNanoseconds)
   }
 }

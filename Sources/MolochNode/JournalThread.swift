@@ -129,12 +129,15 @@ final class JournalThread: @unchecked Sendable {
     return !isStopping
   }
 
-  /// Size and time never go back; a head that is not larger than the last one is not cosigned again.
+  /// Size and time never go back. The last head again, as after a restart, is given the same cosignature: its record is in the journal.
   private func cosign(_ request: CosignRequest, behind records: [JournalRecord]) -> (JournalRecord, Cosignature)? {
-    var last = journal.cosignature.map { ($0.size, $0.seconds) }
-    for case .cosignature(let size, _, let seconds) in records { last = (size, seconds) }
-    if let last, request.checkpoint.size <= last.0 { return nil }
-    let seconds = max(UInt64(WallClock.now().seconds), last?.1 ?? 0)
+    var last = journal.cosignature
+    for case .cosignature(let size, let root, let seconds) in records { last = (size, root, seconds) }
+    var seconds = UInt64(WallClock.now().seconds)
+    if let last {
+      guard request.checkpoint.size > last.size || request.checkpoint.size == last.size && request.checkpoint.root == last.root else { return nil }
+      seconds = request.checkpoint.size == last.size ? last.seconds : max(seconds, last.seconds)
+    }
     let line = request.checkpoint.cosignature(request.key, name: request.name, seconds: seconds)
     let cosignature = Cosignature(
       size: request.checkpoint.size, root: request.checkpoint.root, validator: request.validator, seconds: seconds, signature: line.signature)

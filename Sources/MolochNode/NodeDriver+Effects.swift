@@ -42,11 +42,7 @@ extension NodeDriver {
       case .penalise(let link, let fault):
         log.warn("peering", "peer at fault", [("link", "\(link.rawValue)"), ("fault", "\(fault)")])
         network.penalise(LinkID(rawValue: link.rawValue), .ban, "\(fault)", loop)
-      case .evidence(let evidence):
-        if let replica { post(.evidence(replica.evidence.flatMap(\.encoded))) }
-        log.error(
-          "consensus", "conflicting votes",
-          [("validator", "\(evidence.signer)"), ("epoch", "\(evidence.first.vote.epoch.rawValue)"), ("view", "\(evidence.first.vote.view.rawValue)")])
+      case .evidence(let evidence, let isKept): report(evidence, isKept: isKept, loop)
       case .halt(let reason): fail(NodeFailure(70, reason), loop)
       case .setTimer(let instant): setReplicaTimer(instant, loop)
       case .final(let block): final(block, loop)
@@ -54,6 +50,22 @@ extension NodeDriver {
       index += 1
     }
     effects.removeAll(keepingCapacity: true)
+  }
+
+  private func report(_ evidence: Evidence, isKept: Bool, _ loop: Loop) {
+    guard let replica else { return }
+    if isKept {
+      post(.evidence(replica.evidence.flatMap(\.encoded)))
+      log.error(
+        "consensus", "conflicting votes",
+        [("validator", "\(evidence.signer)"), ("epoch", "\(evidence.first.vote.epoch.rawValue)"), ("view", "\(evidence.first.vote.view.rawValue)")])
+    }
+    figures.metrics.consensus.evidenceDropped.set(replica.evidenceDropped)
+    if replica.evidenceDropped > 0, complaints.mayReportDroppedEvidence(loop.now) {
+      log.error(
+        "consensus", "evidence finds no room: the oldest pieces and some of every guilty validator are kept",
+        [("kept", "\(replica.evidence.count)"), ("dropped", "\(replica.evidenceDropped)"), ("validator", "\(evidence.signer)")])
+    }
   }
 
   private func final(_ block: FinalBlock, _ loop: Loop) {
@@ -65,7 +77,7 @@ extension NodeDriver {
     guard block.header.eventCount > 0 else { return }
     newestHeads.append(block.header)
     if newestHeads.count > 64 { newestHeads.removeFirst() }
-    cosign(block.header, replica)
+    cosign(block.header, block.validators)
     log.info(
       "consensus", "block final",
       [
@@ -100,9 +112,9 @@ extension NodeDriver {
   /// Keys of this validator: the one it was started with, and the one that takes over from it.
   var validatorKeys: [SigningKey] { [home.validatorKey, nextValidatorKey].compactMap { $0 } }
 
-  /// Asks the journal thread for this validator's cosignature of a final, durable tree head.
-  func cosign(_ header: BlockHeader, _ replica: Replica) {
-    guard let journal, let set = replica.validators(of: header) else { return }
+  /// Asks the journal thread for this validator's cosignature of a final, durable tree head, as a member of the set of its block.
+  func cosign(_ header: BlockHeader, _ set: ValidatorSet) {
+    guard let journal else { return }
     let own = validatorKeys.lazy.compactMap { key in set.index(of: key.publicKey).map { (key, $0) } }.first
     guard let (key, index) = own else { return }
     guard set.validators[index].cosignerKey == key.publicKey else {

@@ -81,12 +81,12 @@ extension NodeDriver {
       network.setValidators(set.validators.map { ValidatorPower(key: $0.publicKey, power: $0.power) })
       network.setValidatorKey(key, loop)
     }
-    guard announcedSet != set.hash else { return }
-    announcedSet = set.hash
-    network.setValidators(set.validators.map { ValidatorPower(key: $0.publicKey, power: $0.power) })
-    if let key = replica.key?.publicKey, set.index(of: key) == nil {
-      log.warn("consensus", "this validator key is not in the set: the node follows without a vote", [("key", "\(key)")])
+    if announcedSet != set {
+      network.setValidators(set.validators.map { ValidatorPower(key: $0.publicKey, power: $0.power) })
+      logSet(set, before: announcedSet, height: head.header.height.next)
+      announcedSet = set
     }
+    logApprovedSets(replica)
   }
 
   /// Syncing and lag, as readiness and metrics show them.

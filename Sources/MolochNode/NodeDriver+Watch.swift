@@ -38,6 +38,15 @@ struct Watch {
   static let grossSkewMilliseconds: UInt64 = 2000
   static let stalledBlockTimes: UInt64 = 10
 
+  private var nextDropped = Instant.zero
+
+  /// Whether dropped evidence may be logged now: whoever makes it could fill the log.
+  mutating func mayReportDroppedEvidence(_ now: Instant) -> Bool {
+    guard now >= nextDropped else { return false }
+    nextDropped = now.adding(milliseconds: Self.pauseMilliseconds)
+    return true
+  }
+
   private var lonelySince: Instant?
   private var nextLonely = Instant.zero
   private var nextSkew = Instant.zero

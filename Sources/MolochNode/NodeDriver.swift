@@ -44,7 +44,9 @@ final class NodeDriver: Driver {
   var effects: [ReplicaEffect] = []
   private(set) var journal: JournalThread?
   /// Validator set that the network was told of.
-  var announcedSet: Digest?
+  var announcedSet: ValidatorSet?
+  /// The newest approved change of the set that was logged.
+  var loggedChange: EventID?
   /// Heights of the newest tree heads, for their checkpoints.
   var newestHeads: [BlockHeader] = []
   private var replicaTimer = TimerID.none
@@ -312,8 +314,9 @@ final class NodeDriver: Driver {
     options.apply(to: &machine)
     machine.nextKey = nextValidatorKey
     let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
-    let replica = Replica(
-      store.state, pool: pool, key: home.validatorKey, options: Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed), now: loop.now)
+    var settings = Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed)
+    settings.rangesInFlight = options.syncRequestsMax
+    let replica = Replica(store.state, pool: pool, key: home.validatorKey, options: settings, now: loop.now)
     let restored = restore(store.pending, into: replica, loop)
     if let file = store.journal {
       let journal = JournalThread(journal: file)
@@ -321,13 +324,13 @@ final class NodeDriver: Driver {
       self.journal = journal
     }
     self.replica = replica
-    newestHeads = store.state.newestHead.map { [$0] } ?? []
+    newestHeads = store.state.newestHead.map { [$0.header] } ?? []
     gate.replica = replica
     replica.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
     replica.start(now: times(loop), &effects)
     replica.collect(now: times(loop), &effects)
     announce(replica, loop)
-    if let head = store.state.newestHead { cosign(head, replica) }
+    if let (header, set) = store.state.newestHead { cosign(header, set) }
     isOpen = true
     opened = loop.now
     stage = .serving
@@ -433,6 +436,7 @@ final class NodeDriver: Driver {
       case .failure(let failure): log.error("consensus", "consensus.next_validator_key is not taken: \(failure.message)")
       }
       gate.reconfigure(options.gate)
+      replica?.rangesInFlight = options.syncRequestsMax
       replica?.pool.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
       replica?.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
       replica?.pool.setSignerShare(percent: options.poolSignerPercent)

@@ -90,6 +90,7 @@ public struct NodeOptions: Sendable {
   var peersAddress: String { settings.text("network.listen_addr") }
   /// A chain of one's own needs no port for peers, unless one is asked for.
   var takesPeers: Bool { !settings.isDevelopment || settings["network.listen_addr"].origin != .development }
+  var syncRequestsMax: Int { settings.integer("network.max_concurrent_requests") }
   var readyLagMax: UInt64 { UInt64(settings.integer("api.ready_max_lag")) }
 
   /// - Throws: 78 for a boot node that is no address with a peer id.

@@ -236,8 +236,7 @@ final class StorageSession {
     var journal: (file: VoteJournal, restored: RestoredJournal)?
     if let key = home.validatorKey {
       let keys = [key.publicKey] + (home.nextValidatorKey.map { [$0.publicKey] } ?? [])
-      let isSole = governance.validators.count == 1 && keys.contains { governance.validators.index(of: $0) != nil }
-      journal = try ValidatorState(home, key: key.publicKey, head: head.height, isSole: isSole).open()
+      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators).open()
     }
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
@@ -252,12 +251,11 @@ final class StorageSession {
     do { return try Evidence.decodeAll(bytes.bytes) } catch { throw NodeFailure(65, "\(evidencePath) is damaged: \(error); move it aside to start without it") }
   }
 
-  /// The header of the newest block with events: the head that a checkpoint is about.
-  private func newestHead() throws -> BlockHeader? {
-    let head = store.head
-    guard head.eventCount == 0, head.treeSize > 0 else { return head.treeSize > 0 ? head : nil }
-    guard let height = try store.height(containing: LeafIndex(head.treeSize - 1)) else { return nil }
-    return try store.header(at: height)
+  /// The header of the newest block with events, the head that a checkpoint is about, and the set of its height.
+  private func newestHead() throws -> (header: BlockHeader, validators: ValidatorSet)? {
+    guard store.head.treeSize > 0, let height = try store.height(containing: LeafIndex(store.head.treeSize - 1)), let header = try store.header(at: height)
+    else { return nil }
+    return (header, try store.validators(at: height, genesis: home.genesis.validators))
   }
 
   func store(_ block: Block) throws {

@@ -11,14 +11,37 @@ import Replication
 struct ValidatorState {
   private let home: NodeHome
   private let key: PublicKey
+  private let keys: [PublicKey]
   private let head: Height
-  private let isSole: Bool
+  private let set: ValidatorSet
 
-  init(_ home: NodeHome, key: PublicKey, head: Height, isSole: Bool) {
+  /// - Parameters:
+  ///   - keys: this key and the one that takes over from it.
+  ///   - head: of the chain on disk.
+  ///   - set: in force behind it.
+  init(_ home: NodeHome, key: PublicKey, keys: [PublicKey], head: Height, set: ValidatorSet) {
     self.home = home
     self.key = key
+    self.keys = keys
     self.head = head
-    self.isSole = isSole
+    self.set = set
+  }
+
+  /// Whether nobody else can tell what this key has promised. The set is that behind the head, and the head may be older than the journal: a chain that
+  /// was deleted begins with the set of genesis. A sole validator journals finality alone, so a vote in the newest epoch shows that it had others beside it.
+  private func isSole(_ records: [JournalRecord]) -> Bool {
+    guard set.count == 1, keys.contains(where: { set.index(of: $0) != nil }) else { return false }
+    var newest = Epoch(0)
+    for case .floor(let epoch, _, _, _) in records { newest = max(newest, epoch) }
+    return !records.contains { record in
+      switch record {
+      case .vote(let vote): vote.vote.epoch >= newest
+      case .certificate(let certificate): certificate.vote.epoch >= newest
+      case .voted(_, let epoch, _), .bound(let epoch, _): epoch >= newest
+      case .recovering: true
+      case .floor, .cosignature: false
+      }
+    }
   }
 
   private var directory: String { home.data + "/validator" }
@@ -36,6 +59,7 @@ struct ValidatorState {
     let journal = try VoteJournal(directory: directory, chainTag: home.genesis.chainTag)
     try home.checkNotRetired()
     try markNext()
+    let isSole = isSole(journal.records)
     let isMarked = (try? HomeFile.read(home.validatorMarkPath)) == mark
     switch journal.condition {
     case .intact:

@@ -8,11 +8,14 @@ import Ledger
 ///
 /// Ranges lie within an epoch, several are under way at a time, of different peers, and they are handed out in ascending order. A peer that is slow, has
 /// nothing or sends what does not hold together is passed over for a while, longer each time.
+///
+/// Claims grow old: a peer says where it stands when it connects and when it repeats itself, and then may say nothing for a minute. Whatever else it says
+/// raises its claim, and a height that a certificate has shown to be final is asked of anybody when nobody claims it: those who signed have it or will.
 struct BlockSync: Sendable {
   /// A peer as a source of blocks.
   struct Source: Sendable {
     let link: PeerLink
-    /// The head that it claims.
+    /// The head that it claims, or that follows from what it says.
     var head: Height
     var failures: UInt64 = 0
     var pausedUntil = Instant.zero
@@ -34,6 +37,7 @@ struct BlockSync: Sendable {
     let certificate: Certificate
     let peer: PeerLink
     var to: Height { Height(from.rawValue + UInt64(blocks.count) - 1) }
+    var byteCount: Int { blocks.reduce(0) { $0 + BlockHeader.byteCount + $1.body.count } }
   }
 
   private(set) var sources: [Source] = []
@@ -44,13 +48,18 @@ struct BlockSync: Sendable {
   /// The highest height that a verified finality certificate has named; nil before the first.
   private(set) var certified: Height?
   private(set) var isSyncing = true
+  /// Ranges asked for or waiting at a time.
+  var rangesInFlight: Int
   private var lastProgress: Instant
+  /// Since when something above the applied blocks has been claimed.
+  private var behindSince: Instant?
   private var isActive = false
   /// When `plan` has something to decide again.
   private(set) var deadline = Instant.distantFuture
 
-  init(applied: Height, now: Instant) {
+  init(applied: Height, rangesInFlight: Int = ReplicationLimit.rangesInFlight, now: Instant) {
     self.applied = applied
+    self.rangesInFlight = rangesInFlight
     lastProgress = now
   }
 
@@ -66,6 +75,18 @@ struct BlockSync: Sendable {
   mutating func peer(_ link: PeerLink, claims head: Height, now: Instant) {
     guard let index = sources.firstIndex(where: { $0.link == link }) else { return }
     sources[index].head = head
+  }
+
+  /// What the peer said cannot come from a node below this height. As little believed as what it claims.
+  mutating func peer(_ link: PeerLink, reached head: Height) {
+    guard let index = sources.firstIndex(where: { $0.link == link }) else { return }
+    sources[index].head = max(sources[index].head, head)
+  }
+
+  /// Validators of a quorum, this node included, stand where this node stands: what it holds is the tip.
+  mutating func confirm() {
+    guard isSyncing else { return }
+    certify(applied)
   }
 
   /// A verified certificate names this height as final.
@@ -103,7 +124,7 @@ struct BlockSync: Sendable {
   // MARK: Planning
 
   /// The highest head that anybody claims or a certificate has shown.
-  private var goal: Height { sources.reduce(certified ?? Height(0)) { max($0, $1.head) } }
+  var goal: Height { sources.reduce(certified ?? Height(0)) { max($0, $1.head) } }
 
   /// Decides what to ask for now.
   mutating func plan(epochLength: UInt32, now: Instant) -> [Request] {
@@ -113,9 +134,12 @@ struct BlockSync: Sendable {
     deadline = .distantFuture
     guard goal > applied else {
       isActive = false
+      behindSince = nil
       return []
     }
-    let stall = lastProgress.adding(milliseconds: ReplicationLimit.syncStallMilliseconds)
+    let since = behindSince ?? now
+    behindSince = since
+    let stall = max(lastProgress, since).adding(milliseconds: ReplicationLimit.syncStallMilliseconds)
     if !isActive {
       let isFar = goal.rawValue - applied.rawValue >= ReplicationLimit.syncLagMin
       let isAnotherEpoch = (goal.rawValue - 1) / UInt64(epochLength) > applied.rawValue / UInt64(epochLength)
@@ -126,7 +150,8 @@ struct BlockSync: Sendable {
       return []
     }
     var planned: [Request] = []
-    while requests.count + ranges.count < ReplicationLimit.rangesInFlight {
+    var bytes = ranges.reduce(requests.count * ReplicationLimit.rangeBytesMax) { $0 + $1.byteCount }
+    while requests.count + ranges.count < rangesInFlight, requests.isEmpty || bytes < ReplicationLimit.rangeBacklogBytes {
       let from = firstUncovered()
       guard from <= goal, let peer = source(holding: from, now) else { break }
       let epochEnd = ((from.rawValue - 1) / UInt64(epochLength) + 1) * UInt64(epochLength)
@@ -134,6 +159,7 @@ struct BlockSync: Sendable {
       let request = Request(from: from, to: to, peer: peer, deadline: now.adding(milliseconds: ReplicationLimit.rangeMilliseconds))
       requests.append(request)
       planned.append(request)
+      bytes += ReplicationLimit.rangeBytesMax
     }
     for request in requests { deadline = min(deadline, request.deadline) }
     for source in sources where source.pausedUntil > now { deadline = min(deadline, source.pausedUntil) }
@@ -152,11 +178,13 @@ struct BlockSync: Sendable {
     return next
   }
 
-  /// The least busy of the peers that claim the height and are not passed over; among equals the one with the fewest failures, then the oldest connection.
+  /// Whom to ask for a height: the least busy of the peers that claim it and are not passed over; among equals the one with the fewest failures, then the
+  /// oldest connection. When nobody claims what is certified, anybody.
   private func source(holding height: Height, _ now: Instant) -> PeerLink? {
-    let able = sources.filter { source in
-      source.head >= height && source.pausedUntil <= now && requests.count { $0.peer == source.link } < ReplicationLimit.rangesPerPeer
-    }
+    let heard = sources.filter { $0.pausedUntil <= now }
+    var able = heard.filter { $0.head >= height }
+    if able.isEmpty, let certified, height <= certified { able = heard }
+    able.removeAll { source in requests.count { $0.peer == source.link } >= ReplicationLimit.rangesPerPeer }
     return able.min { a, b in
       let (busyA, busyB) = (requests.count { $0.peer == a.link }, requests.count { $0.peer == b.link })
       return (busyA, a.failures, a.link.rawValue) < (busyB, b.failures, b.link.rawValue)
@@ -166,7 +194,9 @@ struct BlockSync: Sendable {
   // MARK: Answers
 
   /// Takes an answer. False when it contradicts itself, which no peer in good faith sends.
-  mutating func received(from: Height, _ blocks: [Block], _ certificate: Certificate?, _ link: PeerLink, now: Instant) -> Bool {
+  mutating func received(
+    from: Height, _ blocks: [Block], _ certificate: Certificate?, _ link: PeerLink, epochLength: UInt32, now: Instant
+  ) -> Bool {
     guard let index = requests.firstIndex(where: { $0.peer == link && $0.from == from }) else { return true }
     requests.remove(at: index)
     guard let last = blocks.last, let certificate else {
@@ -177,7 +207,9 @@ struct BlockSync: Sendable {
       return true
     }
     let isLinked = zip(blocks, blocks.dropFirst()).allSatisfy { $0.hash == $1.header.parentHash && $0.header.height.next == $1.header.height }
-    guard isLinked, blocks[0].header.height == from, certificate.vote.kind == .finalise, certificate.vote.blockHash == last.hash,
+    // The last block of an epoch keeps its own certificate, so no range leads past it.
+    let isOneEpoch = (last.header.height.rawValue - 1) / UInt64(epochLength) == (from.rawValue - 1) / UInt64(epochLength)
+    guard isLinked, blocks[0].header.height == from, isOneEpoch, certificate.vote.kind == .finalise, certificate.vote.blockHash == last.hash,
       certificate.vote.height == last.header.height
     else {
       strike(link, now)
@@ -205,7 +237,8 @@ struct BlockSync: Sendable {
   /// The range does not prove what it says.
   mutating func failed(_ range: Range, now: Instant) { strike(range.peer, now) }
 
-  private mutating func strike(_ link: PeerLink, _ now: Instant) {
+  /// The peer has not done what was asked of it.
+  mutating func strike(_ link: PeerLink, _ now: Instant) {
     guard let index = sources.firstIndex(where: { $0.link == link }) else { return }
     let doublings = min(sources[index].failures, ReplicationLimit.syncPauseDoublingsMax)
     sources[index].pausedUntil = now.adding(milliseconds: ReplicationLimit.syncPauseMilliseconds << doublings)

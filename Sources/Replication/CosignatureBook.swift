@@ -1,3 +1,4 @@
+import Ambient
 public import Audit
 import Bytes
 import Consensus
@@ -31,12 +32,9 @@ struct CosignatureBook: Sendable {
   private var sets: [ValidatorSet] = []
   private var published: UInt64 = 0
   /// The newest own one.
-  private(set) var own: Cosignature?
+  private(set) var own: (cosignature: Cosignature, since: Instant)?
 
   init(origin: String) { self.origin = origin }
-
-  /// The set of a block that this node has lately reached.
-  func set(of header: BlockHeader) -> ValidatorSet? { sets.first { $0.hash == header.validatorsHash } }
 
   /// A non-empty block is on disk: its head can be published.
   mutating func reached(_ header: BlockHeader, set: ValidatorSet) {
@@ -49,8 +47,8 @@ struct CosignatureBook: Sendable {
     for cosignature in due { _ = add(cosignature, head: header.treeSize) }
   }
 
-  mutating func addOwn(_ cosignature: Cosignature, head: UInt64) {
-    own = cosignature
+  mutating func addOwn(_ cosignature: Cosignature, head: UInt64, now: Instant) {
+    own = (cosignature, now)
     _ = add(cosignature, head: head)
   }
 

@@ -32,8 +32,6 @@ public enum ReplicationLimit {
   /// Bytes of gossiped records that a peer may be sent beyond what it has taken in; it says so at every quarter. Per peer, and one message more, wait for
   /// verification here.
   public static let gossipWindowBytes = 1 << 20
-  /// What of one peer waits for verification at most; what it sends beyond is dropped.
-  public static let gossipBacklogBytes = gossipWindowBytes + gossipBytesMax
   /// Bytes of old events that are offered again at a time.
   public static let rebroadcastBytesMax = 1 << 20
   /// Times at which the places of the slowest validator in the relay log are remembered: one in each turn of the last `gossipLeadMilliseconds`, or fewer.
@@ -42,8 +40,9 @@ public enum ReplicationLimit {
   public static let signaturesPerTurn = 512
   /// Store look-ups for one peer at a time.
   public static let loadsPerPeer = 4
-  /// Ranges asked for and not yet applied.
+  /// Ranges asked for and not yet applied, when the options do not say otherwise, and their bytes at most, as far as they are known.
   public static let rangesInFlight = 4
+  public static let rangeBacklogBytes = 64 << 20
   /// Ranges asked of one peer at a time.
   public static let rangesPerPeer = 2
   /// Pieces of evidence kept in memory.
@@ -73,6 +72,12 @@ public enum ReplicationLimit {
   /// Blocks behind a claimed head at which ranges are asked for at once; fewer come by themselves, or after this wait without progress.
   public static let syncLagMin: UInt64 = 8
   public static let syncStallMilliseconds: UInt64 = 2000
+  /// While a node knows that it is behind, or does not know where it stands, it says where it stands, and so hears of others, at this interval; what
+  /// is said in answer to one peer has at least the second between.
+  public static let probeMilliseconds: UInt64 = 2000
+  public static let statusAnswerMilliseconds: UInt64 = 500
+  /// A peer that cosigns so long after this node has probably missed this node's cosignature.
+  public static let cosignatureRepeatMilliseconds: UInt64 = 2000
   /// The pause of a peer that failed, times two for each further failure.
   public static let syncPauseMilliseconds: UInt64 = 1000
   public static let syncPauseDoublingsMax: UInt64 = 6

@@ -25,7 +25,7 @@ extension Replica {
   func gossiped(_ records: [UInt8], _ peer: Int) {
     peers[peer].received += UInt64(records.count)
     // A peer that counts as this node does is never above this.
-    guard peers[peer].received - peers[peer].processed <= UInt64(ReplicationLimit.gossipBacklogBytes) else {
+    guard peers[peer].received - peers[peer].processed <= UInt64(ReplicationLimit.gossipWindowBytes + ReplicationLimit.gossipBytesMax) else {
       peers[peer].processed += UInt64(records.count)
       return
     }

@@ -41,6 +41,7 @@ extension Replica {
       next += 1
       for effect in wanted { perform(effect, now, &effects) }
     }
+    if let height = machine.certifiedHeight, height > sync.certified ?? Height(0) { sync.certify(height) }
     inputs.removeAll(keepingCapacity: true)
     isStepping = false
   }
@@ -52,8 +53,10 @@ extension Replica {
       if machine.isSole { return step(.journalSynced(sequence), now, &effects) }
       records.append(record)
       recordsEnd = sequence
-    case .send(.proposal(let proposal), let destination, _): if !machine.isSole { send(proposal, to: destination, now, &effects) }
-    case .send(let message, let destination, _): if !peers.isEmpty, mayLeave(message) { effects.append(.send(.consensus(message), to: destination)) }
+    case .send(let message, let destination, _):
+      guard !peers.isEmpty, !machine.isSole || isDurable(message) else { return }
+      if case .proposal(let proposal) = message { return send(proposal, to: destination, now, &effects) }
+      effects.append(.send(.consensus(message), to: destination))
     case .build(let view, let parent, let timestamp):
       if decided.count >= ReplicationLimit.blocksInFlight {
         deferredBuild = (machine.epoch, view, parent, timestamp)
@@ -71,29 +74,15 @@ extension Replica {
     case .commit(let blocks, let certificate): commit(blocks, certificate, now, &effects)
     case .evidence(let found):
       // After a restart the same votes may be seen again.
-      guard evidence.count < ReplicationLimit.evidenceMax, !evidence.contains(found) else { return }
-      evidence.append(found)
-      effects.append(.evidence(found))
+      switch evidenceRecord.add(found) {
+      case .known: break
+      case .kept: effects.append(.evidence(found, isKept: true))
+      case .dropped: effects.append(.evidence(found, isKept: false))
+      }
     case .penalise(let peer, let fault): effects.append(.penalise(peer, fault))
     case .enterEpoch: step(.epochOpened(epochFacts), now, &effects)
     case .halt(let contradiction): effects.append(.halt("\(contradiction)"))
     }
-  }
-
-  /// What a sole validator has signed leaves when it is on disk, inside a finality certificate: until then nobody has seen anything that it promised.
-  private func mayLeave(_ message: Message) -> Bool {
-    guard machine.isSole else { return true }
-    switch message {
-    case .vote, .proposal: return false
-    case .certificate(let certificate): return certificate.vote.kind == .finalise && certificate.vote.height <= durable.header.height
-    case .getCertificate, .status, .witnessRequest, .witness: return true
-    }
-  }
-
-  /// A sole validator's block is on disk: whoever follows hears of it, and asks for what is missing.
-  func announce(_ block: BlockCommit, _ effects: inout [ReplicaEffect]) {
-    guard machine.isSole, !peers.isEmpty, let certificate = try? Certificate(decoding: block.certificate.bytes, chainTag: chain.chainTag) else { return }
-    effects.append(.send(.consensus(.certificate(certificate)), to: .all))
   }
 
   /// The facts of the epoch of the next height.
@@ -101,6 +90,22 @@ extension Replica {
     EpochFacts(
       epoch: chain.parameters.epoch(of: chain.tip.header.height.next), set: chain.validators, parameters: chain.parameters, boundary: boundary,
       boundaryCertificate: boundaryCertificate)
+  }
+
+  /// Whether what a sole voter says is backed by its disk. Its votes and proposals are promises that nobody needs: followers take its finality certificates,
+  /// and those that are not written yet might be made again, of other blocks, after a crash.
+  private func isDurable(_ message: Message) -> Bool {
+    switch message {
+    case .vote, .proposal: false
+    case .certificate(let certificate): certificate.vote.kind == .finalise && certificate.vote.height <= durable.header.height
+    case .getCertificate, .status, .witnessRequest, .witness: true
+    }
+  }
+
+  /// A sole voter's block is on disk: its followers may know that it is final.
+  func announceFinality(_ effects: inout [ReplicaEffect]) {
+    guard !peers.isEmpty, let certificate = machine.floor.certificate, certificate.vote.height == durable.header.height else { return }
+    effects.append(.send(.consensus(.certificate(certificate)), to: .all))
   }
 
   // MARK: Blocks
@@ -158,15 +163,20 @@ extension Replica {
     var commits: [BlockCommit] = []
     for block in blocks {
       let isLast = block.candidate.block.hash == last.candidate.block.hash
+      // The set of the block's height: applying it may bring the next one.
+      let validators = chain.validators
       let commit = chain.apply(block.candidate, certificate: isLast ? certificate.encoded : [], isStored: block.isStored)
       commits.append(commit)
-      decided.append(Decided(commit: commit, held: block.held, began: block.began))
+      decided.append(Decided(commit: commit, validators: validators, held: block.held, began: block.began))
     }
     // Losers are let go before the winners leave the pool: an event that both hold must not be put back.
     for loser in tree.prune(head: chain.tip.hash) { release(loser.held) }
     arrivals.removeAll { $0.header.map { $0.height <= chain.tip.header.height } ?? false }
     let header = chain.tip.header
-    if chain.parameters.isLastOfEpoch(header.height) { (boundary, boundaryCertificate) = (chain.tip.hash, certificate) }
+    if chain.parameters.isLastOfEpoch(header.height) {
+      (boundary, boundaryCertificate) = (chain.tip.hash, certificate)
+      boundaries.reached(chain.parameters.epoch(of: header.height.next), chain.validators)
+    }
     sync.applied(header.height, now: now.monotonic)
     let floor = JournalRecord.floor(epoch: certificate.vote.epoch, view: certificate.vote.view, height: header.height, blockHash: chain.tip.hash)
     effects.append(.persist(commits, [floor], header.height))

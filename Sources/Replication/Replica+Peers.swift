@@ -25,6 +25,10 @@ struct Peer: Sendable {
   var head: Height
   /// Store look-ups that are made for it.
   var loads = 0
+  /// When it was told last, in answer to its own word, where this node stands.
+  var statusAnswered: Instant?
+  /// The largest size that it has cosigned.
+  var cosigned: UInt64 = 0
 
   // Gossip.
   /// The relay log up to here was sent to it.
@@ -53,8 +57,7 @@ extension Replica {
     peers.append(Peer(link: link, validator: facts.validator, head: facts.head, place: log.begin))
     sync.peerUp(link, head: facts.head)
     step(.peerUp(link, validator: facts.validator), now, &effects)
-    let own = cosignatures.own
-    if let own { effects.append(.send(.cosignature(own), to: .peer(link))) }
+    if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
     synchronise(now, &effects)
     finish(now, &effects)
   }
@@ -64,6 +67,7 @@ extension Replica {
     // It is sent again on the next connection.
     backlog.removeAll { $0.peer == link }
     sync.peerDown(link)
+    boundaries.peerDown(link)
     // Whoever was asked is gone: somebody else is asked at once.
     for index in arrivals.indices where arrivals[index].asked == link && arrivals[index].block == nil { arrivals[index].deadline = now.monotonic }
     askAgain(now, &effects)
@@ -77,18 +81,13 @@ extension Replica {
     guard let index = peers.firstIndex(where: { $0.link == link }) else { return }
     switch message {
     case .consensus(let inner):
-      if case .status(let status) = inner {
-        peers[index].head = status.finalHeight
-        sync.peer(link, claims: status.finalHeight, now: now.monotonic)
-      }
-      // Finality of the head that this node has needs no further proof.
-      if case .certificate(let certificate) = inner, certificate.vote.kind == .finalise, certificate.vote.blockHash == chain.tip.hash {
-        sync.certify(chain.tip.header.height)
-      }
       if case .proposal = inner { return effects.append(.penalise(link, .malformed)) }
+      hear(inner, index, now, &effects)
       step(.received(inner, from: link), now, &effects)
       synchronise(now, &effects)
-    case .propose(let proposal, let header, let contents): proposed(proposal, header, contents, link, now, &effects)
+    case .propose(let proposal, let header, let contents):
+      note(proposal.vote.vote, isFinal: false, index)
+      proposed(proposal, header, contents, link, now, &effects)
     case .getBlock(let hash): answerBlock(hash, link, &effects)
     case .block(let block): receivedBlock(block, link, now, &effects)
     case .getEvents(let hash, let positions): answerEvents(hash, positions, link, &effects)
@@ -97,15 +96,44 @@ extension Replica {
     case .eventsTaken(let count): peers[index].taken = max(peers[index].taken, min(count, peers[index].sent))
     case .syncRequest(let from, let blocks, let bytes): load(.range(from: from, blocksMax: blocks, bytesMax: bytes, link), &effects)
     case .syncResponse(let from, let blocks, let certificate):
-      if !sync.received(from: from, blocks, certificate, link, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
+      let length = chain.parameters.epochLength
+      if !sync.received(from: from, blocks, certificate, link, epochLength: length, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
       synchronise(now, &effects)
     case .getBoundaries(let epoch): load(.boundaries(from: epoch, countMax: ReplicationLimit.boundariesMax, link), &effects)
-    case .boundaries: break
-    case .cosignature(let cosignature):
-      if cosignatures.add(cosignature, head: durable.header.treeSize) == .refused { effects.append(.penalise(link, .badSignature)) }
-      publish(&effects)
+    case .boundaries(let list):
+      if boundaries.received(list, link, head: peers[index].head), list.isEmpty { sync.strike(link, now.monotonic) }
+    case .cosignature(let cosignature): receivedCosignature(cosignature, index, now, &effects)
     }
     finish(now, &effects)
+  }
+
+  /// What a message says about how far its sender is.
+  private func hear(_ message: Message, _ index: Int, _ now: Times, _ effects: inout [ReplicaEffect]) {
+    let link = peers[index].link
+    switch message {
+    case .status(let status):
+      peers[index].head = status.finalHeight
+      sync.peer(link, claims: status.finalHeight, now: now.monotonic)
+      answerStatus(status, index, now, &effects)
+    case .vote(let vote): note(vote.vote, isFinal: false, index)
+    case .certificate(let certificate):
+      note(certificate.vote, isFinal: certificate.vote.kind == .finalise, index)
+      guard certificate.vote.kind == .finalise else { return }
+      // Finality of the head that this node has needs no further proof.
+      if certificate.vote.blockHash == chain.tip.hash { sync.certify(chain.tip.header.height) }
+      if certificate.vote.epoch > machine.epoch, certificate.vote.height > sync.certified ?? Height(0) { boundaries.shown(certificate, link) }
+    case .proposal, .getCertificate, .witnessRequest, .witness: break
+    }
+  }
+
+  /// Who votes in an epoch has the end of the one before, and who shows finality of a block has it or will have it.
+  private func note(_ vote: Vote, isFinal: Bool, _ index: Int) {
+    let (end, overflows) = vote.epoch.rawValue.multipliedReportingOverflow(by: UInt64(chain.parameters.epochLength))
+    guard !overflows, end < ordinalLimit else { return }
+    let height = Height(isFinal ? max(end, vote.height.rawValue) : end)
+    guard height > peers[index].head else { return }
+    peers[index].head = height
+    sync.peer(peers[index].link, reached: height)
   }
 
   /// Reads from the store for a peer, a few at a time.

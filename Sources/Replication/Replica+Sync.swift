@@ -2,6 +2,7 @@ import Ambient
 import Audit
 import Consensus
 import Digests
+import Ed25519
 import Ledger
 import Mempool
 
@@ -15,13 +16,73 @@ struct RangeVerification: Sendable {
 }
 
 extension Replica {
-  /// Asks for the ranges that are due.
+  /// Asks for the boundaries and ranges that are due.
   func synchronise(_ now: Times, _ effects: inout [ReplicaEffect]) {
+    let (asked, late) = boundaries.plan(sync.sources, applied: sync.applied, now: now.monotonic)
+    if let late { sync.strike(late, now.monotonic) }
+    if let asked { effects.append(.send(.getBoundaries(from: boundaries.epoch), to: .peer(asked))) }
     for request in sync.plan(epochLength: chain.parameters.epochLength, now: now.monotonic) {
       effects.append(
         .send(.syncRequest(from: request.from, blocksMax: request.blocksMax, bytesMax: ReplicationLimit.rangeBytesMax), to: .peer(request.peer)))
     }
   }
+
+  // MARK: Where others stand
+
+  /// This node is behind, or does not know that it is not.
+  var isProbing: Bool {
+    guard !peers.isEmpty, !isAlone else { return false }
+    return sync.isSyncing || sync.certified.map { $0 > durable.header.height } ?? true
+  }
+
+  /// Says where this node stands. Who is further answers with its own head and what proves it; claims from the time of the connection grow old.
+  func probe(_ now: Times, _ effects: inout [ReplicaEffect]) {
+    guard now.monotonic >= probeDue else { return }
+    probeDue = now.monotonic.adding(milliseconds: ReplicationLimit.probeMilliseconds)
+    if isProbing { effects.append(.send(.consensus(.status(machine.status(now))), to: .all)) }
+  }
+
+  /// A peer that is behind learns how far this node is, so that it knows whom to ask.
+  func answerStatus(_ status: PeerStatus, _ index: Int, _ now: Times, _ effects: inout [ReplicaEffect]) {
+    guard status.finalHeight < durable.header.height else { return }
+    if let last = peers[index].statusAnswered, now.monotonic.milliseconds(since: last) < ReplicationLimit.statusAnswerMilliseconds { return }
+    peers[index].statusAnswered = now.monotonic
+    effects.append(.send(.consensus(.status(machine.status(now))), to: .peer(peers[index].link)))
+    // Its machine has no use for the newest certificate before it is in that epoch; its synchroniser has.
+    if status.epoch < machine.epoch, let certificate = machine.floor.certificate, !machine.isSole || certificate.vote.height <= durable.header.height {
+      effects.append(.send(.consensus(.certificate(certificate)), to: .peer(peers[index].link)))
+    }
+  }
+
+  /// Whether validators of a quorum, this one included, stand where this node stands: then it holds the tip, also when nothing is final yet.
+  func confirmTip() {
+    guard sync.isSyncing, !isAlone, !peers.isEmpty else { return }
+    let set = chain.validators
+    var confirming = key.flatMap { set.index(of: $0.publicKey) }.map { [$0] } ?? []
+    for peer in peers where peer.head.rawValue <= durable.header.height.rawValue + 2 {
+      if let index = peer.validator.flatMap({ set.index(of: $0) }), !confirming.contains(index) { confirming.append(index) }
+    }
+    if set.isQuorum(confirming.reduce(0) { $0 + set.validators[$1].power }) { sync.confirm() }
+  }
+
+  // MARK: Boundaries
+
+  /// Follows the sets ahead of the blocks, a few signatures in each turn.
+  func proveBoundaries(_ now: Times, _ effects: inout [ReplicaEffect]) {
+    var budget = ReplicationLimit.signaturesPerTurn
+    while budget > 0, boundaries.hasWork {
+      budget -= boundaries.set.count
+      switch boundaries.prove() {
+      case .proven(let height): sync.certify(height)
+      case .refused(let peer):
+        sync.strike(peer, now.monotonic)
+        effects.append(.penalise(peer, .invalidCertificate))
+      case nil: break
+      }
+    }
+  }
+
+  // MARK: Ranges
 
   /// Verifies blocks of the next range, up to the budget of a turn; a range that is valid as a whole is applied as a whole, so that the head always
   /// has a certificate of its own.

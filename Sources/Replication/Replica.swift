@@ -17,8 +17,8 @@ public final class Replica {
     public var origin: String
     /// Unpredictable to peers: seeds the coefficients of batch verification.
     public var seed: Bytes32
-    /// `Replica.rebroadcastMilliseconds` at the start.
-    public var rebroadcastMilliseconds: UInt64 = 30_000
+    /// Ranges of blocks that a sync asks for at a time.
+    public var rangesInFlight = ReplicationLimit.rangesInFlight
 
     public init(machine: Machine.Options, origin: String, seed: Bytes32) {
       self.machine = machine
@@ -30,6 +30,8 @@ public final class Replica {
   /// A block that is final in memory and on its way to the disk.
   struct Decided {
     var commit: BlockCommit
+    /// The set of its height.
+    var validators: ValidatorSet
     var held: Mempool.Proposal
     /// Nil for a block that a sync brought.
     var began: Instant?
@@ -77,14 +79,21 @@ public final class Replica {
   /// How far the slowest validator was, at times.
   var settled: [(at: Instant, place: UInt64)] = []
   /// Pending events are offered to the peers again after so long.
-  public var rebroadcastMilliseconds: UInt64
+  public var rebroadcastMilliseconds: UInt64 = 30_000
   var rebroadcasted: Instant
   /// When `gossip` may have more for a peer that was told to wait; the distant future while none was. Set anew by whoever asks.
   public var gossipDue = Instant.distantFuture
   var sync: BlockSync
+  var boundaries: BoundaryChain
+  /// When this node may say where it stands, to hear where others do.
+  var probeDue: Instant
   var verifying: RangeVerification?
   var cosignatures: CosignatureBook
-  public internal(set) var evidence: [Evidence] = []
+  /// Contradictions of validators, oldest first; which ones are kept when there are too many is said at `EvidenceRecord`.
+  public var evidence: [Evidence] { evidenceRecord.pieces }
+  /// Pieces that found no room since the start.
+  public var evidenceDropped: UInt64 { evidenceRecord.dropped }
+  var evidenceRecord: EvidenceRecord
 
   /// - Parameters:
   ///   - key: the validator key; nil for a node that only follows.
@@ -111,12 +120,13 @@ public final class Replica {
     batch = SignatureBatch(capacity: 256, seed: options.seed, cache: signers)
     verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
     log = RelayLog(eventsMax: pool.limits.eventsMax)
-    rebroadcastMilliseconds = options.rebroadcastMilliseconds
     rebroadcasted = now
-    sync = BlockSync(applied: block.height, now: now)
+    sync = BlockSync(applied: block.height, rangesInFlight: options.rangesInFlight, now: now)
+    boundaries = BoundaryChain(epoch: facts.epoch, set: chain.validators, epochLength: chain.parameters.epochLength)
+    probeDue = now.adding(milliseconds: ReplicationLimit.probeMilliseconds)
     cosignatures = CosignatureBook(origin: options.origin)
-    evidence = Array(state.evidence.prefix(ReplicationLimit.evidenceMax))
-    if let newest = state.newestHead { cosignatures.reached(newest, set: chain.validators) }
+    evidenceRecord = EvidenceRecord(state.evidence)
+    if let (newest, set) = state.newestHead { cosignatures.reached(newest, set: set) }
     restore(state.candidates, now)
   }
 
@@ -164,6 +174,7 @@ public final class Replica {
     askAgain(now, &effects)
     rebroadcast(now)
     synchronise(now, &effects)
+    probe(now, &effects)
     finish(now, &effects)
   }
 
@@ -172,15 +183,22 @@ public final class Replica {
     notePlaces(now.monotonic)
     admitGossip(now, &effects)
     collectFresh(now)
+    proveBoundaries(now, &effects)
     verifyRange(now, &effects)
     synchronise(now, &effects)
     reportPending(now, &effects)
     finish(now, &effects)
   }
 
+  /// Ranges of blocks that a sync asks for at a time.
+  public var rangesInFlight: Int {
+    get { sync.rangesInFlight }
+    set { sync.rangesInFlight = newValue }
+  }
+
   /// Work is left that was put off to keep turns short: call `collect` again soon.
   public var hasWork: Bool {
-    if !backlog.isEmpty, takesGossip { return true }
+    if !backlog.isEmpty && takesGossip || boundaries.hasWork { return true }
     guard let verifying else { return sync.isReady }
     return verifying.position < verifying.range.blocks.count || decided.count < ReplicationLimit.blocksInFlight
   }
@@ -205,9 +223,8 @@ public final class Replica {
       report(decided[count], now, &effects)
       count += 1
     }
-    if let newest = decided.prefix(count).last { announce(newest.commit, &effects) }
     decided.removeFirst(count)
-    if !machine.isSole { step(.applied(height), now, &effects) }
+    if machine.isSole { announceFinality(&effects) } else { step(.applied(height), now, &effects) }
     publish(&effects)
     if let build = deferredBuild, decided.count < ReplicationLimit.blocksInFlight {
       deferredBuild = nil
@@ -224,11 +241,11 @@ public final class Replica {
   private func report(_ block: Decided, _ now: Times, _ effects: inout [ReplicaEffect]) {
     durable = Head(header: block.commit.header, hash: block.commit.hash)
     pool.committed(block.held, now: now.monotonic)
-    cosignatures.reached(durable.header, set: chain.validators)
+    cosignatures.reached(durable.header, set: block.validators)
     effects.append(
       .final(
         FinalBlock(
-          header: block.commit.header, hash: block.commit.hash, ids: block.commit.ids, byteCount: block.commit.block.body.count,
+          header: block.commit.header, hash: block.commit.hash, validators: block.validators, ids: block.commit.ids, byteCount: block.commit.block.body.count,
           productionNanoseconds: block.began.map { now.monotonic.nanoseconds(since: $0) })))
     var spare = block.held
     spare.removeAll()
@@ -263,7 +280,9 @@ public final class Replica {
       effects.append(.journal(records, through: recordsEnd))
       records.removeAll(keepingCapacity: true)
     }
-    var next = min(machineDeadline, sync.deadline)
+    confirmTip()
+    var next = min(machineDeadline, sync.deadline, boundaries.deadline)
+    if isProbing { next = min(next, probeDue) }
     for arrival in arrivals { next = min(next, arrival.deadline) }
     if !peers.isEmpty { next = min(next, rebroadcasted.adding(milliseconds: rebroadcastMilliseconds)) }
     if next != armed {

@@ -22,8 +22,8 @@ public enum ReplicaEffect: Sendable {
   case final(FinalBlock)
   /// Cosignatures of a quorum for the newest tree head that has one.
   case checkpoint(CosignedHead)
-  /// Keep `Replica.evidence` and raise an alarm: a validator has signed what contradicts itself, in a way not seen before.
-  case evidence(Evidence)
+  /// Raise an alarm: a validator has signed what contradicts itself, in a way not seen before. `isKept`: `Replica.evidence` has changed, keep it.
+  case evidence(Evidence, isKept: Bool)
   case penalise(PeerLink, Fault)
   /// End the process with this reason: what a quorum has signed is not what this node finds.
   case halt(String)
@@ -43,6 +43,8 @@ public struct Head: Sendable, Hashable {
 public struct FinalBlock: Sendable {
   public let header: BlockHeader
   public let hash: Digest
+  /// The set of its height.
+  public let validators: ValidatorSet
   public let ids: [EventID]
   public let byteCount: Int
   /// From the proposal, or its receipt, to the durable commit, nanoseconds; nil for blocks that a sync brought.

@@ -24,8 +24,10 @@ public struct PeerHead: Hashable, Sendable {
 }
 
 extension Replica {
+  /// The only voter, and nothing is known of a later epoch in which it has others beside it.
+  var isAlone: Bool { machine.isSole && sync.certified ?? Height(0) <= chain.tip.header.height }
+
   public var syncFacts: SyncFacts {
-    let isAlone = machine.isSole
     return SyncFacts(
       isSyncing: !isAlone && sync.isSyncing, certified: isAlone ? durable.header.height : sync.certified,
       lag: isAlone ? 0 : sync.lag(durable: durable.header.height), requests: sync.requests.count)
@@ -47,19 +49,14 @@ extension Replica {
     public var machine: Machine.Footprint
     public var arrivals: Int
     public var candidates: Int
-    /// Of the peer with the most.
     public var gossipBytes: Int
     public var decided: Int
     public var evidence: Int
   }
 
-  private var gossipBytes: Int {
-    peers.reduce(0) { most, peer in max(most, backlog.reduce(0) { $0 + ($1.peer == peer.link ? $1.bytes.count : 0) }) }
-  }
-
   public var footprint: Footprint {
     Footprint(
-      machine: machine.footprint, arrivals: arrivals.count, candidates: tree.nodes.count, gossipBytes: gossipBytes, decided: decided.count,
+      machine: machine.footprint, arrivals: arrivals.count, candidates: tree.nodes.count, gossipBytes: backlog.reduce(0) { $0 + $1.bytes.count }, decided: decided.count,
       evidence: evidence.count)
   }
 }

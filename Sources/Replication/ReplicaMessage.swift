@@ -69,7 +69,7 @@ public enum ReplicaMessage: Sendable {
   case syncRequest(from: Height, blocksMax: Int, bytesMax: Int)
   /// Consecutive final blocks and the finality certificate of the last. Without blocks: the sender has none there.
   case syncResponse(from: Height, blocks: [Block], certificate: Certificate?)
-  /// Asks for the boundaries of this epoch and later ones.
+  /// Asks for the boundaries that lead from this epoch to the newest.
   case getBoundaries(from: Epoch)
   case boundaries([Boundary])
   case cosignature(Cosignature)

@@ -11,7 +11,7 @@
 // vote for it, and finality adds one small batch: header, certificate, height. A block is reported as final when that batch is on disk.
 //
 // A set of one validator. The machine runs as it does among many, and the barriers of a block are merged: a sole voter's votes leave the node only inside
-// the finality certificate, and that certificate, the block and the height are one synced write. Telling the machine at once that a vote is synced and a
+// the finality certificate, and that certificate, the block and the height are one synced write, before which it goes to nobody. Telling the machine at once that a vote is synced and a
 // body durable is therefore sound: if the write never happens, nobody has seen anything that it promised, and the store's head says where to go on.
 //
 // Events. A block that is not final holds the pool's events that are in it, whoever built it: they are not proposed again while it may become final, and go
@@ -19,7 +19,7 @@
 // records from its pool and asks the proposer for those that it lacks. An entry that is pending here with the same signature is not verified again.
 //
 // Behind. Single blocks that a certificate names are fetched by hash, of one peer after the other. A node that is further behind, or in an earlier epoch,
-// asks for ranges of final blocks (`BlockSync`); a range proves itself by one certificate and hash links, every root is recomputed and every signature
+// learns from boundaries how far the chain is (`BoundaryChain`) and asks for ranges of final blocks (`BlockSync`); a range proves itself by one certificate and hash links, every root is recomputed and every signature
 // verified, and it is applied as a whole. Votes go on arriving meanwhile, so that there is no gap between the last range and the first live block.
 //
 // Invariants

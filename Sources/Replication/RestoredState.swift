@@ -24,8 +24,9 @@ public struct RestoredState: Sendable {
   public var journal: RestoredJournal
   /// Blocks above the head whose bodies are stored.
   public var candidates: [Block]
-  /// The newest final block with events, whose tree head a checkpoint is about; nil while there is none, or when nobody asks for checkpoints.
-  public var newestHead: BlockHeader?
+  /// The newest final block with events, whose tree head a checkpoint is about, with the set of its height; nil while there is none, or when nobody
+  /// asks for checkpoints.
+  public var newestHead: (header: BlockHeader, validators: ValidatorSet)?
   /// Contradictions of validators that this node has seen, oldest first.
   public var evidence: [Evidence] = []
 

@@ -10,7 +10,7 @@ public enum StoreQuery: Hashable, Sendable {
   case range(from: Height, blocksMax: Int, bytesMax: Int, PeerLink)
   /// A block, final or candidate.
   case block(Digest, PeerLink)
-  /// The boundaries of an epoch and of those after it.
+  /// The boundaries of an epoch and of later ones that lead to the newest.
   case boundaries(from: Epoch, countMax: Int, PeerLink)
 
   /// On whose behalf.
@@ -64,15 +64,28 @@ extension LedgerStore {
     return (Array(blocks.prefix(proven.count)), proven.certificate)
   }
 
+  /// The boundaries that hand over to another set, and the newest one: whoever trusts the set of the first epoch can verify each with what the one before
+  /// has given it. The others prove nothing that these do not.
   private func boundaries(from: Epoch, countMax: Int, _ epochLength: UInt32, _ chainTag: ChainTag) throws(StoreError) -> [Boundary] {
+    let length = UInt64(epochLength)
+    let newest = Height(head.height.rawValue / length * length)
+    // An epoch beyond the newest boundary has none; the comparison also keeps the product below in range.
+    guard from.rawValue < newest.rawValue / length else { return [] }
     var boundaries: [Boundary] = []
-    var height = Height((from.rawValue + 1) * UInt64(epochLength))
-    while boundaries.count < countMax, height <= head.height {
-      guard let header = try header(at: height), let certificate = try decodedCertificate(at: height, chainTag) else { break }
-      boundaries.append(Boundary(header: header, certificate: certificate, nextSet: []))
-      height = Height(height.rawValue + UInt64(epochLength))
+    for (height, set) in try nextSets(from: Height(from.rawValue * length + 1), countMax: countMax) {
+      boundaries.append(try boundary(at: height, nextSet: set, chainTag))
+    }
+    if boundaries.count < countMax, (boundaries.last?.header.height ?? Height(0)) < newest {
+      boundaries.append(try boundary(at: newest, nextSet: [], chainTag))
     }
     return boundaries
+  }
+
+  private func boundary(at height: Height, nextSet: [UInt8], _ chainTag: ChainTag) throws(StoreError) -> Boundary {
+    guard let header = try header(at: height), let certificate = try decodedCertificate(at: height, chainTag) else {
+      throw .damaged("the last block of an epoch, \(height.rawValue), has no certificate")
+    }
+    return Boundary(header: header, certificate: certificate, nextSet: nextSet)
   }
 
   private func decodedCertificate(at height: Height, _ chainTag: ChainTag) throws(StoreError) -> Certificate? {

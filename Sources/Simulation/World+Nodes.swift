@@ -69,9 +69,10 @@ extension World {
       #endif
       let state = try RestoredState(chain: chain, journal: hasLostJournal ? .lost : .records(records), from: node.store)
       let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
-      var options = Replica.Options(machine: machine, origin: genesis.origin, seed: seed)
-      options.rebroadcastMilliseconds = scenario.rebroadcastMilliseconds
-      return Replica(state, pool: EventPool(limits: limits, seed: random.next()), key: node.key, options: options, now: now)
+      let options = Replica.Options(machine: machine, origin: genesis.origin, seed: seed)
+      let replica = Replica(state, pool: EventPool(limits: limits, seed: random.next()), key: node.key, options: options, now: now)
+      replica.rebroadcastMilliseconds = scenario.rebroadcastMilliseconds
+      return replica
     } catch { preconditionFailure("the simulated store holds what was put into it: \(error)") }
   }
 
@@ -192,7 +193,7 @@ extension World {
       guard node.isHonest else { return }
       trace("node \(index) reports height \(block.header.height.rawValue)")
       try chainLaws.reported(block.header, block.hash, node: index, now: milliseconds)
-    case .evidence: statistics.evidence += 1
+    case .evidence(_, _): statistics.evidence += 1
     case .checkpoint: break
     case .penalise(let link, let fault):
       guard let peer = node.peer(of: link) else { return }

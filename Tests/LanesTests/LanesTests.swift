@@ -17,8 +17,12 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
   @Test func lanesAreFirstInFirstOutAndBounded() {
     let single = SPSCLane<UInt64>(capacity: 4), many = MPMCLane<UInt64>(capacity: 4)
     for round in 0..<5 as Range<UInt64> {
-      for value in 0..<4 as Range<UInt64> { #expect(single.push(value + round)); #expect(many.push(value + round)) }
-      #expect(!single.push(9)); #expect(!many.push(9))
+      for value in 0..<4 as Range<UInt64> {
+        let isPushed = single.push(value + round)
+        #expect(isPushed && many.push(value + round))
+      }
+      let isPushed = single.push(9)
+      #expect(!isPushed && !many.push(9))
       for value in 0..<4 as Range<UInt64> { #expect(single.pop() == value + round); #expect(many.pop() == value + round) }
       #expect(single.pop() == nil); #expect(many.pop() == nil)
     }
@@ -71,5 +75,27 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     #expect(wrong.load(ordering: .relaxed) == 0)
     #expect(Set((0..<3).compactMap { _ in list.pop() }).count == 3)
     #expect(list.pop() == nil)
+  }
+
+  @Test func threadsWithMagazinesNeverHoldTheSameIndex() {
+    // Two threads, as many indexes as both magazines and one thread's hands hold.
+    let count = 2 * Magazine.capacity + 40
+    let list = FreeList(count: count), owners = AtomicArray(count: count), wrong = Atomic<Int>(0), taken = Atomic<Int>(0)
+    onThreads(2) { thread in
+      let magazine = Magazine()
+      var held: [Int] = []
+      for round in 0..<20_000 {
+        if held.count < 20, let index = magazine.pop(from: list) {
+          if !owners.exchange(index, expected: 0, desired: UInt64(thread + 1)) { wrong.add(1, ordering: .relaxed) }
+          held.append(index)
+          taken.add(1, ordering: .relaxed)
+        }
+        guard held.count == 20 || round % 3 == 0, let index = held.popLast() else { continue }
+        owners.storeReleasing(0, index)
+        if round % 2 == 0 { magazine.push(index, to: list) } else { list.push(index) }
+      }
+    }
+    #expect(wrong.load(ordering: .relaxed) == 0)
+    #expect(taken.load(ordering: .relaxed) > 20_000)
   }
 }

@@ -54,11 +54,11 @@ import Testing
     var sync = sync(heads: [512, 512])
     _ = sync.plan(epochLength: 1000, now: Self.begin)
     let (second, secondCertificate) = try blocks(from: 257, count: 256)
-    let isSecondSound = sync.received(from: Height(257), second, secondCertificate, PeerLink(1), now: Self.begin)
+    let isSecondSound = sync.received(from: Height(257), second, secondCertificate, PeerLink(1), epochLength: 1000, now: Self.begin)
     #expect(isSecondSound)
     #expect(!sync.isReady)
     let (first, firstCertificate) = try blocks(from: 1, count: 200)
-    let isFirstSound = sync.received(from: Height(1), first, firstCertificate, PeerLink(0), now: Self.begin)
+    let isFirstSound = sync.received(from: Height(1), first, firstCertificate, PeerLink(0), epochLength: 1000, now: Self.begin)
     #expect(isFirstSound)
     let firstRange = sync.take()
     #expect(firstRange?.to == Height(200))
@@ -67,7 +67,7 @@ import Testing
     #expect(filling.map(\.from.rawValue) == [201])
     let (gap, gapCertificate) = try blocks(from: 201, count: 60)
     let filler = try #require(filling.first).peer
-    let isGapSound = sync.received(from: Height(201), gap, gapCertificate, filler, now: Self.begin)
+    let isGapSound = sync.received(from: Height(201), gap, gapCertificate, filler, epochLength: 1000, now: Self.begin)
     #expect(isGapSound)
     let gapRange = sync.take()
     #expect(gapRange?.to == Height(260))
@@ -98,7 +98,7 @@ import Testing
     for (blocks, certificate) in damages {
       var sync = sync(heads: [100, 100])
       _ = sync.plan(epochLength: 1000, now: Self.begin)
-      let isSound = sync.received(from: Height(1), blocks, certificate, PeerLink(0), now: Self.begin)
+      let isSound = sync.received(from: Height(1), blocks, certificate, PeerLink(0), epochLength: 1000, now: Self.begin)
       #expect(!isSound)
       let again = sync.plan(epochLength: 1000, now: Self.begin)
       #expect(again.map(\.peer) == [PeerLink(1)])
@@ -111,7 +111,7 @@ import Testing
     #expect(begun.count == ReplicationLimit.rangesPerPeer)
     #expect(sync.certified == nil && sync.lag(durable: Height(0)) == nil)
     for from in [1, 257] as [UInt64] {
-      let isSound = sync.received(from: Height(from), [], nil, PeerLink(0), now: Self.begin)
+      let isSound = sync.received(from: Height(from), [], nil, PeerLink(0), epochLength: 1000, now: Self.begin)
       #expect(isSound)
     }
     let again = sync.plan(epochLength: 1000, now: Self.begin)

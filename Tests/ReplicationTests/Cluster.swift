@@ -20,7 +20,27 @@ final class Cluster {
     case link(Int, Int)
     /// Ends a turn.
     case again
+
+    /// The node that it happens to; nil for both ends of a connection and for all of them.
+    var node: Int? {
+      switch self {
+      case .message(_, let to, _, _, _): to
+      case .synced(let node, _, _), .answer(let node, _, _): node
+      case .link, .again: nil
+      }
+    }
   }
+  /// The process stands still; the others notice nothing but its silence.
+  func freeze(_ index: Int) { frozen.insert(index) }
+
+  /// The process goes on: everything that has arrived meanwhile is there at once.
+  func thaw(_ index: Int) {
+    frozen.remove(index)
+    let events = waiting
+    waiting.removeAll()
+    for event in events { deliver(event) }
+  }
+
   enum DiskWrite { case journal([JournalRecord], UInt64), store(Block), persist([BlockCommit], [JournalRecord], Height) }
 
   final class Node {
@@ -63,16 +83,27 @@ final class Cluster {
   var heldPersists: (node: Int, writes: [DiskWrite])?
   /// Messages of these kinds are altered or dropped on their way from a node; nil drops.
   var tamper: ((_ from: Int, _ message: ReplicaMessage) -> ReplicaMessage?)?
+  /// Nodes whose messages get lost, both ways, while the connections stay.
+  var cut: Set<Int> = []
+  /// Nodes whose process stands still: what arrives waits, timers do not fire.
+  private var frozen: Set<Int> = []
+  private var waiting: [Event] = []
   private var queue: [(at: Instant, serial: UInt64, event: Event)] = []
   private var serial: UInt64 = 0
-  private var sequence: UInt64 = 0
+  var sequence: UInt64 = 0
   var admitted: [EventID] = []
   private var linked: Set<[Int]> = []
 
-  init(validators count: Int, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200, emptyBlockInterval: UInt32 = 5000) throws {
+  /// Sees every message that a node sends.
+  var spy: ((_ from: Int, _ message: ReplicaMessage) -> Void)?
+
+  /// - Parameter newcomers: nodes behind the validators that have a key and are not in the set of genesis; observers come last.
+  init(
+    validators count: Int, newcomers: Int = 0, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200, emptyBlockInterval: UInt32 = 5000
+  ) throws {
     chance = SeededGenerator(seed: seed)
-    let keys = (0..<count).map { SigningKey(seed: Bytes32(repeating: UInt8($0 + 1))) }
-    set = try ValidatorSet(keys.enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0)") })
+    let keys = (0..<count + newcomers).map { Self.key($0) }
+    set = try ValidatorSet(keys.prefix(count).enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0)") })
     var parameters = ChainParameters()
     parameters.blockTime = blockTime
     parameters.emptyBlockInterval = emptyBlockInterval
@@ -82,8 +113,10 @@ final class Cluster {
       eventCount: 0, chainTag: Self.tag, height: Height(0), timestamp: Timestamp(milliseconds: 5), treeSize: 0, parentHash: .zero, eventsRoot: .empty,
       treeRoot: .empty, historyRoot: .empty, validatorsHash: set.hash, nextValidatorsHash: set.hash, parametersHash: parameters.hash,
       proposer: PublicKey(Bytes32()))
-    for index in 0..<count + observers { nodes.append(Node(index, index < count ? keys[index] : nil, MemoryStore(genesis: genesis))) }
+    for index in 0..<count + newcomers + observers { nodes.append(Node(index, index < keys.count ? keys[index] : nil, MemoryStore(genesis: genesis))) }
   }
+
+  static func key(_ index: Int) -> SigningKey { SigningKey(seed: Bytes32(repeating: UInt8(index + 1))) }
 
   var times: Times { Times(monotonic: now, wall: Timestamp(milliseconds: now.milliseconds)) }
 
@@ -175,7 +208,7 @@ final class Cluster {
       node.finals.append(block)
       cosign(block, node)
     case .checkpoint(let head): node.heads.append(head)
-    case .evidence(let evidence): Issue.record("evidence against \(evidence.signer)")
+    case .evidence(let evidence, _): Issue.record("evidence against \(evidence.signer)")
     case .penalise(let peer, let fault):
       if tamper == nil { Issue.record("node \(node.index) penalises \(Self.index(of: peer)): \(fault)") }
     case .halt(let reason): node.halted = reason
@@ -215,6 +248,7 @@ final class Cluster {
   }
 
   private func send(_ message: ReplicaMessage, _ destination: Destination, _ node: Node) {
+    spy?(node.index, message)
     if case .eventsTaken = message, case .peer(let peer) = destination { gossipUntaken[[Self.index(of: peer), node.index]] = 0 }
     guard let message = tamper.map({ $0(node.index, message) }) ?? message else {
       if case .events = message, case .peer(let peer) = destination { gossipUnderWay[[node.index, Self.index(of: peer)], default: 1] -= 1 }
@@ -229,7 +263,7 @@ final class Cluster {
       }
     for target in targets {
       bytesSent[type, default: 0] += bytes.count
-      if UInt64.random(in: 0..<100, using: &chance) < loss {
+      if UInt64.random(in: 0..<100, using: &chance) < loss || cut.contains(node.index) != cut.contains(target) {
         if type == ReplicaMessageType.events { gossipUnderWay[[node.index, target], default: 1] -= 1 }
         continue
       }
@@ -260,13 +294,13 @@ final class Cluster {
     while true {
       var next = end
       for entry in queue { next = min(next, entry.at) }
-      for node in nodes where node.replica != nil && node.halted == nil { next = min(next, node.timer) }
+      for node in nodes where node.replica != nil && node.halted == nil && !frozen.contains(node.index) { next = min(next, node.timer) }
       now = max(now, next)
       if next >= end { return }
       let due = queue.filter { $0.at <= now }.sorted { ($0.at, $0.serial) < ($1.at, $1.serial) }
       queue.removeAll { $0.at <= now }
       for entry in due { deliver(entry.event) }
-      for node in nodes where node.replica != nil && node.timer <= now {
+      for node in nodes where node.replica != nil && node.timer <= now && !frozen.contains(node.index) {
         node.timer = .distantFuture
         perform(node.index) { $0.timer(now: $1, &$2) }
       }
@@ -275,7 +309,7 @@ final class Cluster {
   }
 
   private func endTurns() {
-    for node in nodes where node.replica != nil {
+    for node in nodes where node.replica != nil && !frozen.contains(node.index) {
       repeat { perform(node.index) { $0.collect(now: $1, &$2) } } while node.halted == nil && node.replica?.hasWork == true
       node.replica?.pool.quiesce(reactor: 0)
     }
@@ -295,6 +329,7 @@ final class Cluster {
   }
 
   private func deliver(_ event: Event) {
+    if let node = event.node, frozen.contains(node) { return waiting.append(event) }
     switch event {
     case .message(let from, let to, let life, let type, let bytes):
       if type == ReplicaMessageType.events { gossipUnderWay[[from, to], default: 1] -= 1 }

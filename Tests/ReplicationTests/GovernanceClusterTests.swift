@@ -1,6 +1,7 @@
 import Ambient
 import Audit
 import Bytes
+import Consensus
 import Digests
 import Ed25519
 import Ledger
@@ -10,29 +11,11 @@ import Testing
 
 /// A network whose validators change its set.
 @Suite struct GovernanceClusterTests {
-  /// Admits a governance event of a validator at its own node.
-  private func admit(_ act: GovernanceAct, by index: Int, _ cluster: Cluster) throws -> EventID {
-    let key = SigningKey(seed: Bytes32(repeating: UInt8(index + 1)))
-    let blob = [UInt8](repeating: 9, count: 16) + act.encoded
-    let statement = Statement(
-      flags: [], contentType: act.contentType, bodyLength: UInt32(blob.count - 16), timestamp: Timestamp(milliseconds: cluster.now.milliseconds), stream: 1,
-      sequence: 1, chainTag: Cluster.tag, signer: key.publicKey, bodyDigest: SHA256.hash(blob))
-    let record = Entry(statement: statement, signature: key.sign(statement.encoded.bytes)).encoded + blob
-    let id = EventID(SHA256.hash(statement.encoded))
-    let replica = try #require(cluster.nodes[index].replica)
-    _ = replica.pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: cluster.now)
-    return id
-  }
-
   @Test func aValidatorLeavesTheSetAndTheOthersGoOn() throws {
     let cluster = try Cluster(validators: 4, seed: 31, epochLength: 12)
     try cluster.startAll()
     let next = try ValidatorSet(cluster.set.validators.filter { $0.name != "v3" })
-    let proposal = ValidatorsProposal(effectiveEpoch: Epoch(1), base: cluster.set.hash, next: next, acceptances: [])
-    let id = try admit(.proposeValidators(proposal), by: 0, cluster)
-    // An approval in front of its proposal would have no object.
-    for _ in 0..<50 where cluster.nodes[0].store.governanceRecords(from: Height(0), blocksMax: 1).isEmpty { cluster.run(milliseconds: 100) }
-    for index in 1...2 { _ = try admit(.decide(GovernanceDecision(.approve, of: id)), by: index, cluster) }
+    try cluster.propose(next, from: Epoch(1), by: [0, 1, 2])
     for round in 0..<40 {
       cluster.admit(at: round % 4)
       cluster.run(milliseconds: 300)
@@ -54,6 +37,97 @@ import Testing
         let set = try node.store.validators(at: Height(height), genesis: cluster.set)
         try Certificate(decoding: bytes.bytes, chainTag: Cluster.tag).verifyFinality(of: header, in: set, epochLength: 12)
       }
+    }
+  }
+
+  /// The keys of the certificate signers of each height of an epoch and later ones, as seen by one node.
+  private func signers(_ cluster: Cluster, node: Int, from height: UInt64) throws -> Set<String> {
+    let store = cluster.nodes[node].store
+    var names: Set<String> = []
+    for height in stride(from: height, through: store.head.height.rawValue, by: 1) {
+      guard let bytes = store.certificate(at: Height(height)), !bytes.isEmpty else { continue }
+      let set = try store.validators(at: Height(height), genesis: cluster.set)
+      for signer in try Certificate(decoding: bytes.bytes, chainTag: Cluster.tag).signers { names.insert(set.validators[signer].name) }
+    }
+    return names
+  }
+
+  @Test func aNewcomerVotesFromItsEpochOnAndARemovedOneNoMore() throws {
+    let cluster = try Cluster(validators: 4, newcomers: 1, seed: 32, epochLength: 12)
+    var votes: [(node: Int, vote: Vote)] = []
+    var cosigned: [Int: UInt64] = [:]
+    cluster.spy = { from, message in
+      switch message {
+      case .consensus(.vote(let vote)) where vote.publicKey == Cluster.key(from).publicKey: votes.append((from, vote.vote))
+      case .propose(let proposal, _, _) where proposal.vote.publicKey == Cluster.key(from).publicKey: votes.append((from, proposal.vote.vote))
+      case .cosignature(let cosignature): cosigned[from] = max(cosigned[from] ?? 0, cosignature.size)
+      default: break
+      }
+    }
+    try cluster.startAll()
+    // v4 takes the place of v3.
+    try cluster.propose(try cluster.validators([0, 1, 2, 4]), from: Epoch(1), by: [0, 1, 2])
+    try cluster.run(until: 15)
+    // Three of four are a quorum: without v2 the newcomer is needed.
+    cluster.crash(2)
+    for round in 0..<10 {
+      cluster.admit(at: round % 2)
+      cluster.run(milliseconds: 400)
+    }
+    #expect(cluster.nodes[4].store.head.height.rawValue > 17, "heads: \(cluster.nodes.map { $0.store.head.height.rawValue })")
+    try cluster.start(2)
+    cluster.admit(at: 0)
+    cluster.settle(withinMilliseconds: 40_000)
+    cluster.expectAgreement(heightMin: 20)
+    cluster.expectEveryEventOnce()
+    #expect(votes.contains { $0.node == 4 } && votes.allSatisfy { $0.node != 4 || $0.vote.epoch >= Epoch(1) })
+    #expect(votes.contains { $0.node == 3 } && votes.allSatisfy { $0.node != 3 || $0.vote.epoch == Epoch(0) })
+    let names = try signers(cluster, node: 0, from: 13)
+    #expect(names.contains("v4") && !names.contains("v3"), "\(names)")
+    // It cosigns too, and the heads that were published are those of the sets of their blocks.
+    let size = cluster.nodes[0].store.head.treeSize
+    #expect(cosigned[4] == size, "\(cosigned) of \(size)")
+    let head = try #require(cluster.nodes[3].heads.last)
+    #expect(head.size == size && head.validators.validators.contains { $0.name == "v4" })
+  }
+
+  @Test(arguments: [[1], [0, 1], [1, 2, 3, 4]]) func aSoleValidatorHandsOver(next members: [Int]) throws {
+    let cluster = try Cluster(validators: 1, newcomers: 4, seed: 33, epochLength: 10)
+    var early: [String] = []
+    cluster.spy = { from, message in
+      let node = cluster.nodes[from]
+      // What a sole voter says before its disk has it could be taken back by a crash.
+      guard from == 0, node.replica?.machine.isSole == true else { return }
+      switch message {
+      case .consensus(.vote), .propose: early.append("a vote at height \(node.store.head.height.rawValue)")
+      case .consensus(.certificate(let certificate)) where certificate.vote.height > node.store.head.height: early.append("\(certificate.vote)")
+      default: break
+      }
+    }
+    try cluster.startAll()
+    for round in 0..<3 {
+      cluster.admit(at: round % 5)
+      cluster.run(milliseconds: 600)
+    }
+    let height = cluster.nodes[0].store.head.height
+    #expect(cluster.nodes[4].store.head.height.rawValue + 2 >= height.rawValue && height.rawValue >= 2, "heads: \(cluster.nodes.map { $0.store.head.height.rawValue })")
+    try cluster.propose(try cluster.validators(members), from: Epoch(1), by: [0])
+    for round in 0..<30 {
+      cluster.admit(at: round % 5)
+      cluster.run(milliseconds: 400)
+      if round == 20 {
+        cluster.crash(0)
+        try cluster.start(0)
+      }
+    }
+    cluster.settle(withinMilliseconds: 40_000)
+    #expect(early.isEmpty, "\(early.prefix(3))")
+    cluster.expectAgreement(heightMin: 20)
+    let names = Set(members.map { "v\($0)" })
+    #expect(try signers(cluster, node: 0, from: 11).isSubset(of: names))
+    for node in cluster.nodes {
+      #expect(node.replica?.machine.isSole == (members == [node.index]))
+      #expect(node.replica?.syncFacts.isSyncing == false && node.replica?.syncFacts.lag ?? 9 <= 1, "node \(node.index)")
     }
   }
 }

@@ -27,7 +27,7 @@ struct MemoryLaws {
       ("held messages", machine.heldMessages, 6 * (window + machine.rounds)),
       ("arrivals", footprint.arrivals, ReplicationLimit.arrivalsMax),
       ("candidates", footprint.candidates, ReplicationLimit.candidatesMax + machine.blocks),
-      ("bytes of gossip", footprint.gossipBytes, ReplicationLimit.gossipBacklogBytes),
+      ("bytes of gossip", footprint.gossipBytes, links * (ReplicationLimit.gossipWindowBytes + ReplicationLimit.gossipBytesMax)),
       ("decided blocks", footprint.decided, ReplicationLimit.blocksInFlight + ReplicationLimit.rangeBlocksMax),
       ("pieces of evidence", footprint.evidence, ReplicationLimit.evidenceMax),
     ]

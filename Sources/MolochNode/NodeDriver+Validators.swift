@@ -1,0 +1,61 @@
+import Audit
+import Ed25519
+import Ledger
+import Replication
+
+/// What the log says of changes of the validator set: when one is approved, and when it is in force.
+extension NodeDriver {
+  /// A set is in force from a height on.
+  /// - Parameter before: the set that was in force until then; nil at the start of the process.
+  func logSet(_ set: ValidatorSet, before: ValidatorSet?, height: Height) {
+    let isMember = holds(set)
+    if let before {
+      log.notice("consensus", "validator set in force", [("height", "\(height.rawValue)")] + Self.changes(from: before, to: set))
+    }
+    guard let own = replica?.key?.publicKey, !isMember else { return }
+    guard let before, holds(before) else {
+      return log.warn("consensus", "this validator key is not in the set: the node follows without a vote", [("key", "\(own)")])
+    }
+    let fields = [("key", "\(own)"), ("height", "\(height.rawValue)"), ("validators", Self.names(set))]
+    if before.count == 1 {
+      log.error(
+        "consensus", "this node was the only validator and is none any more: the chain goes on when the new set holds it and votes; keep this node running, "
+          + "they fetch the chain from it", fields)
+    } else {
+      log.warn("consensus", "this validator has left the set: the node follows without a vote", fields)
+    }
+  }
+
+  /// Changes that are approved and wait for their epoch, each once.
+  func logApprovedSets(_ replica: Replica) {
+    let state = replica.chain.tip.governance
+    guard let change = state.scheduled.last(where: { if case .proposeValidators = $0.act { true } else { false } }), change.id != loggedChange,
+      case .proposeValidators(let proposal) = change.act
+    else { return }
+    loggedChange = change.id
+    let first = change.effectiveEpoch.rawValue * UInt64(state.parameters.epochLength) + 1
+    log.notice("consensus", "change of the validator set approved", [("height", "\(first)")] + Self.changes(from: state.validators, to: proposal.next))
+    guard let own = replica.key?.publicKey, holds(state.validators), !holds(proposal.next) else { return }
+    let fields = [("key", "\(own)"), ("last_height", "\(first - 1)"), ("validators", Self.names(proposal.next))]
+    if state.validators.count == 1 {
+      log.error(
+        "consensus", "the only validator leaves the set: above the last height nothing becomes final before the new validators have the chain and vote; "
+          + "start them as followers of this node now", fields)
+    } else {
+      log.warn("consensus", "this validator leaves the set", fields)
+    }
+  }
+
+  /// Whether a key of this node is in a set: the one it votes with, or the one that takes over.
+  private func holds(_ set: ValidatorSet) -> Bool { validatorKeys.contains { set.index(of: $0.publicKey) != nil } }
+
+  private static func changes(from old: ValidatorSet, to new: ValidatorSet) -> [(String, String)] {
+    func missing(_ a: ValidatorSet, in b: ValidatorSet) -> String {
+      let names = a.validators.filter { b.index(of: $0.publicKey) == nil }.map(\.name)
+      return names.isEmpty ? "-" : names.joined(separator: ",")
+    }
+    return [("validators", "\(new.count)"), ("joins", missing(new, in: old)), ("leaves", missing(old, in: new)), ("power", "\(new.totalPower)")]
+  }
+
+  private static func names(_ set: ValidatorSet) -> String { set.validators.prefix(8).map(\.name).joined(separator: ",") + (set.count > 8 ? ",..." : "") }
+}
