@@ -64,6 +64,8 @@ extension Replica {
 
   public func peerDown(_ link: PeerLink, now: Times, _ effects: inout [ReplicaEffect]) {
     peers.removeAll { $0.link == link }
+    // It is sent again on the next connection.
+    backlog.removeAll { $0.peer == link }
     sync.peerDown(link)
     boundaries.peerDown(link)
     // Whoever was asked is gone: somebody else is asked at once.
