@@ -95,7 +95,7 @@ public struct Certificate: Hashable, Sendable {
   public var signers: [Int] { (0..<setSize).filter { bitmap[$0 / 8] >> UInt8($0 % 8) & 1 == 1 } }
 
   /// Size, quorum of power and every signature. The caller has made sure that `set` is the set of the certificate's epoch.
-  public func verify(in set: ValidatorSet) throws(CertificateError) {
+  public func verify(in set: ValidatorSet, memory: SignatureMemory? = nil) throws(CertificateError) {
     guard setSize == set.count else { throw .setSize(expected: set.count, found: setSize) }
     let signers = signers
     let power = signers.reduce(UInt64(0)) { $0 + set.validators[$1].power }
@@ -103,7 +103,7 @@ public struct Certificate: Hashable, Sendable {
     let message = vote.encoded
     for (position, index) in signers.enumerated() {
       let key = set.validators[index].publicKey
-      guard Verifier.isValid(signatures[position], over: message.bytes, by: key) else { throw .badSignature(index: index) }
+      guard Verifier.isValid(signatures[position], over: message.bytes, by: key, memory: memory) else { throw .badSignature(index: index) }
     }
   }
 

@@ -132,5 +132,7 @@ public import Bytes
   }
 
   /// Whether the signature is accepted.
-  public var isAccepted: Bool { Verifier.isValid(signature, over: vote.encoded.bytes, by: publicKey) }
+  public func isAccepted(memory: SignatureMemory? = nil) -> Bool {
+    Verifier.isValid(signature, over: vote.encoded.bytes, by: publicKey, memory: memory)
+  }
 }

@@ -83,7 +83,7 @@ extension Array where Element == UInt8 {
   }
 
   /// Appends an integer, most significant byte first.
-  public mutating func append(bigEndian value: some FixedWidthInteger & BitwiseCopyable) {
+  @inlinable public mutating func append(bigEndian value: some FixedWidthInteger & BitwiseCopyable) {
     var shift = value.bitWidth - 8
     while shift >= 0 {
       append(UInt8(truncatingIfNeeded: value >> shift))

@@ -50,7 +50,8 @@
 // * R13 A restart goes on with floor and journal: own votes bind and count again, the view follows from certificates. A leader repeats its very block.
 // * R14 A validator without its journal listens. Peers past their own bounds sign, over a fresh nonce, where they stand and by which certificate. With
 //   such witnesses of a quorum, itself excluded, nothing that it forgot lies more than 2 views above the highest certified one: that is the bound, a
-//   journal record, at or below which it never votes, nor in view 1 of the next epoch. The reason stands at `concludeRecovery`.
+//   journal record, at or below which it never votes, nor in view 1 of the next epoch. The reason stands at `concludeRecovery`. The first record of the
+//   new journal says that a bound is wanted, so that a crash before it ends nothing.
 // * Evidence: two different notarise or finalise votes of one signer and view, or nullify with finalise. Nothing else is an offence of a vote.
 // * Pacing: `block_time_ms` between parent and proposal, from when the parent was proposed or received; nothing pending: `empty_block_interval_ms`; a full
 //   block or a pending set change, evidence or the last 16 blocks of an epoch do not wait for events. Timers count from there.

@@ -13,6 +13,8 @@ public enum JournalRecord: Sendable, Hashable {
   case floor(epoch: Epoch, view: View, height: Height, blockHash: Digest)
   /// Below this (epoch, view) the journal may have forgotten votes, so none is made.
   case bound(epoch: Epoch, view: View)
+  /// The journal before this one is lost: nothing is voted on until a `bound` follows (rule R14). The first record of a journal, if it is there at all.
+  case recovering
   /// Own votes of this kind reach up to this (epoch, view): the vote itself may lie in a segment that was used again.
   case voted(VoteKind, epoch: Epoch, view: View)
   /// A cosigned tree head: size, root, Unix seconds. Later cosignatures have a larger size and no earlier time.
@@ -27,6 +29,7 @@ public enum JournalRecord: Sendable, Hashable {
     case .bound: 4
     case .cosignature: 5
     case .voted: 6
+    case .recovering: 7
     }
   }
 
@@ -44,6 +47,7 @@ public enum JournalRecord: Sendable, Hashable {
     case .bound(let epoch, let view):
       bytes.append(bigEndian: epoch.rawValue)
       bytes.append(bigEndian: view.rawValue)
+    case .recovering: break
     case .voted(let kind, let epoch, let view):
       bytes.append(bigEndian: UInt64(kind.rawValue))
       bytes.append(bigEndian: epoch.rawValue)
@@ -79,6 +83,9 @@ public enum JournalRecord: Sendable, Hashable {
     case 6:
       guard payload.byteCount == 24, let raw = UInt8(exactly: payload.uint64(at: 0)), let kind = VoteKind(rawValue: raw) else { return nil }
       self = .voted(kind, epoch: Epoch(payload.uint64(at: 8)), view: View(payload.uint64(at: 16)))
+    case 7:
+      guard payload.byteCount == 0 else { return nil }
+      self = .recovering
     default: return nil
     }
   }

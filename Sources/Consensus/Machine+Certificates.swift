@@ -35,7 +35,7 @@ extension Machine {
     for (position, signer) in signers.enumerated() {
       let signature = certificate.signatures[position]
       if let known = held?.vote(of: signer), known.vote == vote, known.signature == signature { continue }
-      guard Verifier.isValid(signature, over: message.bytes, by: set.validators[signer].publicKey) else { return false }
+      guard Verifier.isValid(signature, over: message.bytes, by: set.validators[signer].publicKey, memory: options.signatures) else { return false }
     }
     return true
   }

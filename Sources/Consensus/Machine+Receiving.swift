@@ -71,7 +71,7 @@ extension Machine {
     if let first = existing?.ballots[slot].vote(of: signer) {
       if first.vote == vote.vote { return true }
       guard let existing, !existing.accused.contains(signer), let evidence = Evidence(first, vote) else { return false }
-      guard vote.isAccepted else {
+      guard vote.isAccepted(memory: options.signatures) else {
         accuse(peer, .badSignature, &effects)
         return false
       }
@@ -82,7 +82,7 @@ extension Machine {
     // The single votes of a view far behind, or of one that is decided, are no longer kept.
     let isOld = vote.vote.view.rawValue + ConsensusLimit.voteViews < view.rawValue
     guard !isOld || existing?.certificate(kind) == nil else { return false }
-    guard vote.isAccepted else {
+    guard vote.isAccepted(memory: options.signatures) else {
       accuse(peer, .badSignature, &effects)
       return false
     }
@@ -150,6 +150,7 @@ extension Machine {
       return ask(peer, View(floor.view.rawValue + 1), now, &effects)
     }
     peers[peer].shown = max(peers[peer].shown, status.view)
+    guard !isLeftOut(.retryWithoutEntryCertificates) else { return }
     if status.finalHeight > floor.block.height { ask(peer, floor.view.next, now, &effects) }
     if status.view > view { ask(peer, View(status.view.rawValue - 1), now, &effects) }
     guard status.view < view || status.finalHeight < floor.block.height, now.monotonic >= peers[peer].helpAgain else { return }

@@ -25,12 +25,20 @@ extension Machine {
       case .bound(let epoch, let view):
         let place = Bound(epoch: epoch, view: view)
         bound = max(bound ?? place, place)
+        recovery = nil
+      case .recovering: beginRecovery()
       case .voted(let kind, let epoch, let view):
         let place = Bound(epoch: epoch, view: view)
         pledges.voted[kind.slot] = max(pledges.voted[kind.slot] ?? place, place)
       case .vote, .certificate, .cosignature: continue
       }
     }
+  }
+
+  /// R14: the journal that this validator had is not there. A sole validator has nobody to ask, and its votes are never seen apart from the certificates in
+  /// its store.
+  mutating func beginRecovery() {
+    if key != nil, !isSole, !isLeftOut(.journalWipedWithoutRecovery) { recovery = Recovery() }
   }
 
   private mutating func restore(_ vote: SignedVote) {
@@ -96,9 +104,9 @@ extension Machine {
     bound = max(bound ?? new, new)
     self.recovery = nil
     // Every later vote's record comes behind this one, and leaves only when both are synced.
-    guard !isLeftOut(.recoveryWithoutBound) else { return true }
+    let kept = isLeftOut(.recoveryWithoutBound) ? Bound(epoch: Epoch(0), view: View(0)) : new
     appended += 1
-    effects.append(.append(.bound(epoch: new.epoch, view: new.view), sequence: appended))
+    effects.append(.append(.bound(epoch: kept.epoch, view: kept.view), sequence: appended))
     return true
   }
 }

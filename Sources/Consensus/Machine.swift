@@ -20,6 +20,8 @@ public struct Machine: Sendable {
     public var nextKey: SigningKey?
     /// Entropy of this process, fresh at every start: the nonce by which a validator without its journal recognises answers (rule R14).
     public var nonce: Digest
+    /// What the machines of a simulated cluster know together; a node leaves it out.
+    public var signatures: SignatureMemory?
     #if MOLOCH_MUTANTS
       /// The rule to leave out.
       public var mutant: Mutant?
@@ -104,6 +106,8 @@ public struct Machine: Sendable {
   var synced: UInt64 = 0
   var outbox: [Held] = []
   var recovery: Recovery?
+  /// The new journal does not say yet that there was another.
+  private var marksRecovery = false
   /// Votes at or below this are not made (rule R14).
   public internal(set) var bound: Bound?
   var pledges = Pledges()
@@ -148,8 +152,10 @@ public struct Machine: Sendable {
     votedViews = Array(repeating: View(0), count: facts.set.count)
     votedHeights = Array(repeating: Height(0), count: facts.set.count)
     restore(records)
-    // A sole validator has nobody to ask, and its votes are never seen apart from the certificates in its store.
-    if mustRecover, key != nil, !isSole, !isLeftOut(.journalWipedWithoutRecovery) { recovery = Recovery() }
+    if mustRecover {
+      beginRecovery()
+      marksRecovery = recovery != nil
+    }
   }
 
   /// Which of two keys votes in a set: the one that is in it, the first before the second.
@@ -216,6 +222,11 @@ public struct Machine: Sendable {
   private mutating func begin(_ now: Times, _ effects: inout [Effect]) {
     guard !isStarted else { return }
     isStarted = true
+    // What is written next makes the journal look whole; so its first record says that it is not.
+    if marksRecovery {
+      appended += 1
+      effects.append(.append(.recovering, sequence: appended))
+    }
     floorHeard = now.monotonic
     for index in heard.indices { heard[index] = now.monotonic }
     armTimers(now.monotonic)

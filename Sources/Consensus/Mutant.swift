@@ -9,7 +9,7 @@ public enum Mutant: String, CaseIterable, Sendable {
   case finaliseAfterNullify
   /// A validator without its journal votes at once.
   case journalWipedWithoutRecovery
-  /// The bound of a recovery is not written to the journal.
+  /// The bound of a recovery is not in the journal, only that the recovery is over.
   case recoveryWithoutBound
   /// The finality certificate and the height are not in one batch (store).
   case floorApartFromBlock
@@ -21,7 +21,7 @@ public enum Mutant: String, CaseIterable, Sendable {
   case leaveWithoutBlock
   /// Nothing is sent again when a peer connects.
   case noResendOnReconnect
-  /// A retry repeats own votes without the certificates that led here.
+  /// A retry repeats own votes without the certificates that led here, and a status brings none either.
   case retryWithoutEntryCertificates
   /// Own votes from the journal do not count again.
   case ownVotesNotRetallied

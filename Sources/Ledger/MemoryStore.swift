@@ -89,7 +89,20 @@ public final class MemoryStore: LedgerStore {
   public func candidate(_ hash: Digest) -> Block? { held.first { $0.hash == hash } }
 
   public func header(at height: Height) -> BlockHeader? { height.rawValue == 0 ? genesis : block(height)?.header }
-  public func certificate(at height: Height) -> [UInt8]? { block(height)?.certificate }
+  public func certificate(at height: Height) -> [UInt8]? {
+    #if MOLOCH_MUTANTS
+      if lostCertificates.contains(height) { return [] }
+    #endif
+    return block(height)?.certificate
+  }
+
+  #if MOLOCH_MUTANTS
+    private var lostCertificates: Set<Height> = []
+
+    /// As if the head's certificate had not been in the batch of the block.
+    public func loseCertificate() { lostCertificates.insert(head.height) }
+  #endif
+
   public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
   public func bodies(at height: Height) -> [UInt8]? { block(height)?.block.sections.bodies }
 

@@ -37,7 +37,7 @@ public struct Protection {
         height = max(height, floor)
       case .bound(let epoch, let view), .voted(_, let epoch, let view): bound = max(bound, Bound(epoch: epoch, view: view))
       case .cosignature(let size, let root, let seconds): cosignature = (size, root, seconds)
-      case .certificate: continue
+      case .certificate, .recovering: continue
       }
     }
     (self.bound, self.height, self.cosignature) = (bound, height, cosignature)

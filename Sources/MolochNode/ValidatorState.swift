@@ -38,7 +38,7 @@ struct ValidatorState {
       case .vote(let vote): vote.vote.epoch >= newest
       case .certificate(let certificate): certificate.vote.epoch >= newest
       case .voted(_, let epoch, _), .bound(let epoch, _): epoch >= newest
-      case .floor, .cosignature: false
+      case .floor, .cosignature, .recovering: false
       }
     }
   }

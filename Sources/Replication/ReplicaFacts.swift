@@ -42,3 +42,21 @@ extension Replica {
   /// The key of the leader of the current view.
   public var leader: PublicKey { chain.validators.validators[machine.leader].publicKey }
 }
+
+extension Replica {
+  /// What the replica remembers beside chain and pool, in entries and bytes: for checking bounds.
+  public struct Footprint: Sendable, Hashable {
+    public var machine: Machine.Footprint
+    public var arrivals: Int
+    public var candidates: Int
+    public var gossipBytes: Int
+    public var decided: Int
+    public var evidence: Int
+  }
+
+  public var footprint: Footprint {
+    Footprint(
+      machine: machine.footprint, arrivals: arrivals.count, candidates: tree.nodes.count, gossipBytes: backlogBytes, decided: decided.count,
+      evidence: evidence.count)
+  }
+}

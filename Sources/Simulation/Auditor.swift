@@ -15,7 +15,7 @@ struct Auditor {
   }
 
   private mutating func fold() {
-    state = SHA256.hash(state.bytes.array + pending)
+    state = SHA256.hash(state.bytes.array.bytes, pending.bytes)
     pending.removeAll(keepingCapacity: true)
   }
 

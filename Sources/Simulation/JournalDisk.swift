@@ -32,13 +32,9 @@ struct JournalDisk {
 
   /// The write is on disk.
   mutating func complete(_ write: JournalWrite, oldestKept: UInt64) {
-    var bytes = files[write.segment] ?? [UInt8](repeating: 0, count: SimulationLimit.journalSegmentBytes)
-    if write.opensSegment, let used = files.keys.min(), used < oldestKept {
-      bytes = files[used]!
-      files[used] = nil
-    }
-    bytes.replaceSubrange(write.offset..<write.offset + write.bytes.count, with: write.bytes)
-    files[write.segment] = bytes
+    if write.opensSegment, let used = files.keys.min(), used < oldestKept { files[write.segment] = files.removeValue(forKey: used) }
+    files[write.segment, default: [UInt8](repeating: 0, count: SimulationLimit.journalSegmentBytes)]
+      .replaceSubrange(write.offset..<write.offset + write.bytes.count, with: write.bytes)
   }
 
   /// The node crashed while the write was under way: each sector landed or not. A new segment is there or not.

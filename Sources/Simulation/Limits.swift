@@ -4,10 +4,17 @@ public enum SimulationLimit {
   public static let stepsMax = 4_000_000
   /// Blocks that must become final everywhere after the faults have stopped.
   public static let blocksAfterHealing: UInt64 = 5
-  /// Time they may take, in units of the largest message delay.
+  /// Time they may take: in units of the largest message delay or the longest backed-off timer delay, whichever is larger, beside the pace of an idle chain.
   public static let healingDelays: UInt64 = 40
-  /// Time in which a node has what others had when the faults stopped, on a chain that makes no new blocks, besides message delays.
-  public static let catchUpMilliseconds: UInt64 = 20_000
+  /// Views that the furthest honest node may enter meanwhile: each leader fails a few times at most.
+  public static func healingViews(nodes: Int) -> UInt64 { 30 + 4 * UInt64(nodes) }
+  /// Time until every honest node has what was final when the faults stopped, whether new blocks come or not: in the same units, and beside them.
+  public static let catchUpDelays: UInt64 = 20
+  public static let catchUpMilliseconds: UInt64 = 3000
+  /// What the events may take beyond twice the time of the blocks: offers to others and turns of their own leaders.
+  public static let eventsMilliseconds: UInt64 = 60_000
+  /// How often the memory of a replica is measured, in steps of the world.
+  public static let stepsPerMemoryCheck: UInt64 = 16
   /// Length of a segment of the simulated vote journal, bytes.
   public static let journalSegmentBytes = 64 << 10
 }

@@ -11,6 +11,7 @@ struct NetworkModel {
   }
 
   let delayMillisecondsMin: UInt64
+  let delayMillisecondsTypical: UInt64
   let delayMillisecondsMax: UInt64
   var faults = Faults()
   /// `isCut[from][to]`: nothing sent in this direction arrives.
@@ -23,10 +24,11 @@ struct NetworkModel {
   private(set) var lost: UInt64 = 0
   private(set) var duplicated: UInt64 = 0
 
-  init(nodes: Int, delayMillisecondsMin: UInt64, delayMillisecondsMax: UInt64, keepsOrder: Bool) {
-    self.delayMillisecondsMin = delayMillisecondsMin
-    self.delayMillisecondsMax = delayMillisecondsMax
-    self.keepsOrder = keepsOrder
+  init(_ scenario: Scenario, nodes: Int) {
+    delayMillisecondsMin = scenario.delayMillisecondsMin
+    delayMillisecondsTypical = scenario.delayMillisecondsTypical
+    delayMillisecondsMax = scenario.delayMillisecondsMax
+    keepsOrder = scenario.keepsOrder
     isCut = Array(repeating: Array(repeating: false, count: nodes), count: nodes)
     latest = Array(repeating: Array(repeating: .zero, count: nodes), count: nodes)
   }
@@ -55,8 +57,8 @@ struct NetworkModel {
   }
 
   private mutating func arrival(_ from: Int, _ to: Int, _ now: Instant, _ random: inout SeededGenerator) -> Instant {
-    var delay = random.between(delayMillisecondsMin * 1_000_000, max(delayMillisecondsMin, delayMillisecondsMax / 4) * 1_000_000)
-    if random.happens(faults.straggling) { delay = random.between(delay, delayMillisecondsMax * 1_000_000) }
+    var delay = random.between(delayMillisecondsMin * 1_000_000, delayMillisecondsTypical * 1_000_000)
+    if random.happens(faults.straggling) { delay = random.between(delay, max(delay, delayMillisecondsMax * 1_000_000)) }
     var time = now.adding(nanoseconds: max(1, delay))
     guard keepsOrder else { return time }
     if time < latest[from][to] { time = latest[from][to].adding(nanoseconds: 1) }

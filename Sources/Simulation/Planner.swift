@@ -2,45 +2,54 @@ import Ambient
 
 /// Draws the roles and faults of a scenario.
 struct Planner {
+  let family: Scenario.Family
   let nodes: Int
   let powers: [UInt64]
+  let observers: Int
   let hasByzantine: Bool
   let hasFaults: Bool
 
-  func plan(_ random: inout SeededGenerator) -> (roles: [(node: Int, role: Role)], faults: [PlannedFault], healsAt: Instant) {
-    var order = Array(0..<nodes)
-    random.shuffle(&order)
-    let roles = roles(order, &random)
-    let length = random.between(3000, 15_000)
+  struct Plan {
+    var roles: [(node: Int, role: Role)]
+    var dead: [Int] = []
     var faults: [PlannedFault] = []
-    guard hasFaults else { return (roles, [], World.begin.adding(milliseconds: 2000)) }
-    let honest = order.filter { node in !roles.contains { $0.node == node } }
-    let count = random.between(2, 14)
-    for _ in 0..<count { faults.append(fault(honest, length, roles, &random)) }
-    faults = bounded(faults, roles)
-    faults.sort { ($0.at.nanoseconds, "\($0.kind)") < ($1.at.nanoseconds, "\($1.kind)") }
-    return (roles, faults, World.begin.adding(milliseconds: length + 4000))
+    var healsAt: Instant
   }
 
-  /// Leaves out what would break the assumptions of the protocol: recovery of a lost journal needs a quorum of honest others, some node must keep the
-  /// chain, and only a minority's clock may be an hour off.
-  private func bounded(_ faults: [PlannedFault], _ roles: [(node: Int, role: Role)]) -> [PlannedFault] {
-    let total = powers.reduce(0, +), tolerated = Scenario.tolerated(powers)
-    let lying = roles.reduce(0) { $0 + powers[$1.node] }
-    var hasLostJournal = false
+  func plan(_ random: inout SeededGenerator) -> Plan {
+    var order = Array(0..<nodes)
+    random.shuffle(&order)
+    var plan = Plan(roles: roles(order, &random), healsAt: World.begin.adding(milliseconds: 2000))
+    guard hasFaults else { return plan }
+    let honest = order.filter { node in !plan.roles.contains { $0.node == node } }
+    plan.dead = dead(honest, plan.roles, &random)
+    let length = random.between(1500, family == .slow ? 12_000 : 7000)
+    let twins = plan.roles.count { $0.role == .twins }
+    let victims = honest + (0..<observers).map { nodes + twins + $0 }
+    let count = random.between(2, 14)
+    for _ in 0..<count { plan.faults += faults(victims, honest, length, &random) }
+    plan.faults = bounded(plan)
+    plan.faults.sort { ($0.at.nanoseconds, "\($0.kind)") < ($1.at.nanoseconds, "\($1.kind)") }
+    plan.healsAt = World.begin.adding(milliseconds: length + 500)
+    return plan
+  }
+
+  private func power(_ nodes: some Sequence<Int>) -> UInt64 { nodes.reduce(0) { $0 + ($1 < powers.count ? powers[$1] : 0) } }
+
+  /// Leaves out what would break the assumptions of the protocol: some node must keep the chain, and only a minority's clock may be an hour off.
+  /// (Whether a journal may be lost is decided when it happens.)
+  private func bounded(_ plan: Plan) -> [PlannedFault] {
+    let tolerated = Scenario.tolerated(powers)
+    let failed = plan.roles.map(\.node) + plan.dead
     var wiped: [Int] = []
     var jumped: [Int] = []
-    func power(_ nodes: [Int]) -> UInt64 { nodes.reduce(0) { $0 + powers[$1] } }
-    return faults.filter { fault in
+    return plan.faults.filter { fault in
       switch fault.kind {
-      case .loseJournal(let node, _):
-        guard !hasLostJournal, 3 * (total - lying - powers[node]) > 2 * total else { return false }
-        hasLostJournal = true
       case .wipeChain(let node, _):
-        guard nodes > 1, lying + power(wiped.filter { $0 != node } + [node]) <= tolerated else { return false }
+        guard nodes > 1, power(Set(failed + wiped + [node])) <= tolerated else { return false }
         wiped.append(node)
       case .clockJump(let node, let milliseconds) where abs(milliseconds) > 2000:
-        guard nodes > 1, lying + power(jumped.filter { $0 != node } + [node]) <= tolerated else { return false }
+        guard nodes > 1, power(Set(failed + jumped + [node])) <= tolerated else { return false }
         jumped.append(node)
       default: break
       }
@@ -49,7 +58,7 @@ struct Planner {
   }
 
   private func roles(_ order: [Int], _ random: inout SeededGenerator) -> [(node: Int, role: Role)] {
-    guard hasByzantine, nodes >= 4, random.below(2) == 0 else { return [] }
+    guard hasByzantine, nodes >= 4, random.below(family == .lonely ? 4 : 2) == 0 else { return [] }
     var left = Scenario.tolerated(powers)
     var roles: [(node: Int, role: Role)] = []
     for node in order where powers[node] <= left && (roles.isEmpty || random.below(2) == 0) {
@@ -59,32 +68,70 @@ struct Planner {
     return roles
   }
 
-  private func fault(_ honest: [Int], _ length: UInt64, _ roles: [(node: Int, role: Role)], _ random: inout SeededGenerator) -> PlannedFault {
-    let at = World.begin.adding(milliseconds: random.between(100, length))
-    let node = random.pick(honest)
-    let down = random.between(10, 2500)
-    let time = random.between(100, 3500)
+  private func dead(_ honest: [Int], _ roles: [(node: Int, role: Role)], _ random: inout SeededGenerator) -> [Int] {
+    guard nodes >= 4, family == .lonely || random.below(8) == 0 else { return [] }
+    var left = Scenario.tolerated(powers) - power(roles.map(\.node))
+    var dead: [Int] = []
+    for node in honest where powers[node] <= left {
+      left -= powers[node]
+      dead.append(node)
+    }
+    return dead
+  }
+
+  /// What happens at one time: mostly one fault, in some families one with the circumstances that make it hard.
+  private func faults(_ victims: [Int], _ validators: [Int], _ length: UInt64, _ random: inout SeededGenerator) -> [PlannedFault] {
+    let start = random.between(100, length)
+    let node = random.pick(validators)
+    func fault(_ kind: PlannedFault.Kind, after milliseconds: UInt64 = 0) -> PlannedFault {
+      PlannedFault(at: World.begin.adding(milliseconds: start + milliseconds), kind: kind)
+    }
+    let blink = random.between(1, 60)
+    switch family {
+    case .stuck where nodes > 1 && random.below(3) > 0:
+      let time = random.between(200, 1500)
+      let trouble: PlannedFault.Kind =
+        random.below(2) == 0 ? .star(centre: node, milliseconds: time) : .noise(loss: random.between(200_000, 600_000), duplication: 0, straggling: 300_000, milliseconds: time)
+      var faults = [fault(trouble), fault(.crashAt(node: node, .vote, losesJournal: random.below(3) > 0, downMilliseconds: blink), after: random.below(time))]
+      if random.below(2) == 0 {
+        faults.append(fault(.crashAt(node: node, .recovery(milliseconds: random.below(200)), losesJournal: false, downMilliseconds: blink), after: time))
+      }
+      return faults
+    case .powerCuts where random.below(2) == 0:
+      let factor = random.between(50, 500)
+      return [fault(.slowStores(factor: factor, milliseconds: 1500)), fault(.powerCut(downMilliseconds: blink), after: random.between(20, 1400))]
+    case .lonely where random.below(3) == 0:
+      return [fault(.noise(loss: random.between(100_000, 500_000), duplication: 0, straggling: 300_000, milliseconds: random.between(300, 2500)))]
+    default: return [fault(anything(random.pick(victims), &random))]
+    }
+  }
+
+  private func anything(_ node: Int, _ random: inout SeededGenerator) -> PlannedFault.Kind {
+    let isLong = random.below(4) == 0
+    let down = random.between(10, isLong ? 2500 : 600)
+    let time = random.between(100, isLong ? 3500 : 1200)
     var group = Array(0..<nodes)
     random.shuffle(&group)
     group.removeLast(group.count - Int(random.between(1, UInt64(max(1, nodes / 2)))))
     group.sort()
-    let kind: PlannedFault.Kind
-    switch random.below(nodes == 1 ? 6 : 24) {
-    case 0, 1: kind = .crash(node: node, downMilliseconds: down)
-    case 2, 3: kind = .crashAtEffect(node: node, effects: random.between(1, 60), downMilliseconds: down)
-    case 4: kind = .slowDisk(node: node, factor: random.between(2, 100), milliseconds: time)
-    case 5: kind = .clockJump(node: node, milliseconds: Int64(random.below(2000)) - 1000)
-    case 6, 7, 8: kind = .crashAtEffect(node: node, effects: random.between(1, 200), downMilliseconds: down)
-    case 9, 10, 11: kind = .partition(group: group, milliseconds: time)
-    case 12, 13: kind = .oneWay(group: group, milliseconds: time)
-    case 14: kind = .flapping(group: group, periods: Int(random.between(2, 6)), milliseconds: time)
-    case 15, 16: kind = .breakLink(node, Int(random.below(UInt64(nodes))), milliseconds: time)
-    case 17, 18, 19: kind = .noise(loss: random.below(300_000), duplication: random.below(200_000), straggling: random.below(500_000), milliseconds: time)
-    case 20: kind = .powerCut(downMilliseconds: down)
-    case 21: kind = .wipeChain(node: node, downMilliseconds: down)
-    case 22: kind = .loseJournal(node: node, downMilliseconds: down)
-    default: kind = .clockJump(node: node, milliseconds: random.pick([-3_600_000, -60_000, 60_000, 3_600_000]))
+    switch random.below(nodes == 1 ? 8 : 26) {
+    case 0, 1: return .crash(node: node, downMilliseconds: down)
+    case 2, 3, 4: return .crashAt(node: node, .effects(random.between(1, 200)), losesJournal: false, downMilliseconds: down)
+    case 5: return .crashAt(node: node, .boundary, losesJournal: false, downMilliseconds: down)
+    case 6: return .slowDisk(node: node, factor: random.between(2, 100), milliseconds: time)
+    case 7: return .clockJump(node: node, milliseconds: Int64(random.below(2000)) - 1000)
+    case 8: return .crashAt(node: node, .vote, losesJournal: random.below(3) == 0, downMilliseconds: down)
+    case 9: return .star(centre: node % nodes, milliseconds: time)
+    case 10, 11, 12: return .partition(group: group, milliseconds: time)
+    case 13, 14: return .oneWay(group: group, milliseconds: time)
+    case 15: return .flapping(group: group, periods: Int(random.between(2, 6)), milliseconds: time)
+    case 16, 17: return .breakLink(node, Int(random.below(UInt64(nodes))), milliseconds: time)
+    case 18, 19, 20: return .noise(loss: random.below(300_000), duplication: random.below(200_000), straggling: random.below(500_000), milliseconds: time)
+    case 21: return .powerCut(downMilliseconds: down)
+    case 22: return .wipeChain(node: node, downMilliseconds: down)
+    case 23: return .loseJournal(node: node, downMilliseconds: down)
+    case 24: return .slowStores(factor: random.between(2, 300), milliseconds: time)
+    default: return .clockJump(node: node, milliseconds: random.pick([-3_600_000, -60_000, 60_000, 3_600_000]))
     }
-    return PlannedFault(at: at, kind: kind)
   }
 }

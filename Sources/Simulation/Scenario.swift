@@ -10,28 +10,53 @@ public struct Scenario: Sendable {
     public var hasFaults = true
     /// Number of planned faults that are left out from the end of the plan: what shrinking tries.
     public var faultsMax: Int?
-    /// Without events the chain rests for a minute: whoever was away has to catch up with what is there, because nothing new comes.
-    public var isIdle = false
     public init() {}
   }
 
+  /// What kind of trouble a run is about; every kind has some of the others too.
+  public enum Family: String, Sendable, CaseIterable {
+    /// A little of everything.
+    case mixed
+    /// Nothing gets on: those who have lost something come back to the view in which they left.
+    case stuck
+    /// Bodies reach the disk late, and the power goes before.
+    case powerCuts
+    /// As many as may fail have failed for ever: exactly a quorum is left.
+    case lonely
+    /// Every message takes several base delays, also after healing.
+    case slow
+  }
+
   public let seed: UInt64
+  public var family: Family
   public var nodes: Int
   public var powers: [UInt64]
+  /// Nodes without a validator key.
+  public var observers: Int
   public var epochLength: UInt32
   public var blockTimeMilliseconds: UInt32
   public var emptyBlockIntervalMilliseconds: UInt32
   public var baseDelayMilliseconds: UInt64
+  public var skipTimeoutMilliseconds: UInt64
+  /// Events that wait are offered to the others again after so long.
+  public var rebroadcastMilliseconds: UInt64
   public var delayMillisecondsMin: UInt64
+  /// Longest delay of a message that nothing holds up.
+  public var delayMillisecondsTypical: UInt64
   public var delayMillisecondsMax: UInt64
   public var keepsOrder: Bool
   public var eventsPerSecond: UInt64
+  /// How often a write that a crash interrupts is there all the same, parts per million.
+  public var landing: UInt64
+  /// At the end of the faults all connections are made anew; else those that have lost messages go on.
+  public var reconnectsAll: Bool
   /// Role of each byzantine node.
   public var roles: [(node: Int, role: Role)]
+  /// Honest validators that are gone when the faults are over, and stay so.
+  public var dead: [Int]
   public var faults: [PlannedFault]
   /// When the last fault is over.
   public var healsAt: Instant
-  public var isIdle: Bool
 
   public init(seed: UInt64, options: Options = Options()) {
     self.seed = seed
@@ -39,27 +64,39 @@ public struct Scenario: Sendable {
     let drawn = random.below(100)
     let size = drawn < 2 ? 1 : drawn < 70 ? 4 : drawn < 88 ? 7 : drawn < 98 ? 10 : 31
     nodes = options.nodes ?? size
+    family = options.hasFaults ? random.pick([.mixed, .mixed, .mixed, .stuck, .stuck, .powerCuts, .lonely, .slow]) : .mixed
     let isWeighted = random.below(4) == 0
     powers = (0..<nodes).map { _ in isWeighted ? random.between(1, 5) : 1 }
+    observers = random.below(4) == 0 ? Int(random.between(1, 2)) : 0
     epochLength = UInt32(random.pick([3, 5, 8, 20, 100]))
     blockTimeMilliseconds = UInt32(random.pick([10, 20, 50, 100]))
-    emptyBlockIntervalMilliseconds = blockTimeMilliseconds * UInt32(random.pick([1, 4, 10]))
+    emptyBlockIntervalMilliseconds = blockTimeMilliseconds * UInt32(random.pick([1, 4, 10, 100]))
+    baseDelayMilliseconds = random.pick([50, 100])
+    skipTimeoutMilliseconds = random.pick([500, 3000])
+    rebroadcastMilliseconds = random.pick([1000, 5000])
     delayMillisecondsMin = 1
     delayMillisecondsMax = random.pick([4, 20, 100, 300])
-    baseDelayMilliseconds = random.pick([50, 100])
+    delayMillisecondsTypical = max(1, delayMillisecondsMax / 4)
+    if family == .slow {
+      delayMillisecondsMin = random.between(2, 5) * baseDelayMilliseconds
+      delayMillisecondsMax = 6 * baseDelayMilliseconds
+      delayMillisecondsTypical = random.between(delayMillisecondsMin, delayMillisecondsMax)
+    }
     keepsOrder = random.below(3) > 0
     eventsPerSecond = random.pick([0, 5, 20, 60])
-    let plan = Planner(nodes: nodes, powers: powers, hasByzantine: options.hasByzantine, hasFaults: options.hasFaults).plan(&random)
-    roles = plan.roles
-    faults = plan.faults
+    landing = random.pick([0, 100_000, 500_000, 900_000])
+    reconnectsAll = random.below(2) == 0
+    let plan = Planner(
+      family: family, nodes: nodes, powers: powers, observers: observers, hasByzantine: options.hasByzantine, hasFaults: options.hasFaults
+    ).plan(&random)
+    (roles, dead, faults) = (plan.roles, plan.dead, plan.faults)
     if let most = options.faultsMax, faults.count > most { faults.removeLast(faults.count - most) }
     healsAt = plan.healsAt
-    isIdle = options.isIdle
-    if isIdle {
-      emptyBlockIntervalMilliseconds = 60_000
-      // The last 16 blocks of an epoch do not wait for events.
-      epochLength = 40
-    }
+  }
+
+  /// One line for reports.
+  public var text: String {
+    "seed \(seed) \(family.rawValue), nodes \(nodes), observers \(observers), lying \(roles.count), dead \(dead.count), faults \(faults.count)"
   }
 
   /// `F`: power that may lie.
@@ -68,17 +105,31 @@ public struct Scenario: Sendable {
 
 /// Something that breaks at a time.
 public struct PlannedFault: Sendable, Hashable {
+  /// Where in its work a process ends.
+  public enum Moment: Sendable, Hashable {
+    /// After so many effects, in the middle of what an input makes the replica do.
+    case effects(UInt64)
+    /// Right after an own vote has left.
+    case vote
+    /// Some milliseconds after it has found its bound without a journal.
+    case recovery(milliseconds: UInt64)
+    /// When the last block of an epoch is handed to the disk.
+    case boundary
+  }
+
   public enum Kind: Sendable, Hashable {
     /// The process ends at once and starts again after some milliseconds.
     case crash(node: Int, downMilliseconds: UInt64)
-    /// The process ends in the middle of what its next inputs make it do, after this many effects.
-    case crashAtEffect(node: Int, effects: UInt64, downMilliseconds: UInt64)
+    /// The process ends at this moment, the next time that it comes; the vote journal may be gone too.
+    case crashAt(node: Int, Moment, losesJournal: Bool, downMilliseconds: UInt64)
     /// All processes end at once.
     case powerCut(downMilliseconds: UInt64)
     /// Both directions between the groups are cut.
     case partition(group: [Int], milliseconds: UInt64)
     /// Nothing from these nodes arrives at the others.
     case oneWay(group: [Int], milliseconds: UInt64)
+    /// Only one node can talk to the others.
+    case star(centre: Int, milliseconds: UInt64)
     /// The cut comes and goes.
     case flapping(group: [Int], periods: Int, milliseconds: UInt64)
     /// The connection of two nodes breaks and is made again.
@@ -86,6 +137,8 @@ public struct PlannedFault: Sendable, Hashable {
     /// Lossy, stuttering network; parts per million.
     case noise(loss: UInt64, duplication: UInt64, straggling: UInt64, milliseconds: UInt64)
     case slowDisk(node: Int, factor: UInt64, milliseconds: UInt64)
+    /// The stores of all nodes are slow, their journals are not.
+    case slowStores(factor: UInt64, milliseconds: UInt64)
     case clockJump(node: Int, milliseconds: Int64)
     /// Chain, tree and index are deleted while the process is down; keys and journal stay.
     case wipeChain(node: Int, downMilliseconds: UInt64)

@@ -22,6 +22,12 @@ final class SimulatedNode {
     var line: Int { if case .journal = self { 1 } else { 0 } }
   }
 
+  struct Trap {
+    var moment: PlannedFault.Moment
+    var losesJournal: Bool
+    var downMilliseconds: UInt64
+  }
+
   let index: Int
   /// Nil for an observer.
   let key: SigningKey?
@@ -35,8 +41,12 @@ final class SimulatedNode {
   var store: MemoryStore
   /// Added to the world's time for the wall clock, milliseconds.
   var clockOffset: Int64 = 0
-  /// The vote journal was lost and the marker beside the key says that there was one.
+  /// The mark beside the key says that there is a journal.
   var hasVoted = false
+  /// The journal was lost, and the node is not yet past the bound that recovery has set.
+  var isRestricted = false
+  /// Gone for good.
+  var isDead = false
 
   // What it does not.
   var replica: Replica?
@@ -49,10 +59,10 @@ final class SimulatedNode {
   var isWorkDue = false
   /// Connections by peer.
   var links: [PeerLink?]
-  /// Effects until a planned crash.
-  var effectsToCrash: UInt64?
-  var downMillisecondsAfterCrash: UInt64 = 0
-  var diskFactor: UInt64 = 1
+  /// The next planned end of the process.
+  var trap: Trap?
+  /// How slow the disk is, by line: the store, the journal.
+  var diskFactors: [UInt64] = [1, 1]
   var isWiped = false
   /// Events admitted by this process, until they are final.
   var admitted: [EventID] = []
@@ -72,10 +82,12 @@ final class SimulatedNode {
   /// Views that this node has been in.
   private(set) var viewsEntered: UInt64 = 0
 
-  func noteView(_ epoch: Epoch, _ view: View) {
-    guard lastView != (epoch, view) else { return }
+  /// True when it is another one than before.
+  func noteView(_ epoch: Epoch, _ view: View) -> Bool {
+    guard lastView != (epoch, view) else { return false }
     lastView = (epoch, view)
     viewsEntered += 1
+    return true
   }
 
   var isUp: Bool { replica != nil }

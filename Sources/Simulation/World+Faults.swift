@@ -7,12 +7,15 @@ extension World {
     trace("\(fault)")
     switch fault {
     case .crash(let node, let down): crash(node, downMilliseconds: down)
-    case .crashAtEffect(let node, let effects, let down):
-      nodes[node].effectsToCrash = effects
-      nodes[node].downMillisecondsAfterCrash = down
+    case .crashAt(let node, let moment, let losesJournal, let down):
+      nodes[node].trap = SimulatedNode.Trap(moment: moment, losesJournal: losesJournal, downMilliseconds: down)
     case .powerCut(let down): for index in nodes.indices { crash(index, downMilliseconds: down + random.below(300)) }
     case .partition(let group, let time): cut(group, both: true, time)
     case .oneWay(let group, let time): cut(group, both: false, time)
+    case .star(let centre, let time):
+      let ends = nodes.indices.filter { $0 != centre }
+      setStar(ends, true)
+      agenda.add(.undo(.star(ends)), at: now.adding(milliseconds: time))
     case .flapping(let group, let periods, let time):
       for period in 0..<UInt64(periods) {
         agenda.add(.undo(.cutAgain(group)), at: now.adding(milliseconds: 2 * period * time / UInt64(2 * periods)))
@@ -23,20 +26,49 @@ extension World {
       network.faults = NetworkModel.Faults(loss: loss, duplication: duplication, straggling: straggling)
       agenda.add(.undo(.noise), at: now.adding(milliseconds: time))
     case .slowDisk(let node, let factor, let time):
-      nodes[node].diskFactor = factor
+      nodes[node].diskFactors = [factor, factor]
       agenda.add(.undo(.disk(node)), at: now.adding(milliseconds: time))
+    case .slowStores(let factor, let time):
+      for node in nodes { node.diskFactors[0] = factor }
+      agenda.add(.undo(.stores), at: now.adding(milliseconds: time))
     case .clockJump(let node, let milliseconds): nodes[node].clockOffset += milliseconds
     case .wipeChain(let node, let down):
       crash(node, downMilliseconds: down)
       nodes[node].store = MemoryStore(genesis: genesis.header)
       nodes[node].isWiped = true
       statistics.wipes += 1
-    case .loseJournal(let node, let down):
-      crash(node, downMilliseconds: down)
-      nodes[node].journal.wipe()
-      statistics.journalsLost += 1
+    case .loseJournal(let node, let down): crash(node, losesJournal: true, downMilliseconds: down)
     }
   }
+
+  /// A planned moment has come.
+  mutating func spring(_ index: Int) {
+    guard let trap = nodes[index].trap else { return }
+    nodes[index].trap = nil
+    crash(index, losesJournal: trap.losesJournal, downMilliseconds: trap.downMilliseconds)
+  }
+
+  private mutating func crash(_ index: Int, losesJournal: Bool, downMilliseconds: UInt64) {
+    let node = nodes[index]
+    crash(index, downMilliseconds: downMilliseconds)
+    guard losesJournal, node.hasVoted, mayLoseJournal(index) else { return }
+    trace("node \(index) has lost its journal")
+    node.journal.wipe()
+    node.isRestricted = true
+    statistics.journalsLost += 1
+  }
+
+  /// Recovery needs witnesses of a quorum who are honest, alive in the end, and free to vote themselves.
+  private func mayLoseJournal(_ index: Int) -> Bool {
+    let total = scenario.powers.reduce(0, +)
+    var free: UInt64 = 0
+    for node in nodes where node.index < scenario.nodes && node.index != index && node.isHonest && !node.isRestricted && !scenario.dead.contains(node.index) {
+      free += scenario.powers[node.index]
+    }
+    return node(index, isValidator: true) && 3 * free > 2 * total
+  }
+
+  private func node(_ index: Int, isValidator: Bool) -> Bool { (index < scenario.nodes) == isValidator }
 
   private mutating func cut(_ group: [Int], both: Bool, _ time: UInt64) {
     setCut(group, both: both, true)
@@ -55,13 +87,25 @@ extension World {
     }
   }
 
+  private mutating func setStar(_ ends: [Int], _ isCut: Bool) {
+    statistics.partitions += isCut ? 1 : 0
+    for a in ends {
+      for b in ends where a != b {
+        network.cut(a, b, isCut)
+        if isCut && a < b && random.below(2) == 0 { breakLink(a, b, milliseconds: 200) }
+      }
+    }
+  }
+
   mutating func end(_ undo: Undo) {
     guard healed == nil else { return }
     switch undo {
     case .cut(let group, let both): setCut(group, both: both, false)
     case .cutAgain(let group): setCut(group, both: true, true)
     case .noise: network.faults = NetworkModel.Faults()
-    case .disk(let node): nodes[node].diskFactor = 1
+    case .star(let ends): setStar(ends, false)
+    case .disk(let node): nodes[node].diskFactors = [1, 1]
+    case .stores: for node in nodes { node.diskFactors[0] = 1 }
     }
   }
 
@@ -69,13 +113,18 @@ extension World {
   mutating func heal() throws(Failure) {
     trace("healed")
     network.heal()
-    for index in nodes.indices {
-      nodes[index].diskFactor = 1
+    for index in scenario.dead {
+      nodes[index].isDead = true
+      crash(index, downMilliseconds: 0)
+    }
+    for index in nodes.indices where !nodes[index].isDead {
+      nodes[index].diskFactors = [1, 1]
       nodes[index].clockOffset = Int64(random.below(200)) - 100
-      nodes[index].effectsToCrash = nil
+      nodes[index].trap = nil
       if !nodes[index].isUp { try start(index) }
     }
+    if scenario.reconnectsAll { for a in nodes.indices { for b in nodes.indices where a < b { dropLink(a, b) } } }
     for a in nodes.indices { for b in nodes.indices where a < b && nodes[a].links[b] == nil { agenda.add(.connect(a, b), at: now.adding(milliseconds: random.between(1, 300))) } }
-    healed = Healing(height: chainLaws.height, at: now, viewsBefore: views)
+    healed = Healing(height: chainLaws.height, at: now, viewsBefore: views, delayMilliseconds: delayMilliseconds)
   }
 }

@@ -4,6 +4,7 @@ import Bytes
 import Consensus
 import Digests
 import Ed25519
+import Ledger
 import Mempool
 import Replication
 
@@ -114,16 +115,24 @@ extension World {
 
   /// Looks at what an honest node says.
   private mutating func watch(_ message: ReplicaMessage, _ index: Int) throws(Failure) {
-    guard let own = nodes[index].key?.publicKey else { return }
+    let own = nodes[index].key?.publicKey
     switch message {
-    case .consensus(.vote(let vote)) where vote.publicKey == own: try votes.released(vote, now: milliseconds)
+    case .consensus(.vote(let vote)) where vote.publicKey == own:
+      trace("node \(index) says \(vote.vote.kind) \(vote.vote.epoch.rawValue)/\(vote.vote.view.rawValue)")
+      try votes.released(vote, hasBody: hasBody(index, vote), now: milliseconds)
     case .propose(let proposal, _, _):
-      if proposal.vote.publicKey == own { try votes.released(proposal.vote, now: milliseconds) }
+      if proposal.vote.publicKey == own { try votes.released(proposal.vote, hasBody: true, now: milliseconds) }
       for certificate in proposal.justification { try certificates.shown(certificate, set: genesis.validators, now: milliseconds) }
     case .consensus(.certificate(let certificate)): try certificates.shown(certificate, set: genesis.validators, now: milliseconds)
     case .syncResponse(_, _, let certificate?): try certificates.shown(certificate, set: genesis.validators, now: milliseconds)
     default: break
     }
+  }
+
+  private func hasBody(_ index: Int, _ vote: SignedVote) -> Bool {
+    guard vote.vote.kind == .finalise else { return true }
+    let store = nodes[index].store, hash = vote.vote.blockHash
+    return store.head.hash == hash || store.candidate(hash) != nil || store.height(ofBlock: hash) != nil
   }
 
   // MARK: Events

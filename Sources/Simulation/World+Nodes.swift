@@ -14,22 +14,30 @@ extension World {
 
   mutating func start(_ index: Int) throws(Failure) {
     let node = nodes[index]
-    guard !node.isUp else { return }
-    let (records, writer, condition) = node.journal.open()
+    guard !node.isUp, !node.isDead else { return }
+    var (records, writer, condition) = node.journal.open()
+    if condition == .missing, !node.hasVoted {
+      // A new key: the journal comes into being before anything is signed, and the mark beside the key follows it.
+      records = [.floor(epoch: Epoch(0), view: View(0), height: Height(0), blockHash: genesis.header.hash)]
+      node.journal.complete(writer.append(records), oldestKept: writer.oldestKept)
+      writer.synced()
+      condition = .intact
+    }
     if case .damaged(let reason) = condition { throw failureNow(.durability, "node \(index) takes its intact journal for damaged: \(reason)") }
     node.writer = writer
     node.incarnation += 1
     node.jobs = [[], []]
     node.timerGeneration += 1
     node.isWorkDue = false
-    node.effectsToCrash = nil
+    if case .recovery = node.trap?.moment {} else { node.trap = nil }
     node.admitted = []
     let head = node.store.head
     if node.isHonest {
-      try chainLaws.reopened(head: head.height.rawValue, hash: head.hash, node: index, isWiped: node.isWiped, now: milliseconds)
+      try chainLaws.reopened(
+        head: head.height.rawValue, hash: head.hash, certificate: node.store.certificate(at: head.height), node: index, isWiped: node.isWiped, now: milliseconds)
     }
     node.isWiped = false
-    let isLost = condition == .missing && node.hasVoted
+    let isLost = condition == .missing
     let replica = makeReplica(node, records: records, hasLostJournal: isLost)
     node.replica = replica
     node.hasVoted = true
@@ -54,14 +62,16 @@ extension World {
       try node.store.restoreWindow(of: &chain)
       var machine = Machine.Options(chainTag: genesis.chainTag)
       machine.baseDelayMilliseconds = scenario.baseDelayMilliseconds
+      machine.skipTimeoutMilliseconds = scenario.skipTimeoutMilliseconds
+      machine.signatures = signatures
       #if MOLOCH_MUTANTS
-        machine.mutant = options.mutant
+        machine.mutant = self.options.mutant
       #endif
       let state = try RestoredState(chain: chain, journal: hasLostJournal ? .lost : .records(records), from: node.store)
       let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
-      return Replica(
-        state, pool: EventPool(limits: limits, seed: random.next()), key: node.key,
-        options: Replica.Options(machine: machine, origin: genesis.origin, seed: seed), now: now)
+      var options = Replica.Options(machine: machine, origin: genesis.origin, seed: seed)
+      options.rebroadcastMilliseconds = scenario.rebroadcastMilliseconds
+      return Replica(state, pool: EventPool(limits: limits, seed: random.next()), key: node.key, options: options, now: now)
     } catch { preconditionFailure("the simulated store holds what was put into it: \(error)") }
   }
 
@@ -77,27 +87,34 @@ extension World {
     node.replica = nil
     node.writer = nil
     node.incarnation += 1
-    node.effectsToCrash = nil
     node.admitted = []
     for other in nodes.indices where node.links[other] != nil { dropLink(index, other) }
-    agenda.add(.start(node: index), at: now.adding(milliseconds: max(1, downMilliseconds)))
+    if !node.isDead { agenda.add(.start(node: index), at: now.adding(milliseconds: max(1, downMilliseconds))) }
   }
 
   /// What was being written when the process ended is there in part; what waited behind it is not.
   private mutating func tear(_ node: SimulatedNode, _ job: SimulatedNode.DiskJob) {
     switch job {
     case .journal(let write, let records, let oldest, _):
-      if random.happens(300_000) { node.journal.complete(write, oldestKept: oldest) } else { node.journal.tear(write, oldestKept: oldest, &random) }
+      if random.happens(min(300_000, scenario.landing)) { node.journal.complete(write, oldestKept: oldest) } else { node.journal.tear(write, oldestKept: oldest, &random) }
       // What of it landed binds the node, and so may be said after a restart.
       record(records)
-    case .store(let block): if random.happens(500_000) { apply { () throws(StoreError) in try node.store.store(block) } }
+    case .store(let block): if random.happens(scenario.landing) { apply { () throws(StoreError) in try node.store.store(block) } }
     case .persist(let commits, _, _):
-      guard random.happens(500_000) else { break }
+      guard random.happens(scenario.landing) else { break }
       apply { () throws(StoreError) in try node.store.commit(commits) }
+      loseCertificate(node)
       // A failure in it shows when the node comes back with this head.
       if node.isHonest { for commit in commits { try? chainLaws.persisted(commit, node: node.index, now: milliseconds) } }
     case .load: break
     }
+  }
+
+  /// The mutant `floorApartFromBlock`: the certificate of the head is a write of its own, and the crash came before it.
+  private func loseCertificate(_ node: SimulatedNode) {
+    #if MOLOCH_MUTANTS
+      if options.mutant == .floorApartFromBlock { node.store.loseCertificate() }
+    #endif
   }
 
   private func apply(_ body: () throws(StoreError) -> Void) {
@@ -114,18 +131,44 @@ extension World {
   mutating func act(_ index: Int, _ body: (Replica, Times, inout [ReplicaEffect]) -> Void) throws(Failure) {
     guard let replica = nodes[index].replica else { return }
     var effects: [ReplicaEffect] = []
-    body(replica, nodes[index].times(now), &effects)
-    nodes[index].noteView(replica.machine.epoch, replica.machine.view)
+    let node = nodes[index], wasRecovering = replica.machine.isRecovering
+    body(replica, node.times(now), &effects)
+    if node.noteView(replica.machine.epoch, replica.machine.view) { traceView(node, replica.machine) }
+    if node.isHonest, statistics.steps % SimulationLimit.stepsPerMemoryCheck == 0 {
+      let views = replica.machine.view.rawValue - min(replica.machine.view.rawValue, replica.machine.floor.view.rawValue)
+      try memory.seen(replica.footprint, views: views, links: node.links.count { $0 != nil }, node: index, now: milliseconds)
+    }
+    if node.isRestricted { node.isRestricted = !isFree(replica.machine) }
     for effect in effects {
-      if let left = nodes[index].effectsToCrash {
-        if left == 0 { return crash(index, downMilliseconds: nodes[index].downMillisecondsAfterCrash) }
-        nodes[index].effectsToCrash = left - 1
+      switch node.trap?.moment {
+      case .effects(0): return spring(index)
+      case .effects(let left): node.trap?.moment = .effects(left - 1)
+      case .boundary: if case .persist(_, _, let height) = effect, height.rawValue % UInt64(scenario.epochLength) == 0, random.below(2) == 0 { return spring(index) }
+      case .vote, .recovery, nil: break
       }
       try perform(effect, index)
+      switch (node.trap?.moment, effect) {
+      case (.vote, .send(.propose, _)), (.vote, .send(.consensus(.vote), _)): return spring(index)
+      case (.boundary, .persist(_, _, let height)): if height.rawValue % UInt64(scenario.epochLength) == 0 { return spring(index) }
+      default: break
+      }
+    }
+    if case .recovery(let milliseconds) = node.trap?.moment, wasRecovering, !replica.machine.isRecovering {
+      agenda.add(.spring(node: index, incarnation: node.incarnation), at: now.adding(milliseconds: milliseconds + 1))
     }
     guard replica.hasWork, nodes[index].isUp, !nodes[index].isWorkDue else { return }
     nodes[index].isWorkDue = true
     agenda.add(.work(node: index, incarnation: nodes[index].incarnation), at: now.adding(nanoseconds: 200_000))
+  }
+
+  private func traceView(_ node: SimulatedNode, _ machine: Machine) {
+    trace("node \(node.index) enters view \(machine.epoch.rawValue)/\(machine.view.rawValue) led by \(machine.leader), back-off \(machine.viewFacts.backOff)")
+  }
+
+  /// Past the bound of its last recovery, and past the first view of the next epoch, which is barred too.
+  private func isFree(_ machine: Machine) -> Bool {
+    guard !machine.isRecovering else { return false }
+    return machine.bound.map { Bound(epoch: Epoch($0.epoch.rawValue + 1), view: View(1)) < Bound(epoch: machine.epoch, view: machine.view) } ?? true
   }
 
   private mutating func perform(_ effect: ReplicaEffect, _ index: Int) throws(Failure) {
@@ -176,7 +219,7 @@ extension World {
   }
 
   private mutating func schedule(_ node: SimulatedNode, _ line: Int) {
-    let microseconds = random.between(50, 900) * node.diskFactor
+    let microseconds = random.between(50, 900) * node.diskFactors[line]
     agenda.add(.disk(node: node.index, incarnation: node.incarnation, line: line), at: now.adding(nanoseconds: microseconds * 1000))
   }
 

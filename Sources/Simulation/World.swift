@@ -24,6 +24,8 @@ public struct World {
     case connect(Int, Int)
     case submit
     case fault(PlannedFault.Kind)
+    /// The trap of a node that has found its bound.
+    case spring(node: Int, incarnation: Int)
     case undo(Undo)
     case heal
   }
@@ -32,12 +34,16 @@ public struct World {
   enum Undo {
     case cut([Int], both: Bool)
     case cutAgain([Int])
+    case star([Int])
     case noise
     case disk(Int)
+    case stores
   }
 
   let scenario: Scenario
   let genesis: Genesis
+  /// What one machine has verified, the others need not.
+  let signatures = SignatureMemory()
   var random: SeededGenerator
   var agenda = Agenda<Item>()
   var network: NetworkModel
@@ -48,8 +54,9 @@ public struct World {
   var statistics = Statistics()
 
   var votes = VoteDiscipline()
-  var certificates = CertificateLaws()
+  var certificates: CertificateLaws
   var chainLaws: ChainLaws
+  var memory: MemoryLaws
   var workload: Workload
   var healed: Healing?
 
@@ -58,6 +65,8 @@ public struct World {
     var height: UInt64
     var at: Instant
     var viewsBefore: UInt64
+    /// The longest delay on which a timer was built then.
+    var delayMilliseconds: UInt64
   }
 
   public struct Statistics: Sendable {
@@ -75,7 +84,18 @@ public struct World {
     public var journalsLost: UInt64 = 0
     /// From the end of the faults until every honest node had its blocks.
     public var recoveryMilliseconds: UInt64 = 0
+    /// Views that the furthest honest node has entered in that time.
+    public var recoveryViews: UInt64 = 0
+    /// Until every honest node had what was final when the faults ended, and until the run ended.
+    public var catchUpMilliseconds: UInt64 = 0
+    public var endMilliseconds: UInt64 = 0
     public init() {}
+
+    /// One line for reports.
+    public var text: String {
+      "views \(views), blocks \(blocks), crashes \(crashes), caught up after \(catchUpMilliseconds) ms, went on after \(recoveryMilliseconds) ms and "
+        + "\(recoveryViews) views, ended after \(endMilliseconds) ms"
+    }
   }
 
   /// How a run ended.
@@ -110,20 +130,21 @@ public struct World {
     self.scenario = scenario
     self.options = options
     random = SeededGenerator(seed: scenario.seed ^ 0x9E37_79B9)
+    certificates = CertificateLaws(signatures: signatures)
     let keys = (0..<scenario.nodes).map { SigningKey(seed: Bytes32(UInt64($0) + 1, 2, 3, 4)) }
     genesis = Self.genesis(scenario, keys)
     let twins = scenario.roles.filter { $0.role == .twins }
-    let count = scenario.nodes + twins.count
-    network = NetworkModel(
-      nodes: count, delayMillisecondsMin: scenario.delayMillisecondsMin, delayMillisecondsMax: scenario.delayMillisecondsMax, keepsOrder: scenario.keepsOrder)
+    let voters = scenario.nodes + twins.count, count = voters + scenario.observers
+    network = NetworkModel(scenario, nodes: count)
     chainLaws = ChainLaws(genesis: genesis.header, nodes: count)
+    memory = MemoryLaws(validators: scenario.nodes)
     workload = Workload(chainTag: genesis.chainTag)
     for index in 0..<count {
-      let slot = index < scenario.nodes ? index : twins[index - scenario.nodes].node
+      let slot = index < scenario.nodes || index >= voters ? index : twins[index - scenario.nodes].node
       let role = scenario.roles.first { $0.node == slot }?.role
       nodes.append(
         SimulatedNode(
-          index: index, key: keys[slot], isHonest: role == nil, liar: role?.liar, seed: random.next(), chainTag: genesis.chainTag,
+          index: index, key: slot < scenario.nodes ? keys[slot] : nil, isHonest: role == nil, liar: role?.liar, seed: random.next(), chainTag: genesis.chainTag,
           genesis: genesis.header, nodes: count))
     }
     for index in 0..<count {
@@ -164,7 +185,6 @@ public struct World {
     statistics.blocks = chainLaws.height
     statistics.certificates = UInt64(certificates.count)
     statistics.views = views
-    if failure == nil, let healed { statistics.recoveryMilliseconds = now.milliseconds(since: healed.at) }
     return Outcome(failure: failure, statistics: statistics, digest: auditor.digest)
   }
 
@@ -190,6 +210,7 @@ public struct World {
     case .connect(let a, let b): try connect(a, b)
     case .submit: try submit()
     case .fault(let fault): try begin(fault)
+    case .spring(let node, let incarnation): if nodes[node].incarnation == incarnation { spring(node) }
     case .undo(let undo): end(undo)
     case .heal: try heal()
     }
@@ -200,29 +221,64 @@ public struct World {
   /// Views over all heights and epochs, as far as honest nodes have got: what progress costs.
   var views: UInt64 { nodes.filter { $0.isHonest }.map(\.viewsEntered).max() ?? 0 }
 
-  private func isFinished() throws(Failure) -> Bool {
+  /// Progress after the faults, each part within its own time: everybody has what was final, then new blocks, then the events that were accepted.
+  private mutating func isFinished() throws(Failure) -> Bool {
     guard let healed else { return false }
-    let honest = nodes.filter(\.isHonest)
+    let passed = now.milliseconds(since: healed.at)
+    let honest = nodes.filter { $0.isHonest && !$0.isDead }
     let lowest = honest.map { chainLaws.reportedHeight(of: $0.index) }.min() ?? 0
-    let catchUp = healed.at.adding(milliseconds: SimulationLimit.catchUpMilliseconds + SimulationLimit.healingDelays * scenario.delayMillisecondsMax)
-    if scenario.isIdle, now > catchUp, lowest < healed.height {
-      throw failureNow(.liveness, "height \(lowest) after \(now.milliseconds(since: healed.at)) ms, others had \(healed.height) at the beginning")
+    if statistics.catchUpMilliseconds == 0, lowest >= healed.height { statistics.catchUpMilliseconds = max(1, passed) }
+    guard statistics.catchUpMilliseconds > 0 || passed <= catchUpMilliseconds(healed) else { throw stall("height \(healed.height)") }
+    let goal = healed.height + SimulationLimit.blocksAfterHealing
+    if statistics.recoveryViews == 0 {
+      let spent = views - healed.viewsBefore
+      guard spent <= SimulationLimit.healingViews(nodes: scenario.nodes) else { throw stall("fewer views before height \(goal)") }
+      if chainLaws.height >= goal { statistics.recoveryViews = max(1, spent) }
     }
-    let isThere = lowest >= healed.height + SimulationLimit.blocksAfterHealing
-    if isThere && honest.allSatisfy({ $0.admitted.allSatisfy { chainLaws.heights[$0] != nil } }) { return true }
-    let limit = healed.at.adding(milliseconds: healingMilliseconds)
-    if now > limit {
-      let heights = nodes.map { "\($0.isUp ? "" : "down ")\(chainLaws.reportedHeight(of: $0.index))\($0.isHonest ? "" : "*")" }.joined(separator: " ")
-      throw failureNow(
-        .liveness,
-        isThere ? "events of a node that never crashed are not final" : "heights \(heights), \(healed.height + SimulationLimit.blocksAfterHealing) wanted")
+    if statistics.recoveryMilliseconds == 0 {
+      guard lowest >= goal else {
+        guard passed <= healingMilliseconds(healed) else { throw stall("height \(goal)") }
+        return false
+      }
+      statistics.recoveryMilliseconds = max(1, passed)
+    }
+    statistics.endMilliseconds = passed
+    if honest.allSatisfy({ $0.admitted.allSatisfy { chainLaws.heights[$0] != nil } }) { return true }
+    guard passed <= 2 * healingMilliseconds(healed) + SimulationLimit.eventsMilliseconds else {
+      throw failureNow(.liveness, "events of a node that never crashed are not final")
     }
     return false
   }
 
-  /// Time for the blocks after healing: the waits that the back-off may have grown to, and the pace of an idle chain.
-  var healingMilliseconds: UInt64 {
-    let delay = max(scenario.delayMillisecondsMax, scenario.baseDelayMilliseconds)
-    return SimulationLimit.healingDelays * 6 * delay + 20 * UInt64(scenario.emptyBlockIntervalMilliseconds) + 60_000
+  private func stall(_ wanted: String) -> Failure {
+    let heights = nodes.map { "\($0.isUp ? "" : "down ")\(chainLaws.reportedHeight(of: $0.index))\($0.isHonest ? "" : "*")" }.joined(separator: " ")
+    return failureNow(.liveness, "heights \(heights), \(wanted) wanted")
+  }
+
+  /// The longest delay on which an honest node builds its timers now, milliseconds.
+  var delayMilliseconds: UInt64 {
+    var longest = scenario.baseDelayMilliseconds
+    for node in nodes where node.isHonest {
+      guard let steps = node.replica?.viewFacts.backOff else { continue }
+      var delay = scenario.baseDelayMilliseconds
+      for _ in 0..<steps / 2 { delay = delay / 2 * 3 }
+      longest = max(longest, delay)
+    }
+    return longest
+  }
+
+  /// What was said on connections that went on, and never arrived, is said again at intervals of up to two seconds.
+  private var retryMilliseconds: UInt64 { scenario.reconnectsAll ? 0 : ConsensusLimit.retryNanosecondsMax / 1_000_000 }
+
+  private func catchUpMilliseconds(_ healed: Healing) -> UInt64 {
+    // A range that was asked for in vain: of a liar, or on a connection that has lost the question.
+    let vain = UInt64(scenario.roles.count) + (scenario.reconnectsAll ? 0 : 1)
+    return SimulationLimit.catchUpDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds) + retryMilliseconds
+      + SimulationLimit.catchUpMilliseconds + vain * ReplicationLimit.rangeMilliseconds
+  }
+
+  private func healingMilliseconds(_ healed: Healing) -> UInt64 {
+    catchUpMilliseconds(healed) + SimulationLimit.healingDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds)
+      + (SimulationLimit.blocksAfterHealing + 1) * UInt64(scenario.emptyBlockIntervalMilliseconds)
   }
 }

@@ -50,6 +50,7 @@ struct Run: ParsableCommand {
   @Option(help: "First seed; without it a fresh one is drawn and printed.") var first: UInt64?
   @Option(help: "Every so many seeds one is run twice and the runs are compared; 0: none.") var twice: UInt64 = 50
   @Flag(help: "Goes on after failures and lists them.") var keepGoing = false
+  @Flag(help: "Prints a line for each run.") var each = false
   @Flag(help: "Prints the totals as JSON.") var json = false
 
   func run() throws {
@@ -59,6 +60,7 @@ struct Run: ParsableCommand {
     for seed in first..<first + seeds {
       let outcome = try execute(seed)
       totals.add(outcome)
+      if each { Output.line(options.scenario(seed).text + ", " + outcome.statistics.text) }
       var failure = outcome.failure
       if failure == nil, twice > 0, seed % twice == 0, try execute(seed).digest != outcome.digest {
         failure = Failure(kind: .determinism, milliseconds: 0, detail: "a second run went another way")

@@ -159,7 +159,7 @@ struct Cluster {
     nodes[index].committed = node.floor.block
     nodes[index].machine = Machine(
       options: options, epoch: try facts(epoch, boundary.hash, isOpening ? node.floor.certificate : node.boundary), key: keys[index], floor: node.floor,
-      journal: node.journal, mustRecover: node.mustRecover, now: now)
+      journal: node.journal, mustRecover: node.mustRecover && node.journal.isEmpty, now: now)
     try begin(index)
     if connected { for other in nodes.indices where other != index { try connect(index, other) } }
   }
@@ -327,7 +327,7 @@ struct Cluster {
         let place = Bound(epoch: epoch, view: view)
         voted[kind] = max(voted[kind] ?? place, place)
       case .floor(let epoch, let view, _, _): if Bound(epoch: epoch, view: view) == floor { kept.append(record) }
-      case .bound, .cosignature: kept.append(record)
+      case .bound, .recovering, .cosignature: kept.append(record)
       }
     }
     for kind in [VoteKind.notarise, .nullify, .finalise] { if let place = voted[kind] { kept.append(.voted(kind, epoch: place.epoch, view: place.view)) } }

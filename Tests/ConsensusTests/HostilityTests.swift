@@ -111,7 +111,7 @@ import Testing
     try cluster.step(node, .received(.vote(cluster.vote(.finalise, by: leaders[2], view: 4, block: blocks[1])), from: link))
     #expect(cluster.nodes[node].evidence.map { $0.first.vote.view.rawValue } == [2, 3, 4])
     for evidence in cluster.nodes[node].evidence {
-      #expect(evidence.first.isAccepted && evidence.second.isAccepted && evidence.first.vote != evidence.second.vote)
+      #expect(evidence.first.isAccepted() && evidence.second.isAccepted() && evidence.first.vote != evidence.second.vote)
     }
     #expect(cluster.nodes[node].penalties.isEmpty)
   }

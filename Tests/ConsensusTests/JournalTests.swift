@@ -221,7 +221,7 @@ private struct JournalFiles {
       vote: Vote(nullify: View(4), epoch: Epoch(0), chainTag: JournalFiles.tag), signatures: [],
       in: try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "a")]))
     let records: [JournalRecord] = [
-      vote(3), .certificate(certificate), floor(8), .bound(epoch: Epoch(2), view: View(5)), .cosignature(size: 4, root: .empty, seconds: 9),
+      vote(3), .certificate(certificate), floor(8), .bound(epoch: Epoch(2), view: View(5)), .recovering, .cosignature(size: 4, root: .empty, seconds: 9),
       .voted(.finalise, epoch: Epoch(1), view: View(77)),
     ]
     for record in records {

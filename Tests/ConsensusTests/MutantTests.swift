@@ -32,10 +32,14 @@
       return !cluster.checker.violations.isEmpty ? cluster.checker.violations[0] : done ? nil : "stall at height \(before)"
     }
 
-    @Test(arguments: Mutant.allCases) func isSeen(mutant: Mutant) throws {
-      var seen: [String] = []
-      for seed in 0..<40 as Range<UInt64> { if let what = try Self.storm(seed, mutant) { seen.append("\(seed): \(what)") } }
-      print("\(mutant): \(seen.count)/40 \(seen.first ?? "-")")
+    /// What such a storm shows within these seeds; the others need liars, disks or a dead validator, and the simulation of whole replicas shows them.
+    private static let shown: [Mutant] = [.voteBeforeSync, .finaliseAfterNullify, .journalWipedWithoutRecovery, .exactTwoThirdsQuorum, .notariseVotesForgotten]
+
+    @Test(arguments: shown) func isSeen(mutant: Mutant) throws {
+      var seen: String?
+      for seed in 0..<60 as Range<UInt64> where seen == nil { seen = try Self.storm(seed, mutant).map { "seed \(seed): \($0)" } }
+      print("\(mutant): \(seen ?? "not seen")")
+      #expect(seen != nil, "\(mutant) is not seen in 60 storms")
     }
 
     @Test func theWholeMachineIsSound() throws {

@@ -35,6 +35,29 @@ import Testing
     }
   }
 
+  /// What a recovering node writes makes the new journal look whole.
+  @Test func aCrashBeforeTheBoundDoesNotEndTheRecovery() throws {
+    var cluster = try Cluster(4, seed: 40)
+    try cluster.start()
+    try cluster.run(milliseconds: 300)
+    try cluster.crash(0)
+    try cluster.crash(1)
+    cluster.wipeJournal(0)
+    try cluster.restart(0)
+    let hasRecords = try cluster.run(milliseconds: 20_000) { !$0.nodes[0].journal.isEmpty }
+    #expect(hasRecords && cluster.nodes[0].journal.first == .recovering)
+    try cluster.crash(0)
+    try cluster.restart(0)
+    #expect(cluster.nodes[0].machine.isRecovering)
+    try cluster.restart(1)
+    // Until the bound is on disk.
+    let done = try cluster.run(milliseconds: 60_000) { !$0.nodes[0].machine.isRecovering && !$0.nodes[0].mustRecover }
+    #expect(done && cluster.checker.violations.isEmpty)
+    try cluster.crash(0)
+    try cluster.restart(0)
+    #expect(!cluster.nodes[0].machine.isRecovering && cluster.nodes[0].machine.bound != nil)
+  }
+
   @Test func withoutWitnessesOfAQuorumNothingIsVoted() throws {
     var cluster = try Cluster(4, seed: 34)
     try cluster.start()

@@ -18,6 +18,8 @@ private final class Bench {
   let genesis: BlockHeader
   var waiting: [([BlockCommit], Height)] = []
   var finals: [FinalBlock] = []
+  /// What a follower was sent.
+  var sent: [ReplicaMessage] = []
   var now = Instant(milliseconds: 1_700_000_000_000)
   private var sequence: UInt64 = 0
 
@@ -56,6 +58,7 @@ private final class Bench {
       switch effect {
       case .persist(let blocks, _, let height): waiting.append((blocks, height))
       case .final(let block): finals.append(block)
+      case .send(let message, _): sent.append(message)
       case .setTimer: continue
       default: Issue.record("a sole validator asks for nothing else: \(effect)")
       }
@@ -74,6 +77,9 @@ private final class Bench {
     _ = replica.pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: now)
     return id
   }
+
+  /// Somebody who follows is connected.
+  func follow() { perform { $0.peerUp(PeerLink(1), PeerFacts(validator: nil), now: $1, &$2) } }
 
   func collect() { perform { $0.collect(now: $1, &$2) } }
 
@@ -133,6 +139,31 @@ private final class Bench {
     #expect(Set(bench.finals.flatMap(\.ids)) == Set(good))
     #expect(bad.allSatisfy { bench.replica.pool.fate(of: $0) == .rejected })
     #expect(bench.replica.pool.load.events == 0)
+  }
+
+  /// A sole validator that came back without a block that others have seen would make another one in its place.
+  @Test func aSoleValidatorShowsItsSignaturesOnlyWhenTheBlockIsOnDisk() throws {
+    let bench = try Bench()
+    bench.follow()
+    func certified() -> [UInt64] {
+      bench.sent.compactMap { message in
+        switch message {
+        case .propose, .consensus(.vote), .consensus(.proposal):
+          Issue.record("shown apart from a certificate: \(message)")
+          return nil
+        case .consensus(.certificate(let certificate)): return certificate.vote.kind == .finalise ? certificate.vote.height.rawValue : 0
+        default: return nil
+        }
+      }
+    }
+    for round in 1...3 as ClosedRange<UInt64> {
+      _ = bench.admit()
+      bench.collect()
+      bench.advance(milliseconds: 100)
+      #expect(!bench.waiting.isEmpty && certified() == Array(1..<round))
+      try bench.persist()
+      #expect(certified() == Array(1...round))
+    }
   }
 
   @Test func nothingIsReportedBeforeItIsDurableAndDecisionsWaitForTheDisk() throws {

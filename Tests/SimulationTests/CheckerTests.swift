@@ -1,11 +1,12 @@
 import Ambient
 import Audit
 import Bytes
-import Consensus
 import Digests
 import Ed25519
 import Testing
 
+@testable import Consensus
+@testable import Replication
 @testable import Simulation
 
 /// Every checker flags what it is for: a check that cannot fail would make the simulation worthless.
@@ -22,12 +23,12 @@ import Testing
     return SignedVote(signing: vote, with: Self.key)
   }
 
-  private func classOfFailure(_ votes: [SignedVote], recorded: Bool = true) -> Failure.Class? {
+  private func classOfFailure(_ votes: [SignedVote], recorded: Bool = true, stored: Bool = true) -> Failure.Class? {
     var checker = VoteDiscipline()
     do throws(Failure) {
       for vote in votes {
         if recorded { checker.recorded(vote) }
-        try checker.released(vote, now: 0)
+        try checker.released(vote, hasBody: stored, now: 0)
       }
       return nil
     } catch { return error.kind }
@@ -45,11 +46,16 @@ import Testing
 
   @Test func aVoteWithoutItsRecordIsSeen() { #expect(classOfFailure([vote(.notarise, 1)], recorded: false) == .earlyVote) }
 
+  @Test func aFinaliseVoteWithoutItsBlockIsSeen() {
+    #expect(classOfFailure([vote(.finalise, 1)], stored: false) == .earlyVote)
+    #expect(classOfFailure([vote(.notarise, 1), vote(.nullify, 2)], stored: false) == nil)
+  }
+
   @Test func contradictingAndUnsoundCertificatesAreSeen() throws {
     let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "a")])
     func certificate(_ vote: SignedVote) -> Certificate { Certificate(vote: vote.vote, signatures: [(0, vote.signature)], in: set) }
     func failure(_ certificates: [Certificate]) -> Failure.Class? {
-      var checker = CertificateLaws()
+      var checker = CertificateLaws(signatures: SignatureMemory())
       do throws(Failure) {
         for certificate in certificates { try checker.shown(certificate, set: set, now: 0) }
         return nil
@@ -62,6 +68,41 @@ import Testing
     #expect(failure([notarised, certificate(vote(.finalise, 3, 9))]) == .certificate)
     #expect(failure([Certificate(vote: vote(.notarise, 3).vote, signatures: [], in: set)]) == .certificate)
     #expect(failure([Certificate(vote: vote(.notarise, 4).vote, signatures: [(0, vote(.notarise, 3).signature)], in: set)]) == .certificate)
+  }
+
+  @Test func memoryThatGrowsIsSeen() {
+    func failure(_ change: (inout Replica.Footprint) -> Void) -> Failure.Class? {
+      var footprint = Replica.Footprint(machine: Machine.Footprint(), arrivals: 0, candidates: 0, gossipBytes: 0, decided: 0, evidence: 0)
+      change(&footprint)
+      var checker = MemoryLaws(validators: 4)
+      do throws(Failure) {
+        try checker.seen(footprint, views: 3, links: 3, node: 0, now: 0)
+        return nil
+      } catch { return error.kind }
+    }
+    #expect(failure { $0.machine.rounds = 21; $0.machine.votes = 252; $0.arrivals = 32 } == nil)
+    #expect(failure { $0.machine.rounds = 22 } == .bounds)
+    #expect(failure { $0.machine.votes = 253 } == .bounds)
+    #expect(failure { $0.machine.earlyMessages = 97 } == .bounds)
+    #expect(failure { $0.arrivals = 33 } == .bounds)
+    #expect(failure { $0.gossipBytes = (16 << 20) + 1 } == .bounds)
+  }
+
+  @Test func aHeadWithoutItsCertificateIsSeen() {
+    var parameters = ChainParameters()
+    parameters.blockTime = 100
+    let genesis = BlockHeader(
+      eventCount: 0, chainTag: Self.tag, height: Height(0), timestamp: Timestamp(milliseconds: 5), treeSize: 0, parentHash: .zero, eventsRoot: .empty,
+      treeRoot: .empty, historyRoot: .empty, validatorsHash: .zero, nextValidatorsHash: .zero, parametersHash: parameters.hash, proposer: PublicKey(Bytes32()))
+    var checker = ChainLaws(genesis: genesis, nodes: 1)
+    func failure(_ head: UInt64, _ certificate: [UInt8]?) -> Failure.Class? {
+      do throws(Failure) {
+        try checker.reopened(head: head, hash: genesis.hash, certificate: certificate, node: 0, isWiped: false, now: 0)
+        return nil
+      } catch { return error.kind }
+    }
+    #expect(failure(0, nil) == nil)
+    #expect(failure(1, nil) == .durability && failure(1, []) == .durability && failure(1, [1, 2, 3]) == .durability)
   }
 
   @Test func theAgendaKeepsTimeAndOrder() {

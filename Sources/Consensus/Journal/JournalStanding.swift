@@ -11,7 +11,8 @@ struct JournalStanding: Sendable, Equatable {
   mutating func add(_ record: JournalRecord) {
     switch record {
     case .floor: floor = record
-    case .bound: bound = record
+    // A bound ends the recovery; a recovery needs a new bound.
+    case .bound, .recovering: bound = record
     case .cosignature: cosignature = record
     case .vote(let vote): raise(vote.vote.kind, vote.vote.epoch, vote.vote.view)
     case .voted(let kind, let epoch, let view): raise(kind, epoch, view)

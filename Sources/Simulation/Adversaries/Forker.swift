@@ -3,23 +3,29 @@ import Consensus
 import Digests
 import Replication
 
-/// Proposes on a parent that is not the newest, as if the views between had been nullified.
+/// Proposes on the parent of its parent, as if the view between had been nullified: a valid block but for that.
 struct Forker: Liar {
-  private var parents: [(view: View, header: BlockHeader)] = []
+  /// Newest proposals, own ones too.
+  private var seen: [(view: View, header: BlockHeader)] = []
 
-  mutating func incoming(_ message: ReplicaMessage, from peer: Int, _ stage: inout Stage) {
+  mutating func incoming(_ message: ReplicaMessage, from peer: Int, _ stage: inout Stage) { remember(message) }
+
+  private mutating func remember(_ message: ReplicaMessage) {
     guard case .propose(let proposal, let header, _) = message else { return }
-    parents.append((proposal.vote.vote.view, header))
-    if parents.count > 8 { parents.removeFirst() }
+    seen.append((proposal.vote.vote.view, header))
+    if seen.count > 16 { seen.removeFirst() }
   }
 
   mutating func outgoing(_ message: ReplicaMessage, to peers: [Int], _ stage: inout Stage) {
-    guard case .propose(let proposal, let header, _) = message, let old = parents.first, old.header.height < header.height else {
-      return stage.send(message, to: peers)
-    }
-    var fork = header
-    fork.parentHash = old.header.hash
-    fork.height = old.header.height.next
+    defer { remember(message) }
+    guard case .propose(let proposal, let header, _) = message,
+      let parent = seen.last(where: { $0.header.hash == header.parentHash })?.header,
+      let old = seen.last(where: { $0.header.hash == parent.parentHash && $0.view < proposal.vote.vote.parentView })
+    else { return stage.send(message, to: peers) }
+    // Beside the parent, without events: what the parent's header says of the blocks before it holds for this one too.
+    var fork = parent
+    fork.proposer = header.proposer
+    fork.timestamp = header.timestamp
     fork.eventCount = 0
     fork.treeSize = old.header.treeSize
     fork.treeRoot = old.header.treeRoot

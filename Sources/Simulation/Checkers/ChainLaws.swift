@@ -80,12 +80,21 @@ struct ChainLaws {
   }
 
   /// A node has opened its store after a restart.
-  mutating func reopened(head: UInt64, hash: Digest, node: Int, isWiped: Bool, now: UInt64) throws(Failure) {
+  /// - Parameter certificate: what the store holds as the finality certificate of its head, by which the floor of the machine is restored.
+  mutating func reopened(head: UInt64, hash: Digest, certificate: [UInt8]?, node: Int, isWiped: Bool, now: UInt64) throws(Failure) {
+    if head > 0, certificate.map({ !Self.finalises($0, hash, headers[0].chainTag) }) ?? true {
+      throw Failure(kind: .durability, milliseconds: now, detail: "node \(node) came back with height \(head) and without its finality certificate")
+    }
     if !isWiped, head < reported[node] {
       throw Failure(kind: .durability, milliseconds: now, detail: "node \(node) reported height \(reported[node]) and came back with \(head)")
     }
     guard self.hash(at: head) == hash else { throw Failure(kind: .agreement, milliseconds: now, detail: "node \(node) came back with another block at height \(head)") }
     reported[node] = head
+  }
+
+  private static func finalises(_ bytes: [UInt8], _ hash: Digest, _ chainTag: ChainTag) -> Bool {
+    guard let certificate = try? Certificate(decoding: bytes.bytes, chainTag: chainTag) else { return false }
+    return certificate.vote.kind == .finalise && certificate.vote.blockHash == hash
   }
 
   func reportedHeight(of node: Int) -> UInt64 { reported[node] }

@@ -24,7 +24,8 @@ struct VoteDiscipline {
   mutating func recorded(_ vote: SignedVote) { durable.insert(vote) }
 
   /// An honest node has handed this own vote to the network.
-  mutating func released(_ vote: SignedVote, now: UInt64) throws(Failure) {
+  /// - Parameter hasBody: the block that it names is on the node's disk.
+  mutating func released(_ vote: SignedVote, hasBody: Bool, now: UInt64) throws(Failure) {
     guard durable.contains(vote) else { throw Failure(kind: .earlyVote, milliseconds: now, detail: "\(Self.text(vote)) left before its record was on disk") }
     let slot = Slot(key: vote.publicKey, epoch: vote.vote.epoch, view: vote.vote.view)
     var votes = released[slot] ?? Votes()
@@ -38,6 +39,10 @@ struct VoteDiscipline {
     case .finalise:
       if votes.nullify { throw conflict(vote, "nullified the view before", now) }
       if let other = votes.finalise, other != vote.vote { throw conflict(vote, "finalised \(other.blockHash) too", now) }
+      // A vote that is said again may have outlived a store that was wiped.
+      guard hasBody || votes.finalise != nil else {
+        throw Failure(kind: .earlyVote, milliseconds: now, detail: "\(Self.text(vote)) left before the block was on disk")
+      }
       votes.finalise = vote.vote
     }
     released[slot] = votes
