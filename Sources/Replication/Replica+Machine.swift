@@ -54,7 +54,7 @@ extension Replica {
       records.append(record)
       recordsEnd = sequence
     case .send(let message, let destination, _):
-      guard !peers.isEmpty, !machine.isSole || isDurable(message) else { return }
+      guard !peers.isEmpty, mayLeave(message) else { return }
       if case .proposal(let proposal) = message { return send(proposal, to: destination, now, &effects) }
       effects.append(.send(.consensus(message), to: destination))
     case .build(let view, let parent, let timestamp):
@@ -92,19 +92,19 @@ extension Replica {
       boundaryCertificate: boundaryCertificate)
   }
 
-  /// Whether what a sole voter says is backed by its disk. Its votes and proposals are promises that nobody needs: followers take its finality certificates,
-  /// and those that are not written yet might be made again, of other blocks, after a crash.
-  private func isDurable(_ message: Message) -> Bool {
+  /// What a sole validator has signed leaves when it is on disk, inside a finality certificate: until then nobody has seen anything that it promised.
+  private func mayLeave(_ message: Message) -> Bool {
+    guard machine.isSole else { return true }
     switch message {
-    case .vote, .proposal: false
-    case .certificate(let certificate): certificate.vote.kind == .finalise && certificate.vote.height <= durable.header.height
-    case .getCertificate, .status, .witnessRequest, .witness: true
+    case .vote, .proposal: return false
+    case .certificate(let certificate): return certificate.vote.kind == .finalise && certificate.vote.height <= durable.header.height
+    case .getCertificate, .status, .witnessRequest, .witness: return true
     }
   }
 
-  /// A sole voter's block is on disk: its followers may know that it is final.
-  func announceFinality(_ effects: inout [ReplicaEffect]) {
-    guard !peers.isEmpty, let certificate = machine.floor.certificate, certificate.vote.height == durable.header.height else { return }
+  /// A sole validator's block is on disk: whoever follows hears of it, and asks for what is missing.
+  func announce(_ block: BlockCommit, _ effects: inout [ReplicaEffect]) {
+    guard machine.isSole, !peers.isEmpty, let certificate = try? Certificate(decoding: block.certificate.bytes, chainTag: chain.chainTag) else { return }
     effects.append(.send(.consensus(.certificate(certificate)), to: .all))
   }
 

@@ -223,8 +223,9 @@ public final class Replica {
       report(decided[count], now, &effects)
       count += 1
     }
+    if let newest = decided.prefix(count).last { announce(newest.commit, &effects) }
     decided.removeFirst(count)
-    if machine.isSole { announceFinality(&effects) } else { step(.applied(height), now, &effects) }
+    if !machine.isSole { step(.applied(height), now, &effects) }
     publish(&effects)
     if let build = deferredBuild, decided.count < ReplicationLimit.blocksInFlight {
       deferredBuild = nil

@@ -10,8 +10,6 @@ public struct Scenario: Sendable {
     public var hasFaults = true
     /// Number of planned faults that are left out from the end of the plan: what shrinking tries.
     public var faultsMax: Int?
-    /// Without events the chain rests for a minute: whoever was away has to catch up with what is there, because nothing new comes.
-    public var isIdle = false
     public init() {}
   }
 
@@ -59,7 +57,6 @@ public struct Scenario: Sendable {
   public var faults: [PlannedFault]
   /// When the last fault is over.
   public var healsAt: Instant
-  public var isIdle: Bool
 
   public init(seed: UInt64, options: Options = Options()) {
     self.seed = seed
@@ -95,12 +92,6 @@ public struct Scenario: Sendable {
     (roles, dead, faults) = (plan.roles, plan.dead, plan.faults)
     if let most = options.faultsMax, faults.count > most { faults.removeLast(faults.count - most) }
     healsAt = plan.healsAt
-    isIdle = options.isIdle
-    if isIdle {
-      emptyBlockIntervalMilliseconds = 60_000
-      // The last 16 blocks of an epoch do not wait for events.
-      epochLength = 40
-    }
   }
 
   /// One line for reports.

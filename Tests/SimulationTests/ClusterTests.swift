@@ -1,7 +1,5 @@
-import Ambient
+import Simulation
 import Testing
-
-@testable import Simulation
 
 /// Clusters with every fault on, a few short ones: a debug build takes up to a minute for a busy seed. `.ci/simulate` runs many in a release build.
 @Suite struct ClusterTests {
@@ -31,23 +29,6 @@ import Testing
     let outcome = run(seed) { $0.nodes = 4 }
     #expect(outcome.failure == nil, "seed \(seed)")
     #expect(outcome.statistics.crashes + outcome.statistics.partitions > 0)
-  }
-
-  @Test func aNodeThatWasCutOffForEpochsCatchesUpOnAnIdleChain() {
-    var options = Scenario.Options()
-    options.nodes = 4
-    options.hasByzantine = false
-    options.isIdle = true
-    var scenario = Scenario(seed: 7, options: options)
-    scenario.blockTimeMilliseconds = 100
-    scenario.eventsPerSecond = 8
-    scenario.faults = [PlannedFault(at: World.begin.adding(milliseconds: 500), kind: .partition(group: [3], milliseconds: 12_000))]
-    scenario.healsAt = World.begin.adding(milliseconds: 13_000)
-    var world = World(scenario)
-    let outcome = world.run()
-    #expect(outcome.failure == nil)
-    // Well into a later epoch.
-    #expect(outcome.statistics.blocks > 40)
   }
 
   @Test func theSameSeedGivesTheSameRun() {

@@ -14,8 +14,9 @@ struct MemoryLaws {
     let machine = footprint.machine
     rounds = max(rounds, machine.rounds)
     votes = max(votes, machine.votes)
-    // Views behind the floor, from there to the current one, and ahead. A view beyond those is remembered only with a certificate, which no liar can make.
-    let window = Int(views) + 2 * Int(ConsensusLimit.windowViews) + 2
+    // Views behind the floor, from there to the current one, and ahead; as many again, because a floor that a sync moves past the current view leaves those
+    // around it until the next block. A view beyond those is remembered only with a certificate, which no liar can make.
+    let window = Int(views) + 4 * Int(ConsensusLimit.windowViews) + 2
     let votingViews = min(window, Int(ConsensusLimit.voteViews + 2 * ConsensusLimit.windowViews) + 2)
     let bounds: [(what: String, found: Int, most: Int)] = [
       ("views", machine.rounds, window + machine.certificates),
