@@ -80,12 +80,14 @@ import Testing
         return nil
       } catch { return error.kind }
     }
-    #expect(failure { $0.machine.rounds = 21; $0.machine.votes = 252; $0.arrivals = 32 } == nil)
-    #expect(failure { $0.machine.rounds = 22 } == .bounds)
-    #expect(failure { $0.machine.votes = 253 } == .bounds)
+    let votes = 3 * 4 * min(37, Int(ConsensusLimit.voteViews + 2 * ConsensusLimit.windowViews) + 2)
+    let gossip = 3 * (ReplicationLimit.gossipWindowBytes + ReplicationLimit.gossipBytesMax)
+    #expect(failure { $0.machine.rounds = 37; $0.machine.votes = votes; $0.arrivals = 32; $0.gossipBytes = gossip } == nil)
+    #expect(failure { $0.machine.rounds = 38 } == .bounds)
+    #expect(failure { $0.machine.votes = votes + 1 } == .bounds)
     #expect(failure { $0.machine.earlyMessages = 97 } == .bounds)
     #expect(failure { $0.arrivals = 33 } == .bounds)
-    #expect(failure { $0.gossipBytes = (16 << 20) + 1 } == .bounds)
+    #expect(failure { $0.gossipBytes = gossip + 1 } == .bounds)
   }
 
   @Test func aHeadWithoutItsCertificateIsSeen() {
