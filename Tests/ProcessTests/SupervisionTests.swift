@@ -60,8 +60,7 @@ final class NoticeSocket {
     #expect(node.waitForExit() == 0)
   }
 
-  /// A node that is stopped by a debugger does not feed its watchdog from a timer of its own.
-  @Test func aStoppedProcessIsSilent() throws {
+  @Test func aWatchdogThatIsMeantForAnotherProcessIsNotFed() throws {
     let scratch = try ScratchDirectory()
     let notices = try NoticeSocket(in: scratch.url)
     let node = try NodeProcess(
