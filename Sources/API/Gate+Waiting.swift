@@ -7,13 +7,18 @@ public import Reactor
 public import Replication
 
 extension Gate {
-  /// Keeps the request until its accepted events are final, or its time is up.
+  /// Keeps the request until its accepted events are final, or its time is up. Those that were admitted in an earlier turn may be final already: nobody
+  /// would tell of them again.
   func waitForFinality(_ slot: Int, milliseconds: UInt64, _ loop: Loop) {
     var waiting = 0
     for index in sessions[slot].results.indices {
       switch sessions[slot].results[index].outcome {
       case .pending, .duplicatePending:
         guard let id = sessions[slot].results[index].id else { continue }
+        if replica?.finalLeaf(of: id, timestamp: sessions[slot].results[index].timestamp) != nil {
+          sessions[slot].results[index].outcome = .final
+          continue
+        }
         waiters[id, default: []].append(slot)
         waiting += 1
       default: continue
