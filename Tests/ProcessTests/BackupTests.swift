@@ -8,7 +8,7 @@ import Testing
     let node = try NodeProcess(home: scratch.url.appendingPathComponent("home"))
     let client = try node.client()
     let records = try RecordMaker(client, key: .forTest())
-    for _ in 0..<events { #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: records.next().bytes).status == 201) }
+    for _ in 0..<events { #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201) }
     return node
   }
 
@@ -29,7 +29,7 @@ import Testing
     // Blocks go on after it and are not in it.
     let client = try node.client()
     let records = try RecordMaker(client, key: .forTest())
-    for _ in 0..<3 { #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: records.next().bytes).status == 201) }
+    for _ in 0..<3 { #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201) }
     let verified = try Command.moloch("backup", "verify", backup)
     #expect(verified.status == 0 && verified.output.contains("intact"), "\(verified.output)\(verified.errors)")
     #expect(try Command.moloch("backup", "verify", backup).status == 0, "a verification leaves nothing behind")
@@ -62,7 +62,7 @@ import Testing
     #expect(try Command.moloch("backup", "create", first, "--home", home).status == 0)
     let client = try node.client()
     let records = try RecordMaker(client, key: .forTest())
-    #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: records.next().bytes).status == 201)
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201)
     let made = try Command.moloch("backup", "create", second, "--incremental", first, "--home", home, "--json")
     #expect(made.status == 0, "\(made.output)\(made.errors)")
     #expect(try Self.json(made)["shared_bytes"] as? Int ?? 0 > 0, "\(made.output)")
@@ -141,7 +141,7 @@ import Testing
     #expect(online.output.contains("Chain Data:     ") && online.output.contains(" before, "), "\(online.output)")
     let client = try node.client()
     let records = try RecordMaker(client, key: .forTest())
-    #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: records.next().bytes).status == 201)
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201)
     node.signal(SIGTERM)
     #expect(node.waitForExit() == 0, "\(node.log)")
     let offline = try Command.moloch("maintenance", "compact", "--home", node.home.path, "--json")

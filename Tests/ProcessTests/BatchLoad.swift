@@ -37,7 +37,7 @@ final class BatchLoad: Sendable {
     let records = RecordMaker(genesis: genesis, key: key)
     while true {
       let batch = (0..<20).map { _ in records.next() }
-      let answer = try? client.post("/v1/events/batch?wait=finalized&timeout_ms=30000", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
+      let answer = try? client.post("/v1/events/batch?wait=finalized", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
       guard let answer, [201, 202].contains(answer.status) else { return }
       if answer.status == 201 { state.withLock { $0.finalIDs += batch.map { $0.id } } }
     }

@@ -41,7 +41,7 @@ import Testing
     let node = try NodeProcess(home: scratch.url)
     let client = try node.client()
     let records = try RecordMaker(client, key: .forTest())
-    #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: records.next().bytes).status == 201)
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201)
     // The cosignature of a final head follows its own barrier.
     #expect(try client.get("/v1/checkpoint?min_size=1").status == 200)
     for path in ["/v1/health", "/v1/ready", "/v1/status", "/v1/peers", "/v1/validators", "/v1/blocks/latest", "/v1/checkpoint"] {

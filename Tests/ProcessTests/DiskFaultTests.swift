@@ -143,7 +143,7 @@ import Testing
     guard let client = try? node.client(), let key = try? SigningKey.forTest(), let records = try? RecordMaker(client, key: key) else { return [] }
     for _ in 0..<batches {
       let batch = (0..<10).map { _ in records.next() }
-      let answer = try? client.post("/v1/events/batch?wait=finalized&timeout_ms=30000", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
+      let answer = try? client.post("/v1/events/batch?wait=finalized", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
       guard let answer, answer.status == 201 else { break }
       finalIDs += batch.map { $0.id }
     }

@@ -67,7 +67,7 @@ import Testing
     watching.standardError = FileHandle.nullDevice
     try watching.run()
     // Blocks are made for as long as the watch lasts.
-    while watching.isRunning { _ = try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: records.next().bytes) }
+    while watching.isRunning { _ = try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes) }
     let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     #expect(watching.terminationStatus == 0 && said.hasPrefix("healthy: height "), "\(said)")
   }

@@ -25,7 +25,7 @@ import Testing
     let key = try SigningKey(pem: [UInt8](Data(contentsOf: scratch.url.appendingPathComponent("keys/validator.key"))))
     let app = SignerRecord(key: try SigningKey.forTest().publicKey, validFrom: Height(0), validTo: Height(0), name: "app")
     let act = GovernanceAct.proposeSigners([SignerChange(.put, app)])
-    func post(_ record: [UInt8]) throws -> HTTPClient.Answer { try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: record) }
+    func post(_ record: [UInt8]) throws -> HTTPClient.Answer { try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: record) }
 
     let foreign = try post(record(act, by: .forTest(), tag: tag, sequence: 1))
     #expect(foreign.status == 400 && foreign.errorReason == "bad_governance", "\(foreign.text)")
@@ -36,7 +36,7 @@ import Testing
     let height = try #require(accepted.json["block_height"] as? Int)
 
     // The next block carries the hash of the new registry.
-    let next = try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: RecordMaker(client, key: .forTest()).next().bytes)
+    let next = try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: RecordMaker(client, key: .forTest()).next().bytes)
     #expect(next.status == 201, "\(next.text)")
     var parameters = try Genesis(json: genesis).parameters
     let before = try client.get("/v1/blocks/\(height)").json["params_hash"] as? String
@@ -57,7 +57,7 @@ import Testing
     #expect(checked.status == 0, "\(checked.output)\(checked.errors)")
     node = try NodeProcess(home: scratch.url)
     client = try node.client()
-    let again = try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: RecordMaker(client, key: .forTest()).next().bytes)
+    let again = try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: RecordMaker(client, key: .forTest()).next().bytes)
     let last = try #require(again.json["block_height"] as? Int)
     #expect(try client.get("/v1/blocks/\(last)").json["params_hash"] as? String == parameters.hash.hex)
   }

@@ -14,7 +14,7 @@ import Testing
     var ids: [String] = []
     func submit(_ count: Int) throws {
       let batch = (0..<count).map { _ in records.next() }
-      let answer = try client.post("/v1/events/batch?wait=finalized&timeout_ms=30000", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
+      let answer = try client.post("/v1/events/batch?wait=finalized", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
       #expect(answer.status == 201, "\(answer.text)")
       ids += batch.map { $0.id.description }
     }

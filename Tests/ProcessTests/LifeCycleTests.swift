@@ -36,7 +36,7 @@ import Testing
         let batch = (0..<20).map { _ in records.next() }
         guard
           let answer = try? client.post(
-            "/v1/events/batch?wait=finalized&timeout_ms=30000", type: SubmissionTests.events, body: batch.flatMap { $0.bytes }), answer.status == 201
+            "/v1/events/batch?wait=finalized", type: SubmissionTests.events, body: batch.flatMap { $0.bytes }), answer.status == 201
         else { break }
         finalIDs += batch.map { $0.id }
         lastHead.height = max(lastHead.height, Int(answer.fields["moloch-height"] ?? "") ?? 0)
@@ -66,7 +66,7 @@ import Testing
     #expect(node.waitForExit() == 0, "\(node.log)")
     #expect(node.log.contains("shutdown complete"))
     let again = try NodeProcess(home: scratch.url)
-    let found = try again.client().get("/v1/events/\(id)?wait=finalized&timeout_ms=30000")
+    let found = try again.client().get("/v1/events/\(id)?wait=finalized")
     #expect(found.json["status"] as? String == "finalized", "\(found.text)")
   }
 

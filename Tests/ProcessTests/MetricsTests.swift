@@ -8,7 +8,7 @@ import Testing
     let node = try NodeProcess(home: scratch.url)
     let client = try node.client()
     let records = try RecordMaker(client, key: .forTest())
-    #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: records.next().bytes).status == 201)
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201)
     let metrics = try HTTPClient(port: node.metricsPort)
     let text = try metrics.get("/metrics")
     #expect(text.status == 200 && text.fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8")

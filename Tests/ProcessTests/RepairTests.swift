@@ -49,7 +49,7 @@ import Testing
     for _ in 0..<9 {
       let (bytes, id) = records.next()
       ids.append("\(id)")
-      #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: bytes).status == 201)
+      #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: bytes).status == 201)
     }
     first.signal(SIGTERM)
     #expect(first.waitForExit() == 0)

@@ -15,7 +15,7 @@ import Testing
     let client = try node.client()
     let records = try RecordMaker(client, key: .forTest())
     let (record, id) = records.next()
-    let answer = try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: Self.event, body: record)
+    let answer = try client.post("/v1/events?wait=finalized", type: Self.event, body: record)
     #expect(answer.status == 201, "\(answer.text)")
     #expect(answer.json["id"] as? String == id.description)
     #expect(answer.json["status"] as? String == "finalized")
@@ -36,7 +36,7 @@ import Testing
     let node = try NodeProcess(home: scratch.url)
     let client = try node.client()
     let (record, id) = try RecordMaker(client, key: .forTest()).next()
-    let first = try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: Self.event, body: record)
+    let first = try client.post("/v1/events?wait=finalized", type: Self.event, body: record)
     let again = try client.post("/v1/events", type: Self.event, body: record)
     #expect(first.status == 201, "\(first.text)")
     #expect(again.status == 200, "\(again.text)")
@@ -70,7 +70,7 @@ import Testing
     #expect(try reason(records.next { $0.flags = .gatewayAttested }.bytes) == "gateway_flag")
     let wrongType = try client.post("/v1/events", type: "text/html", body: good)
     #expect(wrongType.status == 415 && wrongType.errorCode == "UNSUPPORTED_MEDIA_TYPE")
-    let served = try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: Self.event, body: good)
+    let served = try client.post("/v1/events?wait=finalized", type: Self.event, body: good)
     #expect(served.status == 201, "\(served.text)")
   }
 
@@ -87,7 +87,7 @@ import Testing
     #expect(atomic.status != 202 && atomic.status != 201, "\(atomic.status)")
     let answer = try client.post("/v1/events/batch", type: Self.events, body: batch.flatMap { $0 })
     #expect(answer.json["accepted"] as? Int == 495 && answer.json["rejected"] as? Int == 5, "\(answer.text.prefix(300))")
-    let whole = try client.post("/v1/events/batch?atomic=true&wait=finalized&timeout_ms=30000", type: Self.events, body: (0..<400).flatMap { _ in records.next().bytes })
+    let whole = try client.post("/v1/events/batch?atomic=true&wait=finalized", type: Self.events, body: (0..<400).flatMap { _ in records.next().bytes })
     #expect(whole.status == 201, "\(whole.text.prefix(300))")
     let metrics = try HTTPClient(port: node.metricsPort).get("/metrics").text
     let bounds = metrics.split(separator: "\n").filter { $0.hasPrefix("moloch_signature_batch_size_bucket") }
@@ -146,7 +146,7 @@ import Testing
     let rival = records.next { $0.sequence = 1 }.bytes
     let conflicting = try client.post("/v1/events/batch?atomic=true", type: Self.events, body: good[0].bytes + good[1].bytes + rival)
     #expect(conflicting.status == 400 && conflicting.json["accepted"] as? Int == 0, "\(conflicting.text)")
-    let whole = try client.post("/v1/events/batch?atomic=true&wait=finalized&timeout_ms=30000", type: Self.events, body: good.flatMap(\.bytes))
+    let whole = try client.post("/v1/events/batch?atomic=true&wait=finalized", type: Self.events, body: good.flatMap(\.bytes))
     #expect(whole.status == 201 && whole.json["accepted"] as? Int == 3, "\(whole.text)")
     let partly = try client.post("/v1/events/batch?atomic=false", type: Self.events, body: bad + records.next().bytes)
     #expect(partly.status == 202 && partly.json["accepted"] as? Int == 1, "\(partly.text)")
@@ -159,7 +159,7 @@ import Testing
     var client = try node.client()
     let records = try RecordMaker(client, key: key)
     let first = records.next()
-    #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: Self.event, body: first.bytes).status == 201)
+    #expect(try client.post("/v1/events?wait=finalized", type: Self.event, body: first.bytes).status == 201)
     let rival = records.next { $0.sequence = 1 }
     func expectConflict() throws {
       let answer = try client.post("/v1/events", type: Self.event, body: rival.bytes)

@@ -97,7 +97,7 @@ final class NoticeSocket {
     try "[storage]\nmin_free_mb = 0\nreserve_mb = 1\n".write(to: file, atomically: true, encoding: .utf8)
     node.signal(SIGHUP)
     _ = try node.status { $0["state"] as? String == "live" }
-    #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: bytes).status == 201)
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: bytes).status == 201)
     // The reserve comes with the next look at the disk; each turn is an exchange with the node.
     let reserve = scratch.url.path + "/data/reserve"
     for _ in 0..<50_000 where !FileManager.default.fileExists(atPath: reserve) { _ = try client.get("/v1/health") }

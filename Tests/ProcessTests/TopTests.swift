@@ -8,7 +8,7 @@ import Testing
     let node = try NodeProcess(home: scratch.url)
     let client = try node.client()
     let records = try RecordMaker(client, key: .forTest())
-    #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: records.next().bytes).status == 201)
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201)
     let top = try Command.moloch("top", "--count", "3", "--interval", "50ms", "--home", scratch.url.path)
     #expect(top.status == 0, "\(top.errors)")
     let lines = top.output.split(separator: "\n")
