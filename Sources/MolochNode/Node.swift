@@ -69,8 +69,8 @@ public enum Node {
     let gate = Gate(
       options: options.gate, chain: facts, connections: limits.connections,
       seed: Bytes32(random.next(), random.next(), random.next(), random.next()), now: MonotonicClock.now())
-    // From here on the memory of this process, keys among it, ends in no core dump and is read by no debugger. A developer may look.
     let figures = Figures(version: version, commit: options.commit, log: log)
+    // From here on the memory of this process, keys among it, ends in no core dump and is read by no debugger. A developer may look.
     if !options.settings.isDevelopment { _ = thread_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) }
     gate.measureBatches(figures.metrics.mempool.signatureBatchSize)
     let verification = VerificationThreads(threads: options.settings.integer("runtime.verify_threads"))
