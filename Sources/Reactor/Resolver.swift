@@ -1,5 +1,4 @@
 import CLinux
-import Synchronization
 
 /// Which addresses of a host name are wanted.
 public enum HostFamily: Sendable { case any, ipv4, ipv6 }
@@ -56,9 +55,9 @@ public final class Resolver: Sendable {
     var isStopped = false
   }
 
-  private let questions = Mutex(Questions())
-  let answers = Mutex<[Resolver.Answer]>([])
-  let waker = Mutex<Waker?>(nil)
+  private let questions = Guarded(Questions())
+  let answers = Guarded<[Resolver.Answer]>([])
+  let waker = Guarded<Waker?>(nil)
   // A POSIX semaphore needs a stable address; it lives as long as this object.
   private nonisolated(unsafe) let bell: UnsafeMutablePointer<sem_t>
 
