@@ -84,7 +84,7 @@ import Testing
     for id in ids { #expect(try again.client().get("/v1/events/\(id)").json["status"] as? String == "finalized") }
     again.signal(SIGTERM)
     #expect(again.waitForExit() == 0)
-    let verified = try Command.moloch("maintenance", "verify", "--home", first.home.path)
+    let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", first.home.path)
     #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
   }
 
