@@ -1,3 +1,4 @@
+import Ambient
 import Audit
 import Bytes
 import Digests
@@ -6,25 +7,94 @@ import Ledger
 import Merkle
 import RocksStore
 
-/// A full check of a stopped node's data: every header, certificate, root, signature and body digest, from genesis to the head.
+/// A check of a stopped node's data, from genesis to the head.
 public struct StoreVerification: Sendable {
+  /// Each level checks what those before it check.
+  public enum Level: String, CaseIterable, Sendable {
+    /// Every section of every block is read, which checks the sums of the tables; the tree files have the root of the head.
+    case quick
+    /// Headers, certificates, governance, every node of the tree.
+    case full
+    /// Signatures, the digests of bodies, the index.
+    case deep
+  }
+
+  /// One damaged place.
+  public struct Damage: Hashable, Sendable {
+    /// Below the data directory: `mmr/level-03`, `chain`, `index`.
+    public var path: String
+    /// Byte in the file, where the damage is in one file.
+    public var offset: UInt64?
+    /// What is damaged: `nodes 2560..2815`, `height 7  tree root`.
+    public var range: String
+    /// Other data of this node has what is lost.
+    public var isMinor: Bool
+
+    /// What helps, in words for an operator.
+    public var remedy: String {
+      isMinor ? "moloch maintenance repair rebuilds it from chain/" : "restore a backup (moloch backup restore) or resync from peers"
+    }
+  }
+
+  /// Damages that are listed; those above are counted.
+  public static let damagesMax = 1000
+
   public private(set) var blocks: UInt64 = 0
   public private(set) var events: UInt64 = 0
-  /// What is wrong, with height or leaf; empty when all is well.
-  public private(set) var damages: [String] = []
-  /// Wrong nodes of the tree files by level: the first and the number.
-  private var badNodes: [(level: Int, first: UInt64, count: UInt64)] = []
+  /// Bytes that the checked directories take on disk.
+  public let bytes: UInt64
+  public private(set) var milliseconds: UInt64 = 0
+  /// What is wrong; empty when all is well.
+  public private(set) var damages: [Damage] = []
+  public private(set) var minorCount: UInt64 = 0
+  public private(set) var majorCount: UInt64 = 0
+  private let level: Level
+  /// Wrong nodes of the tree files: runs of one level, in the order in which they were found.
+  private var badNodes: [(level: Int, range: Range<UInt64>)] = []
   private var isIndexReadable = true
 
   /// Opens the data under its lock and reads all of it.
-  /// - Parameter progress: called with blocks done and blocks in all.
-  public init(_ options: NodeOptions, progress: (UInt64, UInt64) -> Void) throws(NodeFailure) {
+  /// - Parameters:
+  ///   - data: directory to check instead of the node's own, such as a copy of it.
+  ///   - progress: called with blocks done and blocks in all.
+  public init(_ options: NodeOptions, level: Level, data: String? = nil, progress: (UInt64, UInt64) -> Void) throws(NodeFailure) {
     let home = try NodeHome(options)
+    let directory = data ?? home.data
+    guard FileCopy.isDirectory(directory) else { throw NodeFailure(66, "\(directory) does not exist") }
+    let began = MonotonicClock.now(), statistics = DirectoryStatistics(data: directory)
+    self.level = level
+    bytes = statistics.chain + statistics.mmr + statistics.index
     do {
-      let store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash)
-      try run(store, home.genesis, progress)
+      let store = try RocksLedgerStore(directory: directory, genesis: home.genesis.header, genesisHash: home.genesis.hash)
+      if level == .quick { read(store, progress) } else { try run(store, home.genesis, progress) }
+      checkRoot(store)
     } catch {
       throw StorageSession.failure(error, home)
+    }
+    milliseconds = MonotonicClock.now().milliseconds - began.milliseconds
+  }
+
+  private mutating func add(_ path: String, offset: UInt64? = nil, _ range: String, isMinor: Bool) {
+    if isMinor { minorCount += 1 } else { majorCount += 1 }
+    if damages.count < Self.damagesMax { damages.append(Damage(path: path, offset: offset, range: range, isMinor: isMinor)) }
+  }
+
+  private mutating func major(_ height: UInt64, _ what: String) { add("chain", "height \(height)  \(what)", isMinor: false) }
+
+  /// Reads the sections of each block: a table with a wrong sum does not give its values.
+  private mutating func read(_ store: RocksLedgerStore, _ progress: (UInt64, UInt64) -> Void) {
+    let head = store.head.height.rawValue
+    for height in stride(from: UInt64(1), through: max(1, head), by: 1) where height <= head {
+      do throws(StoreError) {
+        let header = try store.header(at: Height(height))
+        let entries = try store.entries(at: Height(height)), bodies = try store.bodies(at: Height(height))
+        _ = try store.certificate(at: Height(height))
+        if let header, entries != nil, bodies != nil { events += UInt64(header.eventCount) } else { major(height, "the block is missing") }
+      } catch {
+        major(height, "\(error)")
+      }
+      blocks += 1
+      progress(height, head)
     }
   }
 
@@ -35,63 +105,71 @@ public struct StoreVerification: Sendable {
     var governance = GovernanceState(genesis: genesis)
     let head = store.head.height.rawValue
     for height in stride(from: UInt64(1), through: max(1, head), by: 1) where height <= head {
-      let header = try store.header(at: Height(height))
-      let entries = try store.entries(at: Height(height))
-      guard let header, let entries else {
-        damages.append("chain  height \(height)  the block is missing  major")
-        return
+      let header: BlockHeader?, entries: [UInt8]?
+      do throws(StoreError) { (header, entries) = (try store.header(at: Height(height)), try store.entries(at: Height(height))) } catch {
+        // What follows is judged by what is here.
+        return major(height, "\(error); the blocks above it were not checked")
       }
+      guard let header, let entries else { return major(height, "the block is missing; the blocks above it were not checked") }
       history.append(leafHash: TreeHash.leaf(parent.hash.bytes.array.bytes))
-      if header.parentHash != parent.hash { damages.append("chain  height \(height)  parent hash  major") }
-      if header.historyRoot != history.root { damages.append("chain  height \(height)  history root  major") }
-      try checkCertificate(store, header, governance)
+      if header.parentHash != parent.hash { major(height, "parent hash") }
+      if header.historyRoot != history.root { major(height, "history root") }
+      checkCertificate(store, header, governance)
       try checkGovernance(store, header, &governance)
-      try checkEntries(store, header, entries, &tree)
-      if header.treeRoot != tree.root { damages.append("chain  height \(height)  tree root  major") }
+      checkEntries(store, header, entries, &tree)
+      do throws(StoreError) {
+        if try store.bodies(at: Height(height)) == nil { major(height, "the bodies are missing") }
+      } catch {
+        major(height, "bodies: \(error)")
+      }
+      if header.treeRoot != tree.root { major(height, "tree root") }
       parent = header
       blocks += 1
       progress(height, head)
     }
     for bad in badNodes {
-      let file = "mmr/level-\(bad.level < 10 ? "0" : "")\(bad.level)"
-      damages.append("\(file)  offset \(32 * bad.first)  node \(bad.first)\(bad.count > 1 ? " and \(bad.count - 1) more" : "")  minor")
+      add(
+        "mmr/level-\(bad.level < 10 ? "0" : "")\(bad.level)", offset: 32 * bad.range.lowerBound,
+        "nodes \(bad.range.lowerBound)..\(bad.range.upperBound - 1)", isMinor: true)
     }
-    let stored = try? store.reader(of: .entries).root(ofSize: store.head.treeSize)
-    if stored != store.head.treeRoot { damages.append("mmr  size \(store.head.treeSize)  the stored levels do not have the root of the head  minor") }
   }
 
-  private mutating func checkCertificate(_ store: RocksLedgerStore, _ header: BlockHeader, _ governance: GovernanceState) throws(StoreError) {
-    let bytes = try store.certificate(at: header.height)
-    guard let bytes, !bytes.isEmpty else { return }
+  private mutating func checkRoot(_ store: RocksLedgerStore) {
+    let stored = try? store.reader(of: .entries).root(ofSize: store.head.treeSize)
+    if stored != store.head.treeRoot { add("mmr", "size \(store.head.treeSize)  the stored levels do not have the root of the head", isMinor: true) }
+  }
+
+  private mutating func checkCertificate(_ store: RocksLedgerStore, _ header: BlockHeader, _ governance: GovernanceState) {
     do {
+      guard let bytes = try store.certificate(at: header.height), !bytes.isEmpty else { return }
       let certificate = try Certificate(decoding: bytes.bytes, chainTag: governance.chainTag)
       try certificate.verifyFinality(of: header, in: governance.validators, epochLength: governance.parameters.epochLength)
     } catch {
-      damages.append("chain  height \(header.height.rawValue)  certificate: \(error)  major")
+      major(header.height.rawValue, "certificate: \(error)")
     }
   }
 
   /// Sets and parameters of the header follow from the governance events before it; handoffs are stored.
   private mutating func checkGovernance(_ store: RocksLedgerStore, _ header: BlockHeader, _ state: inout GovernanceState) throws(StoreError) {
     let height = header.height
-    if header.validatorsHash != state.validators.hash { damages.append("chain  height \(height.rawValue)  validators_hash  major") }
-    if header.parametersHash != state.parametersHash { damages.append("chain  height \(height.rawValue)  params_hash  major") }
-    if header.nextValidatorsHash != state.validatorsAfterNext.hash { damages.append("chain  height \(height.rawValue)  next_validators_hash  major") }
-    do throws(StoreError) { try store.advance(&state, to: header) } catch { damages.append("chain  height \(height.rawValue)  governance: \(error)  major") }
+    if header.validatorsHash != state.validators.hash { major(height.rawValue, "validators_hash") }
+    if header.parametersHash != state.parametersHash { major(height.rawValue, "params_hash") }
+    if header.nextValidatorsHash != state.validatorsAfterNext.hash { major(height.rawValue, "next_validators_hash") }
+    do throws(StoreError) { try store.advance(&state, to: header) } catch { major(height.rawValue, "governance: \(error)") }
     if state.height < height { _ = state.advance(to: height, timestamp: header.timestamp) }
     let stored = try store.nextSets(from: height, countMax: 1).first
     let next = stored.flatMap { $0.height == height ? SHA256.hash($0.set) : nil }
-    if (next ?? header.validatorsHash) != header.nextValidatorsHash { damages.append("chain  height \(height.rawValue)  handoff  major") }
+    if (next ?? header.validatorsHash) != header.nextValidatorsHash { major(height.rawValue, "handoff") }
   }
 
   /// A table that cannot be read is named once: every later look-up would say the same.
   private mutating func checkIndex(_ store: RocksLedgerStore, _ id: EventID, _ leaf: LeafIndex) {
     do throws(StoreError) {
       guard try store.location(of: id) != leaf else { return }
-      damages.append("index  leaf \(leaf.rawValue)  \(id) is not indexed  minor")
+      add("index", "leaf \(leaf.rawValue)  \(id) is not indexed", isMinor: true)
     } catch {
       isIndexReadable = false
-      damages.append("index  leaf \(leaf.rawValue)  \(error)  minor")
+      add("index", "leaf \(leaf.rawValue)  \(error)", isMinor: true)
     }
   }
 
@@ -100,14 +178,19 @@ public struct StoreVerification: Sendable {
       for (offset, digest) in nodes.levels[level].digests.enumerated() {
         let index = nodes.levels[level].firstIndex + UInt64(offset)
         if (try? store.node(of: .entries, level: level, index: index)) == digest { continue }
-        if let known = badNodes.firstIndex(where: { $0.level == level }) { badNodes[known].count += 1 } else { badNodes.append((level, index, 1)) }
+        // Leaves come in order, so a run of one level grows at its end.
+        if let known = badNodes.lastIndex(where: { $0.level == level }), badNodes[known].range.upperBound == index {
+          badNodes[known].range = badNodes[known].range.lowerBound..<index + 1
+        } else if badNodes.count < Self.damagesMax {
+          badNodes.append((level, index..<index + 1))
+        }
       }
     }
   }
 
-  private mutating func checkEntries(_ store: RocksLedgerStore, _ header: BlockHeader, _ entries: [UInt8], _ tree: inout MountainRange) throws(StoreError) {
+  private mutating func checkEntries(_ store: RocksLedgerStore, _ header: BlockHeader, _ entries: [UInt8], _ tree: inout MountainRange) {
     guard entries.count == Int(header.eventCount) * Entry.byteCount else {
-      damages.append("chain  height \(header.height.rawValue)  entries: \(entries.count) bytes  major")
+      major(header.height.rawValue, "entries: \(entries.count) bytes")
       return
     }
     var nodes = NewNodes(leafCapacity: Int(header.eventCount))
@@ -116,15 +199,18 @@ public struct StoreVerification: Sendable {
       let offset = Int(position) * Entry.byteCount
       let entry = entries.bytes.extracting(offset..<offset + Entry.byteCount)
       tree.append(leafHash: TreeHash.leaf(entry), into: &nodes)
-      let signer = PublicKey(Bytes32(entry, at: 64))
-      if !Verifier.isValid(Signature(entry, at: Statement.byteCount), over: entry.extracting(0..<Statement.byteCount), by: signer) {
-        damages.append("chain  leaf \(leaf.rawValue)  signature  major")
-      }
-      do throws(StoreError) { _ = try store.record(at: leaf) } catch { damages.append("chain  leaf \(leaf.rawValue)  body: \(error)  major") }
-      let id = EventID(SHA256.hash(entry.extracting(0..<Statement.byteCount)))
-      if header.height <= store.indexedHeight, isIndexReadable { checkIndex(store, id, leaf) }
+      if level == .deep { checkEvent(store, header, entry, leaf) }
       events += 1
     }
     checkNodes(store, nodes)
+  }
+
+  private mutating func checkEvent(_ store: RocksLedgerStore, _ header: BlockHeader, _ entry: RawSpan, _ leaf: LeafIndex) {
+    let statement = entry.extracting(0..<Statement.byteCount)
+    if !Verifier.isValid(Signature(entry, at: Statement.byteCount), over: statement, by: PublicKey(Bytes32(entry, at: 64))) {
+      add("chain", "leaf \(leaf.rawValue)  signature", isMinor: false)
+    }
+    do throws(StoreError) { _ = try store.record(at: leaf) } catch { add("chain", "leaf \(leaf.rawValue)  body: \(error)", isMinor: false) }
+    if header.height <= store.indexedHeight, isIndexReadable { checkIndex(store, EventID(SHA256.hash(statement)), leaf) }
   }
 }

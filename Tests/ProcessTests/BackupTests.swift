@@ -48,7 +48,7 @@ import Testing
     let checked = try Command.moloch("backup", "verify", backup)
     #expect(checked.status == 0, "restoring changes nothing in the backup: \(checked.output)")
     #expect(try Command.moloch("keygen", "--output", other + "/keys").status == 0)
-    let deep = try Command.moloch("maintenance", "verify", "--home", other)
+    let deep = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", other)
     #expect(deep.status == 0, "\(deep.output)\(deep.errors)")
     let second = try NodeProcess(home: URL(fileURLWithPath: other), arguments: ["--set", "consensus.validator=false"])
     let status = try second.client().get("/v1/status").json
@@ -149,7 +149,7 @@ import Testing
     let figures = try Self.json(offline)
     let (before, after) = (figures["chain_bytes_before"] as? Int ?? 0, figures["chain_bytes"] as? Int ?? 0)
     #expect(after > 0 && after <= before + 65_536, "\(figures)")
-    let verified = try Command.moloch("maintenance", "verify", "--home", node.home.path)
+    let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", node.home.path)
     #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
   }
 }

@@ -65,6 +65,20 @@ import Testing
     #expect(status.status == 0, "\(status.errors)")
   }
 
+  @Test func diffPrintsTheKeysThatDiffer() throws {
+    let one = try Self.home("[network]\nmax_peers = 60\n[api]\nidle_timeout = \"60s\"\n"), other = try Self.home("[network]\nmax_peers = 70\n")
+    let (first, second) = (one.url.path + "/config/node.toml", other.url.path + "/config/node.toml")
+    let changed = try Command.moloch("config", "diff", first, second)
+    #expect(changed.status == 2, "\(changed.output)\(changed.errors)")
+    // The idle timeout of the first file is the default.
+    #expect(changed.output == "- network.max_peers = 60   file \(first):2\n+ network.max_peers = 70   file \(second):2\n", "\(changed.output)")
+    let same = try Command.moloch("config", "diff", first, first)
+    #expect(same.status == 0 && same.output.isEmpty, "\(same.output)\(same.errors)")
+    #expect(try Command.moloch("config", "diff", first, first + ".none").status == 66)
+    let wrong = try Self.home("[network]\nmax_peer = 60\n")
+    #expect(try Command.moloch("config", "diff", first, wrong.url.path + "/config/node.toml").status == 78)
+  }
+
   @Test func aForeignChainNameIsRefused() throws {
     let scratch = try ScratchDirectory()
     #expect(try Command.moloch("init", "--chain-id", "audit-1", "--home", scratch.url.path).status == 0)

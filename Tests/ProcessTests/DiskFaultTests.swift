@@ -118,7 +118,7 @@ import Testing
       #expect(untold.isEmpty, "\(note) ended with 0 in spite of \(untold.prefix(3))")
     }
     if !finalIDs.isEmpty {
-      let verified = try Command.moloch("maintenance", "verify", "--home", home.path)
+      let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", home.path)
       #expect(verified.status == 0, "\(note): \(injected.prefix(2)) \(verified.output)\(verified.errors)")
     }
     do {
@@ -131,7 +131,7 @@ import Testing
       #expect(submit(to: node, batches: 1).count == 10, "\(note): \(node.log.suffix(1000))")
       node.signal(SIGTERM)
       #expect(node.waitForExit() == 0, "\(note)\n\(node.log.suffix(1500))")
-      let verified = try Command.moloch("maintenance", "verify", "--home", home.path)
+      let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", home.path)
       #expect(verified.status == 0, "\(note): \(verified.output)\(verified.errors)")
     } catch let end as NodeProcess.EarlyEnd { Issue.record("\(note): \(injected.prefix(2)) cannot start again: \(end)") }
     return (status == -SIGKILL ? "killed" : "exit \(status)", !injected.isEmpty)

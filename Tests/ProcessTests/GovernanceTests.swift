@@ -53,7 +53,7 @@ import Testing
 
     node.signal(SIGTERM)
     #expect(node.waitForExit() == 0)
-    let checked = try Command.moloch("maintenance", "verify", "--home", scratch.url.path)
+    let checked = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", scratch.url.path)
     #expect(checked.status == 0, "\(checked.output)\(checked.errors)")
     node = try NodeProcess(home: scratch.url)
     client = try node.client()

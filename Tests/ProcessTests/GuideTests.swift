@@ -166,7 +166,7 @@ import Testing
     #expect(node.waitForExit() == 0)
     let copied = try Self.shell("cd \(node.home.path) && cp -r data data.incident-$(date +%s) && find data -type s -o -type p | wc -l && rm -r data && mv data.incident-* data")
     #expect(copied.status == 0 && copied.output.hasPrefix("0"), "\(copied.output)\(copied.errors)")
-    let verified = try Command.moloch("maintenance", "verify", "--home", node.home.path)
+    let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", node.home.path)
     #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
   }
 }

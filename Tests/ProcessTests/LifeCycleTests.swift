@@ -51,7 +51,7 @@ import Testing
     }
     node.signal(SIGTERM)
     #expect(node.waitForExit() == 0)
-    let verified = try Command.moloch("maintenance", "verify", "--home", scratch.url.path)
+    let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", scratch.url.path)
     #expect(verified.status == 0, "seed \(seed): \(verified.output)\(verified.errors)")
   }
 

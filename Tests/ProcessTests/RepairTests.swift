@@ -24,7 +24,7 @@ import Testing
     // Of nine leaves the first two are below no peak of their own.
     try Self.damage(home + "/data/mmr/level-00", at: 40)
     let verified = try Command.moloch("maintenance", "verify", "--home", home)
-    #expect(verified.status == 65 && verified.output.contains("DAMAGED  mmr/level-00  offset 32  node 1  minor"), "\(verified.output)\(verified.errors)")
+    #expect(verified.status == 65 && verified.output.contains("DAMAGED  mmr/level-00   offset 32   nodes 1..1   minor   moloch maintenance repair rebuilds it from chain/\n"), "\(verified.output)\(verified.errors)")
     let planned = try Command.moloch("maintenance", "repair", "--dry-run", "--home", home)
     #expect(planned.status == 0 && planned.output.contains("mmr"), "\(planned.output)\(planned.errors)")
     #expect(try Command.moloch("maintenance", "verify", "--home", home).status == 65, "a plan changes nothing")
@@ -37,6 +37,30 @@ import Testing
     #expect(aside.count == 1 && FileManager.default.fileExists(atPath: home + "/data/\(aside[0])/mmr/level-00"))
     let nothing = try Command.moloch("maintenance", "repair", "--home", home)
     #expect(nothing.status == 0 && nothing.output.contains("nothing to repair"), "\(nothing.output)")
+  }
+
+  @Test func eachLevelSeesWhatItIsForAndSaysWhatItChecked() throws {
+    let scratch = try ScratchDirectory()
+    let home = try Self.stopped(scratch)
+    for level in ["quick", "full", "deep"] {
+      let clean = try Command.moloch("maintenance", "verify", "--level", level, "--home", home)
+      #expect(clean.status == 0, "\(level): \(clean.output)\(clean.errors)")
+      #expect(clean.output.wholeMatch(of: /checked \d+ blocks, 9 events, \d+\.\d [kM]B in \d+ s: 0 minor, 0 major\n/) != nil, "\(level): \(clean.output)")
+    }
+    #expect(try Command.moloch("maintenance", "verify", "--level", "shallow", "--home", home).status == 64)
+    let copy = scratch.url.path + "/copy"
+    try FileManager.default.copyItem(atPath: home + "/data", toPath: copy)
+    try Self.damage(copy + "/mmr/level-00", at: 40)
+    // The first leaves are below no peak: the root does not need their hashes, so the quick check cannot see them.
+    #expect(try Command.moloch("maintenance", "verify", "--level", "quick", "--data-dir", copy, "--home", home).status == 0)
+    let told = try Command.moloch("maintenance", "verify", "--json", "--data-dir", copy, "--home", home)
+    #expect(told.status == 65, "\(told.output)\(told.errors)")
+    let json = try #require(try JSONSerialization.jsonObject(with: Data(told.output.utf8)) as? [String: Any])
+    #expect(json["schema"] as? String == "moloch.maintenance.verify/1" && json["level"] as? String == "full" && json["minor"] as? Int == 1 && json["major"] as? Int == 0)
+    let damage = try #require((json["damages"] as? [[String: Any]])?.first)
+    #expect(damage["path"] as? String == "mmr/level-00" && damage["offset"] as? Int == 32 && damage["range"] as? String == "nodes 1..1" && damage["grade"] as? String == "minor")
+    #expect(try Command.moloch("maintenance", "verify", "--home", home).status == 0, "the copy was checked, not the node's own data")
+    #expect(try Command.moloch("maintenance", "verify", "--data-dir", scratch.url.path + "/none", "--home", home).status == 66)
   }
 
   /// An index that cannot be read is no reason to stop: it starts again when the store opens.
@@ -60,7 +84,7 @@ import Testing
     for id in ids { #expect(try again.client().get("/v1/events/\(id)").json["status"] as? String == "finalized") }
     again.signal(SIGTERM)
     #expect(again.waitForExit() == 0)
-    let verified = try Command.moloch("maintenance", "verify", "--home", first.home.path)
+    let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", first.home.path)
     #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
   }
 

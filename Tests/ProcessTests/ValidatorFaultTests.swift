@@ -40,7 +40,7 @@ import Testing
     #expect(roots.values.allSatisfy { $0.count == 1 }, "\(roots)")
     for member in cluster.members { #expect(member.stop() == 0, "\(member.lastLines)") }
     for member in cluster.members {
-      let verified = try Command.moloch("maintenance", "verify", "--home", member.home.path)
+      let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", member.home.path)
       #expect(verified.status == 0, "\(member.name): \(verified.output)\(verified.errors)")
     }
   }
@@ -153,7 +153,7 @@ import Testing
     needed.report("finality that needs the rebuilt validator")
     try cluster.expectAgreement(at: at, of: [cluster[1], cluster[2], member])
     #expect(member.stop() == 0, "\(member.lastLines)")
-    let verified = try Command.moloch("maintenance", "verify", "--home", member.home.path)
+    let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", member.home.path)
     #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
   }
 }

@@ -7,13 +7,12 @@ public struct StoreRepair: Sendable {
   /// Directories to build anew, below the data directory.
   public let directories: [String]
   /// Damage that no other data of this node can cure.
-  public let major: [String]
+  public let major: [StoreVerification.Damage]
 
-  /// What `damages` of a verification ask for.
-  public init(damages: [String]) {
-    let minor = damages.filter { $0.hasSuffix("minor") }
-    directories = ["mmr", "index"].filter { directory in minor.contains { $0.hasPrefix(directory) } }
-    major = damages.filter { !$0.hasSuffix("minor") }
+  /// What the damages of a verification ask for.
+  public init(_ damages: [StoreVerification.Damage]) {
+    directories = ["mmr", "index"].filter { directory in damages.contains { $0.isMinor && $0.path.hasPrefix(directory) } }
+    major = damages.filter { !$0.isMinor }
   }
 
   /// Moves the directories to `damaged-<unix time>/` and builds them from the chain, under the lock of the data directory.

@@ -46,7 +46,7 @@ struct ValidateConfigCommand: ParsableCommand {
 
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "config", abstract: "Look at the configuration.", subcommands: [ConfigShowCommand.self, ConfigExplainCommand.self])
+    commandName: "config", abstract: "Look at the configuration.", subcommands: [ConfigShowCommand.self, ConfigExplainCommand.self, ConfigDiffCommand.self])
 }
 
 /// Keys that a command names: one, those of a section, or all.
@@ -133,5 +133,58 @@ struct ConfigExplainCommand: ParsableCommand {
     let keys = try KeySelection.keys(key)
     let settings = try LoadedConfiguration(global).settings
     Terminal.print(keys.map { Manual.explanation($0, settings[$0.name]) }.joined(separator: "\n\n"))
+  }
+}
+
+struct ConfigDiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff", abstract: "Print the keys whose values differ between two configuration files.",
+    discussion: "The files alone count, without the environment; a key that a file does not set has its default. Ends with 0 when all values are the same, with 2 when not.")
+
+  @Argument(help: ArgumentHelp("A configuration file.", valueName: "file")) var first: String
+  @Argument(help: ArgumentHelp("Another one.", valueName: "file")) var second: String
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let (before, after) = (try Self.settings(first), try Self.settings(second))
+    let changed = Key.table.filter { before[$0.name].value != after[$0.name].value }
+    if global.json {
+      printJSON(changed, before, after)
+    } else {
+      for key in changed {
+        Terminal.print("- \(key.name) = \(Manual.shown(key, before[key.name].value))   \(before[key.name].origin)")
+        Terminal.print("+ \(key.name) = \(Manual.shown(key, after[key.name].value))   \(after[key.name].origin)")
+      }
+    }
+    if !changed.isEmpty { throw Exit.no }
+  }
+
+  /// - Throws: 66 for a file that is not there, 78 for one that no node would start with.
+  private static func settings(_ path: String) throws -> Settings {
+    guard Files.exists(path) else { throw CommandFailure("cannot read \(path): no such file", Exit.inputMissing) }
+    var layers = Layers()
+    layers.file = (path, try Files.read(path))
+    let settings = Settings(layers)
+    guard settings.hasErrors else { return settings }
+    for finding in settings.findings.filter({ $0.severity == .error }).prefix(ConfigurationLimit.findings) { Terminal.note(finding.text) }
+    throw Exit.configuration
+  }
+
+  private func printJSON(_ keys: [Key], _ before: Settings, _ after: Settings) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.config.diff/1" as StaticString)
+    json.key("changes")
+    json.beginArray()
+    for key in keys {
+      json.beginObject()
+      json.key("key"); json.string(key.name)
+      json.key("first"); json.string(Manual.shown(key, before[key.name].value))
+      json.key("second"); json.string(Manual.shown(key, after[key.name].value))
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
 }

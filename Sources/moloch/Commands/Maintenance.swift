@@ -20,11 +20,11 @@ struct MaintenanceRepairCommand: ParsableCommand {
 
   func run() throws {
     let options = try LoadedConfiguration(global).checked()
-    let damages: [String]
-    do { damages = try StoreVerification(options) { _, _ in }.damages } catch { throw CommandFailure(error) }
-    for damage in damages { Terminal.print("DAMAGED  \(damage)") }
+    let damages: [StoreVerification.Damage]
+    do { damages = try StoreVerification(options, level: .deep) { _, _ in }.damages } catch { throw CommandFailure(error) }
+    for damage in damages { Terminal.print(damage.line) }
     guard !damages.isEmpty else { return Terminal.print("nothing to repair") }
-    let repair = StoreRepair(damages: damages)
+    let repair = StoreRepair(damages)
     guard repair.major.isEmpty else {
       throw CommandFailure("the chain itself is damaged: restore a backup (moloch backup restore) or resync; nothing was changed", Exit.dataCorrupt)
     }
@@ -56,44 +56,87 @@ struct MaintenanceCompactCommand: ParsableCommand {
   }
 }
 
+extension StoreVerification.Damage {
+  /// `DAMAGED  mmr/level-03   offset 81,920   nodes 2560..2815   minor   what helps`
+  var line: String {
+    let place = offset.map { ["offset \(Figures.grouped($0))"] } ?? []
+    return "DAMAGED  " + ([path] + place + [range, isMinor ? "minor" : "major", remedy]).joined(separator: "   ")
+  }
+}
+
 struct MaintenanceVerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Check every header, certificate, root, signature and body of a stopped node.",
-    discussion: "Exit codes: 0 clean, 65 damaged, 75 the node is running.")
+    commandName: "verify", abstract: "Check the data of a stopped node.",
+    discussion: """
+      Level quick reads every block, which checks the sums of the tables, and the root of the tree; full also headers, certificates and every node of the tree; deep also
+      signatures, bodies and the index. Exit codes: 0 clean, 65 damaged, 75 the node is running.
+      """)
 
+  @Option(help: ArgumentHelp("How much is checked: quick, full (default) or deep.", valueName: "level"), transform: Self.level) var level = StoreVerification.Level.full
+  @Option(help: ArgumentHelp("Check this directory, such as a copy, instead of the node's data.", valueName: "dir")) var dataDir: String?
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     var bar = ProgressBar("Verifying", total: 0, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet)
+    var isSized = false
     let options = try LoadedConfiguration(global).checked()
     let result: StoreVerification
     do {
-      result = try StoreVerification(options) { done, _ in bar.update(done) }
+      result = try StoreVerification(options, level: level, data: dataDir.map { Home.absolute($0) }) { done, total in
+        if !isSized { bar = ProgressBar("Verifying", total: total, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet) }
+        isSized = true
+        bar.update(done)
+      }
     } catch {
       throw CommandFailure(error)
     }
     bar.finish(result.blocks)
-    let minor = result.damages.filter { $0.hasSuffix("minor") }.count
     if global.json {
-      var json = JSONWriter()
-      json.beginObject()
-      json.key("schema")
-      json.string("moloch.maintenance.verify/1" as StaticString)
-      json.key("blocks")
-      json.number(result.blocks)
-      json.key("events")
-      json.number(result.events)
-      json.key("damages")
-      json.beginArray()
-      for damage in result.damages { json.string(damage) }
-      json.endArray()
-      json.endObject()
-      Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+      printJSON(result)
     } else {
-      for damage in result.damages { Terminal.print("DAMAGED  \(damage)") }
+      for damage in result.damages { Terminal.print(damage.line) }
+      let unlisted = result.minorCount + result.majorCount - UInt64(result.damages.count)
+      if unlisted > 0 { Terminal.print("and \(Figures.grouped(unlisted)) more") }
+      let (blocks, events) = (Figures.grouped(result.blocks), Figures.grouped(result.events)), took = Figures.duration(seconds: (result.milliseconds + 500) / 1000)
       Terminal.print(
-        "checked \(Figures.grouped(result.blocks)) blocks, \(Figures.grouped(result.events)) events: \(minor) minor, \(result.damages.count - minor) major")
+        "checked \(blocks) blocks, \(events) events, \(Figures.bytes(result.bytes)) in \(took): \(result.minorCount) minor, \(result.majorCount) major")
     }
     if !result.damages.isEmpty { throw Exit.dataCorrupt }
+  }
+
+  private static func level(_ name: String) throws -> StoreVerification.Level {
+    guard let level = StoreVerification.Level(rawValue: name) else { throw ValidationError("'\(name)' is not one of quick, full, deep") }
+    return level
+  }
+
+  private func printJSON(_ result: StoreVerification) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.maintenance.verify/1" as StaticString)
+    json.key("level"); json.string(level.rawValue)
+    let members: [(StaticString, UInt64)] = [
+      ("blocks", result.blocks), ("events", result.events), ("bytes", result.bytes), ("ms", result.milliseconds), ("minor", result.minorCount), ("major", result.majorCount),
+    ]
+    for (name, value) in members {
+      json.key(name)
+      json.number(value)
+    }
+    json.key("damages")
+    json.beginArray()
+    for damage in result.damages {
+      json.beginObject()
+      json.key("path"); json.string(damage.path)
+      if let offset = damage.offset {
+        json.key("offset")
+        json.number(offset)
+      }
+      json.key("range"); json.string(damage.range)
+      json.key("grade"); json.string(damage.isMinor ? "minor" : "major")
+      json.key("remedy"); json.string(damage.remedy)
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
 }
