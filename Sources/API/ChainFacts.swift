@@ -64,6 +64,8 @@ public struct Surroundings: Sendable {
   public var peerCount = 0
   /// Nil before the store is open.
   public var sync: SyncFacts?
+  /// Blocks per second of late while the node syncs; nil before there is a rate, and when it does not sync.
+  public var syncRate: Double?
   public var uptimeSeconds: UInt64 = 0
   /// The store refuses writes: the reason for people.
   public var readOnlyReason: String?

@@ -116,7 +116,7 @@ extension Gate {
     json.key("uptime_seconds")
     json.number(surroundings.uptimeSeconds)
     json.key("sync")
-    json.null()
+    writeSync(sync, height: head.header.height.rawValue, &json)
     json.key("limits")
     json.beginObject()
     json.key("max_body_bytes")
@@ -126,6 +126,20 @@ extension Gate {
     json.key("max_batch_bytes")
     json.number(options.maxBodyBytes)
     json.endObject()
+    json.endObject()
+  }
+
+  /// How far a sync is; null when the node does not sync, or does not know yet how far it has to go.
+  private func writeSync(_ sync: SyncFacts, height: UInt64, _ json: inout JSONWriter) {
+    guard sync.isSyncing, let target = sync.certified.map({ max($0.rawValue, height) }), target > 0 else { return json.null() }
+    json.beginObject()
+    json.key("percent")
+    json.number(100 * Double(height) / Double(target), decimals: 1)
+    let rate = surroundings.syncRate
+    json.key("blocks_per_second")
+    if let rate { json.number(rate, decimals: 1) } else { json.null() }
+    json.key("eta_seconds")
+    if let rate, rate > 0 { json.number(UInt64((Double(target - height) / rate).rounded(.up))) } else { json.null() }
     json.endObject()
   }
 

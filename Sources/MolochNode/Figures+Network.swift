@@ -77,6 +77,9 @@ extension Figures {
     takeSync(replica, now)
   }
 
+  /// Blocks synced per second of late; nil unless the node syncs.
+  var syncRate: Double? { before?.rate }
+
   private func takeSync(_ replica: Replica, _ now: Instant) {
     let sync = replica.syncFacts, height = replica.durable.header.height.rawValue
     if let target = sync.certified { metrics.sync.targetHeight.set(max(target.rawValue, height)) }

@@ -188,6 +188,7 @@ final class NodeDriver: Driver {
       if let age { figures.metrics.mempool.oldestAge.set(age) } else { figures.metrics.mempool.oldestAge.clear() }
       note(replica.syncFacts, loop)
       figures.take(replica, key: replica.key?.publicKey, now: loop.now)
+      gate.surroundings.syncRate = figures.syncRate
       watch(replica, loop)
       missedVotes.note(total: replica.machine.outcomes.missedVotes, now: loop.now)
       gate.surroundings.missedVotesLastDay = missedVotes.value

@@ -39,9 +39,10 @@ final class Cluster {
   }
 
   /// A further node with keys of its own that knows the members; not started.
-  func join(_ name: String, in directory: URL) throws -> Member {
+  /// - Parameter peers: whom it knows; nil: all members.
+  func join(_ name: String, in directory: URL, peers: [Member]? = nil, extra: String = "") throws -> Member {
     let member = try Member(name: name, home: directory.appendingPathComponent(name), validatorKey: try SigningKey.generate())
-    try member.write(genesis: genesis, peers: members.map { $0.address(port: $0.peerPort) })
+    try member.write(genesis: genesis, peers: (peers ?? members).map { $0.address(port: $0.peerPort) }, extra: extra)
     return member
   }
 
@@ -131,9 +132,9 @@ final class Cluster {
     }
 
     /// Starts the process and waits until its API answers. What it prints is added to what an earlier one printed.
-    func start(_ launcher: [String] = []) throws {
+    func start(_ launcher: [String] = [], options: [String] = []) throws {
       let process = Process()
-      let words = launcher + [NodeProcess.moloch.path, "run", "--home", home.path]
+      let words = launcher + [NodeProcess.moloch.path, "run", "--home", home.path] + options
       process.executableURL = URL(fileURLWithPath: words[0])
       process.arguments = Array(words.dropFirst())
       let log = try FileHandle(forWritingTo: output)

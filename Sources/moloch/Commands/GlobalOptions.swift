@@ -10,9 +10,10 @@ struct GlobalOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Colour: auto, always or never.", valueName: "when")) var color: Terminal.ColorChoice = .auto
   @Flag(help: "Print results and errors only.") var quiet = false
   @Flag(help: "Answer yes to every question.") var yes = false
-  @Option(help: ArgumentHelp("How long a node may take to answer, for example 500ms, 30s or 2m.", valueName: "duration"))
-  var timeout = DurationArgument(milliseconds: 30_000)
+  @Option(name: .customLong("timeout"), help: ArgumentHelp("How long a node may take to answer, for example 500ms, 30s or 2m; default 30s.", valueName: "duration"))
+  var timeLimit: DurationArgument?
 
+  var timeout: DurationArgument { timeLimit ?? DurationArgument(milliseconds: 30_000) }
   var terminal: Terminal { Terminal(color: color) }
   var directory: Home { Home(home: home, config: config) }
 

@@ -11,6 +11,7 @@ struct NodeRunOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Least severe log records: trace, debug, info, notice, warn, error.", valueName: "level")) var logLevel: String?
   @Option(help: ArgumentHelp("Peers to dial first, separated by commas.", valueName: "a,b")) var bootNodes: String?
   @Flag(help: "Vote with the home's validator key.") var validator = false
+  @Flag(help: "Follow the chain and serve it, and pass submissions on to validators: no vote, whatever the file says, and no validator key.") var apiOnly = false
   @Flag(help: "Take unknown keys of the file for warnings: for the file of a newer version.") var allowUnknownConfig = false
 
   /// What the command line sets.
@@ -23,7 +24,9 @@ struct NodeRunOptions: ParsableArguments {
     }
     if let logLevel { set.append(("log.level", logLevel, "--log-level")) }
     if let bootNodes { set.append(("network.boot_nodes", bootNodes, "--boot-nodes")) }
+    guard !(validator && apiOnly) else { throw CommandFailure("--validator and --api-only contradict each other", Exit.usage) }
     if validator { set.append(("consensus.validator", "true", "--validator")) }
+    if apiOnly { set.append(("consensus.validator", "false", "--api-only")) }
     return set
   }
 

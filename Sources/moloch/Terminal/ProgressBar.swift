@@ -46,15 +46,22 @@ struct ProgressBar {
     Terminal.write(terminal.isInteractive ? "\r\(line)\u{1B}[K" : line + "\n", to: STDERR_FILENO)
   }
 
-  /// One line of at most `columns` - 1 characters.
+  /// One line of at most `columns` - 1 characters, at the rate of all that was done since `elapsedMilliseconds`.
   static func line(_ label: String, done: UInt64, total: UInt64, unit: String, elapsedMilliseconds: UInt64, columns: Int) -> String {
-    let rate = elapsedMilliseconds == 0 ? 0 : done * 1000 / elapsedMilliseconds
+    line(label, done: done, total: total, unit: unit, rate: elapsedMilliseconds == 0 ? 0 : done * 1000 / elapsedMilliseconds, columns: columns)
+  }
+
+  /// - Parameters:
+  ///   - rate: things per second.
+  ///   - note: what follows the figures.
+  static func line(_ label: String, done: UInt64, total: UInt64, unit: String, rate: UInt64, note: String = "", columns: Int) -> String {
     guard total > 0 else {
       return String("\(label)  \(Figures.grouped(done)) \(unit)  \(Figures.grouped(rate)) \(unit)/s".prefix(columns - 1))
     }
     let permille = min(1000, done * 1000 / total)
     var tail = " \(permille / 10).\(permille % 10) %  \(Figures.grouped(done)) / \(Figures.grouped(total))  \(Figures.grouped(rate)) \(unit)/s"
     if done < total && rate > 0 { tail += "  ETA " + Figures.duration(seconds: (total - done + rate - 1) / rate) }
+    tail += note
     let room = columns - 1 - label.count - tail.count - 4
     guard room >= 8 else { return String((label + tail).prefix(columns - 1)) }
     let width = min(28, room)

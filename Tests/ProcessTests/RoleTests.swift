@@ -1,0 +1,85 @@
+import Audit
+import Foundation
+import Testing
+
+/// Nodes without a vote: they serve the chain and pass on what they are given.
+@Suite(.serialized) struct RoleTests {
+  private static func apiNode(_ name: String, in cluster: Cluster, knows peers: [Cluster.Member]) throws -> Cluster.Member {
+    let node = try cluster.join(name, in: cluster.scratch.url, peers: peers, extra: "peer_exchange = false")
+    // No file of a validator is there to be used.
+    for name in ["validator.key", "validator.pub"] { try FileManager.default.removeItem(at: node.file("keys/\(name)")) }
+    try node.start(options: ["--api-only"])
+    return node
+  }
+
+  @Test func anAPINodeServesAndForwardsWhileAValidatorItTalksToDies() throws {
+    let cluster = try Cluster(extra: "peer_exchange = false")
+    try cluster.start()
+    let records = try cluster.records()
+    let (old, _) = try cluster[0].finalise(5, of: records)
+    // It knows two of the four validators; the other node knows only it.
+    let api = try Self.apiNode("api", in: cluster, knows: [cluster[0], cluster[1]])
+    try api.status { $0["peer_count"] as? Int ?? 0 >= 2 && $0["syncing"] as? Bool == false }
+    let behind = try Self.apiNode("behind", in: cluster, knows: [api])
+    for node in [api, behind] {
+      let status = try node.status { $0["syncing"] as? Bool == false }
+      #expect(status["role"] as? String == "api" && status["validator"] as? Bool == false, "\(status)")
+      try node.expectFinal(old)
+    }
+    let peers = try cluster[0].client().get("/v1/peers").json["peers"] as? [[String: Any]] ?? []
+    #expect(peers.first { $0["peer_id"] as? String == api.peerID }?["role"] as? String == "api", "\(peers)")
+
+    for node in [api, behind] {
+      let answer = try node.client().post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: records.next().bytes)
+      #expect(answer.status == 201, "\(node.name): \(answer.status) \(answer.text.prefix(600))\n\(node.lastLines)")
+    }
+    // What was accepted a moment before the validator dies reaches the others, directly and over the node between.
+    let batches = try [api, behind].map { node in
+      let batch = (0..<50).map { _ in records.next() }
+      let answer = try node.client().post("/v1/events/batch", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
+      #expect(answer.status == 202, "\(node.name): \(answer.text.prefix(600))")
+      return batch.map { $0.id }
+    }
+    cluster[0].kill()
+    for ids in batches { for node in [api, behind, cluster[3]] { try node.expectFinal(ids) } }
+    let (last, height) = try api.finalise(20, of: records)
+    try cluster.expectAgreement(at: height, of: [cluster[1], cluster[2], cluster[3], api, behind])
+    try api.expectBundleVerifies(last[7], genesis: cluster.genesis)
+    try behind.expectBundleVerifies(batches[0][3], genesis: cluster.genesis)
+    // Nothing was ever promised here.
+    for node in [api, behind] {
+      #expect(!FileManager.default.fileExists(atPath: node.file("keys/validator.key.used").path))
+      #expect(node.stop() == 0, "\(node.lastLines)")
+    }
+  }
+
+  @Test func aNodeCannotVoteAndNotVote() throws {
+    let scratch = try ScratchDirectory()
+    let run = try Command.moloch("run", "--validator", "--api-only", "--home", scratch.url.path)
+    #expect(run.status == 64 && run.errors.contains("contradict"), "\(run.errors)")
+  }
+
+  @Test func syncIsWatchedUntilTheNodeHasCaughtUp() throws {
+    let cluster = try Cluster()
+    let alone = cluster[0]
+    try alone.start()
+    // One of four hears nobody: it cannot know that it stands at the tip.
+    let late = try Command.moloch("sync", "--watch", "--timeout", "300ms", "--home", alone.home.path)
+    #expect(late.status == 75 && late.errors.contains("not caught up") && late.errors.contains("from 0 peers"), "\(late.output)\(late.errors)")
+    for member in cluster.members.dropFirst() { try member.start() }
+    let (_, height) = try cluster[1].finalise(5, of: try cluster.records())
+    let done = try Command.moloch("sync", "--watch", "--timeout", "1m", "--home", alone.home.path)
+    #expect(done.status == 0 && done.output.hasPrefix("Synced: height "), "\(done.output)\(done.errors)")
+    #expect(!done.errors.contains("\u{1B}"))
+    try alone.status { $0["head_height"] as? Int ?? 0 >= height }
+    let json = try Command.moloch("sync", "--watch", "--json", "--home", alone.home.path)
+    #expect(json.status == 0, "\(json.errors)")
+    for line in json.output.split(separator: "\n") { #expect(line.hasPrefix("{\"schema\":\"moloch.sync/1\",\"state\":"), "\(line)") }
+    #expect(json.output.contains("\"syncing\":false"), "\(json.output)")
+    #expect(alone.stop() == 0)
+    let gone = try Command.moloch("sync", "--watch", "--home", alone.home.path)
+    #expect(gone.status == 69, "\(gone.errors)")
+    let bare = try Command.moloch("sync", "--home", alone.home.path)
+    #expect(bare.status == 64, "\(bare.errors)")
+  }
+}
