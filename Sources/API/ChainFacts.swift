@@ -60,6 +60,10 @@ public struct Publication: Sendable {
 public struct Surroundings: Sendable {
   public var publication: Publication?
   public var indexedHeight: UInt64 = 0
+  /// Blocks below this height have given up their bodies.
+  public var earliestBodyHeight: UInt64 = 1
+  /// Peers that hold the bodies that this node holds, as far as they have said.
+  public var archivePeerCount = 0
   /// Peers past the handshake.
   public var peerCount = 0
   /// Nil before the store is open.

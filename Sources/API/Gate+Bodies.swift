@@ -112,7 +112,7 @@ extension Gate {
     json.key("indexed_height")
     json.number(surroundings.indexedHeight)
     json.key("earliest_body_height")
-    json.number(1)
+    json.number(surroundings.earliestBodyHeight)
     json.key("uptime_seconds")
     json.number(surroundings.uptimeSeconds)
     json.key("sync")

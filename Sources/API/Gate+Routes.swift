@@ -26,7 +26,9 @@ extension Gate {
       case "atomic":
         guard let isAtomic = Query.boolean(value) else { throw .parameter(name, "must be true or false") }
         sessions[slot].request.isAtomic = isAtomic
-      case "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "from_epoch", "limit", "timeout_ms":
+      case "dry_run", "force":
+        guard Query.boolean(value) != nil else { throw .parameter(name, "must be true or false") }
+      case "before_height", "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "from_epoch", "limit", "timeout_ms":
         guard Query.integer(value) != nil else { throw .parameter(name, "must be an integer") }
       default: continue
       }
@@ -126,8 +128,12 @@ extension Gate {
     case .consistencyProof: try consistency(slot, loop)
     case .tile(let path): read(slot, .tile(path), loop)
     case .maintenance(let verb):
+      let pruning = parameter(slot, "before_height").flatMap { Query.integer($0) }.map {
+        PruneRequest(
+          before: $0, isDryRun: parameter(slot, "dry_run") == "true", isForced: parameter(slot, "force") == "true", archivePeers: surroundings.archivePeerCount)
+      }
       let request = MaintenanceRequest(
-        verb: verb, isCommand: sessions[slot].request.method == .post, directory: parameter(slot, "dir"), base: parameter(slot, "base"))
+        verb: verb, isCommand: sessions[slot].request.method == .post, directory: parameter(slot, "dir"), base: parameter(slot, "base"), pruning: pruning)
       read(slot, .maintenance(request), loop)
     default: throw Refusal(.notFound, "no such resource")
     }

@@ -29,6 +29,16 @@ public struct MaintenanceRequest: Sendable {
   public let directory: String?
   /// Backup that an incremental one shares files with, absolute.
   public let base: String?
+  public let pruning: PruneRequest?
+}
+
+/// What `POST prune` asks for.
+public struct PruneRequest: Sendable {
+  public let before: UInt64
+  public let isDryRun: Bool
+  public let isForced: Bool
+  /// Connected peers that hold what this node holds.
+  public let archivePeers: Int
 }
 
 public enum ProofFormat: Sendable { case json, bundle, tlogProof }

@@ -7,6 +7,7 @@ import Ledger
 extension Reader {
   func event(_ id: EventID, _ includes: [String], _ job: ReadJob) throws -> Answer {
     let found = try find(id)
+    try requireBody(found)
     let entry = try Entry(decoding: found.record.bytes)
     var json = JSONWriter()
     EventJSON.write(
@@ -30,6 +31,7 @@ extension Reader {
 
   func rawEvent(_ id: EventID, bodyOnly: Bool, _ job: ReadJob) throws -> Answer {
     let found = try find(id)
+    try requireBody(found)
     guard bodyOnly else { return .final(.event, found.record) }
     guard found.record.count >= Entry.byteCount + Record.saltByteCount else { throw Refusal(.notFound, "the event is detached: its body is not on the chain") }
     return .final(.octets, Array(found.record[(Entry.byteCount + Record.saltByteCount)...]))

@@ -71,6 +71,18 @@ public struct Reader<Store: LedgerStore> {
     return Found(leaf: leaf, record: stored.record, header: try header(stored.height))
   }
 
+  /// - Throws: 410 with what is left of an event whose body was pruned here.
+  func requireBody(_ found: Found) throws {
+    let entry = try Entry(decoding: found.record.bytes)
+    guard found.header.height < store.earliestBodyHeight, found.record.count == Entry.byteCount, !entry.statement.flags.contains(.detached) else { return }
+    throw Refusal(
+      .pruned, "the body was pruned on this node, which holds bodies from height \(store.earliestBodyHeight.rawValue) on; statement and proofs are still there",
+      [
+        ("statement", .text(Base64.encode(entry.statement.encoded.bytes))), ("block_height", .number(found.header.height.rawValue)),
+        ("leaf_index", .number(found.leaf.rawValue)),
+      ])
+  }
+
   func header(_ height: Height) throws -> BlockHeader {
     let header = try store.header(at: height)
     guard let header else { throw Refusal(.notFound, "no such block") }

@@ -129,7 +129,7 @@ public enum Route: Sendable, Equatable {
     case .validators: name == "height"
     case .validatorHistory: name == "from_epoch" || name == "limit"
     case .adminPeers: ["multiaddr", "temporary", "peer_id", "unban"].contains(name)
-    case .maintenance: name == "dir" || name == "base"
+    case .maintenance: ["dir", "base", "before_height", "dry_run", "force"].contains(name)
     default: false
     }
   }

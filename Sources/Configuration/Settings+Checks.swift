@@ -79,11 +79,12 @@ extension Key {
     "network.tls.verify_peers", "network.tls.cert_file", "network.tls.key_file", "network.tls.ca_file",
     "consensus.listen_window", "storage.maintenance_max_mbps", "storage.scrub_interval", "storage.scrub_max_mbps",
     "index", "api.gateway_signing", "api.gateway_key", "api.ws_queue", "api.trusted_proxies", "api.dashboard",
-    "api.dashboard_public", "api.auth", "api.rate_limit.websocket_connections", "api.cors", "api.tls", "metrics.path", "metrics.detailed_histograms", "retention",
+    "api.dashboard_public", "api.auth", "api.rate_limit.websocket_connections", "api.cors", "api.tls", "metrics.path", "metrics.detailed_histograms",
+    "retention.auto_prune", "retention.auto_prune_interval",
   ]
 
   /// Switches on which somebody relies for safety.
-  static let protections = ["api.auth.require_auth", "api.tls.enabled", "retention.legal_hold"]
+  static let protections = ["api.auth.require_auth", "api.tls.enabled"]
 
   public static func isInert(_ name: String) -> Bool { inert.contains { name == $0 || name.hasPrefix($0 + ".") } }
 }

@@ -89,6 +89,9 @@ public protocol LedgerStore: AnyObject {
   /// The encoded next set of the last block below `height` that hands over.
   func lastNextSet(before height: Height) throws(StoreError) -> (height: Height, set: [UInt8])?
 
+  /// Blocks below this height have given up their salts and bodies; all else of them is kept. 1 for a store with the whole history.
+  var earliestBodyHeight: Height { get }
+
   /// Height up to which the index has been built; it follows the head.
   var indexedHeight: Height { get }
   /// Indexes up to `blocksMax` further blocks. Returns true while more are left.
@@ -110,18 +113,19 @@ extension LedgerStore {
     return Height(low)
   }
 
-  /// A final block as it was proposed: records put together from entries and bodies; nil beyond the head and for genesis.
+  /// A final block as it was proposed: records put together from entries and bodies; nil beyond the head, for genesis and for a pruned block.
   public func block(at height: Height) throws(StoreError) -> Block? {
-    guard height.rawValue > 0, height <= head.height, let header = try header(at: height) else { return nil }
+    guard height >= earliestBodyHeight, height.rawValue > 0, height <= head.height, let header = try header(at: height) else { return nil }
     guard let entries = try entries(at: height), let bodies = try bodies(at: height), let block = Block(header: header, entries: entries, bodies: bodies)
     else { throw .damaged("block \(height.rawValue)") }
     return block
   }
 
-  /// The record of a leaf with the height of its block, put together from entry, salt and body; nil beyond the head.
+  /// The record of a leaf with the height of its block, put together from entry, salt and body, or the entry alone in a pruned block; nil beyond the head.
   /// - Throws: `.damaged` when the parts do not have the digest that the statement names.
   public func record(at leaf: LeafIndex) throws(StoreError) -> (record: [UInt8], height: Height)? {
     guard let height = try height(containing: leaf), let header = try header(at: height) else { return nil }
+    if height < earliestBodyHeight { return (try prunedRecord(at: leaf, in: header), height) }
     guard let entries = try entries(at: height), let bodies = try bodies(at: height), entries.count == Entry.byteCount * Int(header.eventCount) else {
       throw .damaged("entries of block \(height.rawValue)")
     }
@@ -138,6 +142,22 @@ extension LedgerStore {
     let record = Array(entries[offset..<offset + Entry.byteCount]) + bodies[bodyOffset..<bodyOffset + length - Entry.byteCount]
     do { _ = try Record(parsing: record.bytes) } catch { throw .damaged("record of leaf \(leaf.rawValue): \(error)") }
     return (record, height)
+  }
+
+  /// The entry of a leaf without salt and body; the whole record of a governance event, which is kept apart for ever.
+  private func prunedRecord(at leaf: LeafIndex, in header: BlockHeader) throws(StoreError) -> [UInt8] {
+    let offset = Int(leaf.rawValue - header.firstLeaf.rawValue) * Entry.byteCount
+    guard let entries = try entries(at: header.height), entries.count == Entry.byteCount * Int(header.eventCount) else {
+      throw .damaged("entries of block \(header.height.rawValue)")
+    }
+    let entry = Array(entries[offset..<offset + Entry.byteCount])
+    guard let kept = try governanceRecords(from: header.height, blocksMax: 1).first, kept.height == header.height else { return entry }
+    var start = 0
+    while let length = Record.length(peeking: kept.records.bytes, at: start), start + length <= kept.records.count {
+      if kept.records[start..<start + Entry.byteCount].elementsEqual(entry) { return Array(kept.records[start..<start + length]) }
+      start += length
+    }
+    return entry
   }
 
   /// Fills the replay window of a chain state at the head from the stored blocks that can still be in it.

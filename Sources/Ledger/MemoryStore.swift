@@ -104,6 +104,7 @@ public final class MemoryStore: LedgerStore {
   #endif
 
   public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
+  public var earliestBodyHeight: Height { Height(1) }
   public func bodies(at height: Height) -> [UInt8]? { block(height)?.block.sections.bodies }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {

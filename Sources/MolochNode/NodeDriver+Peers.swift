@@ -21,7 +21,7 @@ extension NodeDriver {
       switch event {
       case .up(let link, let facts):
         log.info("peering", "peer connected", [("peer", facts.peer.text), ("direction", facts.direction.rawValue), ("height", "\(facts.headHeight)")])
-        let known = Replication.PeerFacts(validator: facts.validator, head: Height(facts.headHeight))
+        let known = Replication.PeerFacts(validator: facts.validator, head: Height(facts.headHeight), earliestBodyHeight: Height(facts.earliestBodyHeight))
         replica?.peerUp(PeerLink(link.rawValue), known, now: times(loop), &effects)
       case .received(let link, let type, let bytes): received(type, bytes, link, loop)
       case .down(let link, let peer, let reason):
@@ -72,7 +72,7 @@ extension NodeDriver {
     network.setHead(
       HeadFacts(
         height: head.header.height.rawValue, hash: head.hash.bytes, epoch: replica.machine.epoch.rawValue, view: replica.machine.view.rawValue,
-        earliestBodyHeight: 1))
+        earliestBodyHeight: gate.surroundings.earliestBodyHeight))
     let set = replica.chain.validators
     if let key = replica.key, gate.validatorKey != key.publicKey {
       log.notice("consensus", "another validator key votes from here on", [("key", "\(key.publicKey)"), ("epoch", "\(replica.machine.epoch.rawValue)")])

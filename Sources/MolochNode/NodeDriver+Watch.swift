@@ -20,6 +20,8 @@ struct Watch {
     var skew: Int64?
     /// Pending work is there and no block has become final for so long, milliseconds.
     var stalled: UInt64?
+    /// The next height to sync has been pruned by every peer that is connected.
+    var unobtainable: Height?
     /// Least time between blocks with events, milliseconds.
     var blockTime: UInt64
   }
@@ -29,6 +31,7 @@ struct Watch {
     /// `isGross`: votes are refused for it.
     case skew(milliseconds: Int64, isGross: Bool)
     case stalled(milliseconds: UInt64)
+    case unobtainable(Height)
   }
 
   static let pauseMilliseconds: UInt64 = 60_000
@@ -51,6 +54,7 @@ struct Watch {
   private var nextLonely = Instant.zero
   private var nextSkew = Instant.zero
   private var nextStalled = Instant.zero
+  private var nextUnobtainable = Instant.zero
 
   mutating func look(_ sight: Sight) -> [Complaint] {
     let now = sight.now
@@ -68,6 +72,10 @@ struct Watch {
       nextStalled = now.adding(milliseconds: Self.pauseMilliseconds)
       complaints.append(.stalled(milliseconds: stalled))
     }
+    if let height = sight.unobtainable, now >= nextUnobtainable {
+      nextUnobtainable = now.adding(milliseconds: Self.pauseMilliseconds)
+      complaints.append(.unobtainable(height))
+    }
     return complaints
   }
 }
@@ -79,7 +87,7 @@ extension NodeDriver {
     let quiet = loop.now.milliseconds(since: figures.lastCommit ?? opened)
     let sight = Watch.Sight(
       now: loop.now, peers: network.count, isAlone: replica.machine.isSole && network.options.bootNodes.isEmpty, skew: network.medianSkewMilliseconds.map { -$0 },
-      stalled: oldest.map { min($0, quiet) }, blockTime: UInt64(replica.chain.parameters.blockTime))
+      stalled: oldest.map { min($0, quiet) }, unobtainable: replica.unobtainable, blockTime: UInt64(replica.chain.parameters.blockTime))
     for complaint in complaints.look(sight) {
       switch complaint {
       case .noPeers:
@@ -89,6 +97,8 @@ extension NodeDriver {
         let fields = [("skew_ms", "\(milliseconds)"), ("fix", "chronyc tracking")]
         let text = "this clock is not that of the peers"
         if isGross { log.error("consensus", text, fields) } else { log.warn("consensus", text, fields) }
+      case .unobtainable(let height):
+        log.warn("sync", "every connected peer has pruned the next block: connect a peer with its body", [("height", "\(height.rawValue)")])
       case .stalled(let milliseconds): logStall(milliseconds, replica, loop)
       }
     }

@@ -262,7 +262,9 @@ final class NodeDriver: Driver {
     while let report = storage.reports.take() {
       lastReport = loop.now
       switch report.kind {
-      case .opened(let store): open(store, loop)
+      case .opened(let store):
+        gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
+        open(store, loop)
       case .persisted(let height, let records, let nanoseconds):
         figures.metrics.storage.commit.observe(nanoseconds)
         persisted(height, records, loop)
@@ -274,6 +276,9 @@ final class NodeDriver: Driver {
         gate.surroundings.isDiskLow = pulse.isDiskLow
         rest(pulse.isReadOnly, loop)
         gate.surroundings.indexedHeight = pulse.indexedHeight
+        gate.surroundings.earliestBodyHeight = pulse.earliestBodyHeight
+        // Who held less than this node at the handshake may hold less of what is pruned next.
+        gate.surroundings.archivePeerCount = network.rows(loop).count { $0.link != nil && (1...pulse.earliestBodyHeight).contains($0.earliestBodyHeight) }
         gate.surroundings.proposedLastDay = pulse.proposedLastDay
         gate.surroundings.freeBytes = pulse.statistics.free
       case .stopped(let saved):
@@ -442,7 +447,7 @@ final class NodeDriver: Driver {
       replica?.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
       replica?.pool.setSignerShare(percent: options.poolSignerPercent)
       network.rename(options.name)
-      post(.diskLimits(options.diskLimits))
+      post(.policies(options.diskLimits, options.retention))
       log.notice("node", "configuration reloaded", [("name", options.name)] + changes)
     }
     supervision.supervisor.tell("READY=1")

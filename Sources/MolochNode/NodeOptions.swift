@@ -128,6 +128,13 @@ public struct NodeOptions: Sendable {
     machine.clockStaleMilliseconds = settings.milliseconds("consensus.stale_base")
   }
 
+  public var retention: RetentionPolicy {
+    var policy = RetentionPolicy(
+      daysMin: nil, archivePeersMin: settings.integer("retention.min_archive_peers"), isHeld: settings.boolean("retention.legal_hold"))
+    if case .integer(let days)? = settings["retention.min_days"].value { policy.daysMin = UInt64(days) }
+    return policy
+  }
+
   var diskLimits: DiskGuard.Limits {
     DiskGuard.Limits(
       freeBytesMin: UInt64(settings.integer("storage.min_free_mb")) << 20, warnPercent: UInt64(settings.integer("storage.warn_free_percent")),

@@ -26,7 +26,7 @@ final class StorageJob: Sendable {
     case peerBook([UInt8])
     /// All evidence, whole.
     case evidence([UInt8])
-    case diskLimits(DiskGuard.Limits)
+    case policies(DiskGuard.Limits, RetentionPolicy)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
   }
@@ -57,11 +57,13 @@ struct OpenedStore: Sendable {
   var journal: VoteJournal?
   /// Records that the last clean stop saved.
   var pending: [UInt8]
+  var earliestBodyHeight: Height
 }
 
 /// Figures of the storage thread, about once a second.
 struct StoragePulse: Sendable {
   var indexedHeight: UInt64
+  var earliestBodyHeight: UInt64
   var statistics: DirectoryStatistics
   var cacheBytes: UInt64
   var isReadOnly: Bool
@@ -82,14 +84,16 @@ final class StorageThread: @unchecked Sendable {
   private let home: NodeHome
   private let options: StoreOptions
   private let limits: DiskGuard.Limits
+  private let retention: RetentionPolicy
   private let metrics: StorageMetrics
   private let log: Log
   /// Set by `start`, before the thread exists.
   private var waker: Waker?
 
-  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, metrics: StorageMetrics, log: Log) {
+  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, retention: RetentionPolicy, metrics: StorageMetrics, log: Log) {
     self.home = home
     self.limits = limits
+    self.retention = retention
     self.options = options
     self.metrics = metrics
     self.log = log
@@ -132,7 +136,7 @@ final class StorageThread: @unchecked Sendable {
   }
 
   private func openAndServe() throws -> Int {
-    let session = try StorageSession(home: home, options: options, limits: limits, metrics: metrics, log: log)
+    let session = try StorageSession(home: home, options: options, limits: limits, retention: retention, metrics: metrics, log: log)
     report(.opened(try session.opened()))
     return try serve(session)
   }
@@ -158,7 +162,7 @@ final class StorageThread: @unchecked Sendable {
         case .read(let read): report(.answered(read, ReadResult(session.answer(read))))
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
         case .evidence(let bytes): try HomeFile.replace(session.evidencePath, bytes, mode: 0o640)
-        case .diskLimits(let limits): session.space.limits = limits
+        case .policies(let limits, let retention): session.take(limits, retention)
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
@@ -188,9 +192,9 @@ final class StorageSession {
   /// Blocks above this are counted, those below are still to be looked at; 0 when nothing older matters.
   private var uncounted: UInt64 = 0
 
-  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
+  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, retention: RetentionPolicy, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
     self.home = home
-    desk = MaintenanceDesk(home: home, log: log)
+    desk = MaintenanceDesk(home: home, policy: retention, log: log)
     space = FreeSpace(data: home.data, limits: limits, log: log)
     self.metrics = metrics
     self.log = log
@@ -217,6 +221,12 @@ final class StorageSession {
     }
   }
 
+  /// What a reload has changed.
+  func take(_ limits: DiskGuard.Limits, _ retention: RetentionPolicy) {
+    space.limits = limits
+    desk.policy = retention
+  }
+
   /// The state of the head, for the replica.
   func opened() throws -> OpenedStore {
     let genesis = home.genesis
@@ -241,7 +251,7 @@ final class StorageSession {
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
     state.evidence = try evidence()
-    return OpenedStore(state: state, journal: journal?.file, pending: pending)
+    return OpenedStore(state: state, journal: journal?.file, pending: pending, earliestBodyHeight: store.earliestBodyHeight)
   }
 
   /// What this node has seen of contradictions before it was started; without the file, nothing.
@@ -313,7 +323,7 @@ final class StorageSession {
     let statistics = DirectoryStatistics(data: home.data)
     space.look(statistics)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, statistics: statistics, cacheBytes: store.cacheBytes, isReadOnly: space.isReadOnly, isDiskLow: space.isLow,
+      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics, cacheBytes: store.cacheBytes, isReadOnly: space.isReadOnly, isDiskLow: space.isLow,
       lastBackup: BackupMark.seconds(data: home.data),
       proposedLastDay: proposals.totals)
   }

@@ -88,8 +88,9 @@ public struct StoreVerification: Sendable {
       do throws(StoreError) {
         let header = try store.header(at: Height(height))
         let entries = try store.entries(at: Height(height)), bodies = try store.bodies(at: Height(height))
+        let isPruned = Height(height) < store.earliestBodyHeight
         _ = try store.certificate(at: Height(height))
-        if let header, entries != nil, bodies != nil { events += UInt64(header.eventCount) } else { major(height, "the block is missing") }
+        if let header, entries != nil, bodies != nil || isPruned { events += UInt64(header.eventCount) } else { major(height, "the block is missing") }
       } catch {
         major(height, "\(error)")
       }
@@ -118,7 +119,7 @@ public struct StoreVerification: Sendable {
       try checkGovernance(store, header, &governance)
       checkEntries(store, header, entries, &tree)
       do throws(StoreError) {
-        if try store.bodies(at: Height(height)) == nil { major(height, "the bodies are missing") }
+        if Height(height) >= store.earliestBodyHeight, try store.bodies(at: Height(height)) == nil { major(height, "the bodies are missing") }
       } catch {
         major(height, "bodies: \(error)")
       }

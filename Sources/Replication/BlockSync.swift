@@ -17,6 +17,8 @@ struct BlockSync: Sendable {
     let link: PeerLink
     /// The head that it claims, or that follows from what it says.
     var head: Height
+    /// Blocks below it are not asked of this peer: it has said that their bodies are gone.
+    var earliestBodyHeight = Height(1)
     var failures: UInt64 = 0
     var pausedUntil = Instant.zero
   }
@@ -65,7 +67,9 @@ struct BlockSync: Sendable {
 
   // MARK: What is known
 
-  mutating func peerUp(_ link: PeerLink, head: Height) { sources.append(Source(link: link, head: head)) }
+  mutating func peerUp(_ link: PeerLink, head: Height, earliestBodyHeight: Height = Height(1)) {
+    sources.append(Source(link: link, head: head, earliestBodyHeight: earliestBodyHeight))
+  }
 
   mutating func peerDown(_ link: PeerLink) {
     sources.removeAll { $0.link == link }
@@ -166,6 +170,12 @@ struct BlockSync: Sendable {
     return planned
   }
 
+  /// The first height that is wanted and of which every connected peer says that its body is gone; nil while anybody may have it.
+  var unobtainable: Height? {
+    guard goal > applied, !sources.isEmpty, !isReady else { return nil }
+    return sources.allSatisfy { $0.earliestBodyHeight > applied.next } ? applied.next : nil
+  }
+
   /// The first height that is neither here nor under way.
   private func firstUncovered() -> Height {
     var next = applied.next
@@ -181,7 +191,7 @@ struct BlockSync: Sendable {
   /// Whom to ask for a height: the least busy of the peers that claim it and are not passed over; among equals the one with the fewest failures, then the
   /// oldest connection. When nobody claims what is certified, anybody.
   private func source(holding height: Height, _ now: Instant) -> PeerLink? {
-    let heard = sources.filter { $0.pausedUntil <= now }
+    let heard = sources.filter { $0.pausedUntil <= now && $0.earliestBodyHeight <= height }
     var able = heard.filter { $0.head >= height }
     if able.isEmpty, let certified, height <= certified { able = heard }
     able.removeAll { source in requests.count { $0.peer == source.link } >= ReplicationLimit.rangesPerPeer }

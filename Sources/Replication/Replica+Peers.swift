@@ -11,9 +11,12 @@ public struct PeerFacts: Hashable, Sendable {
   public var validator: PublicKey?
   /// The head that it claims.
   public var head: Height
-  public init(validator: PublicKey?, head: Height = Height(0)) {
+  /// From where on it says to hold bodies.
+  public var earliestBodyHeight: Height
+  public init(validator: PublicKey?, head: Height = Height(0), earliestBodyHeight: Height = Height(1)) {
     self.validator = validator
     self.head = head
+    self.earliestBodyHeight = earliestBodyHeight
   }
 }
 
@@ -55,7 +58,7 @@ struct Peer: Sendable {
 extension Replica {
   public func peerUp(_ link: PeerLink, _ facts: PeerFacts, now: Times, _ effects: inout [ReplicaEffect]) {
     peers.append(Peer(link: link, validator: facts.validator, head: facts.head, place: log.begin))
-    sync.peerUp(link, head: facts.head)
+    sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight)
     step(.peerUp(link, validator: facts.validator), now, &effects)
     if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
     synchronise(now, &effects)

@@ -33,6 +33,9 @@ extension Replica {
       lag: isAlone ? 0 : sync.lag(durable: durable.header.height), requests: sync.requests.count)
   }
 
+  /// The height at which the sync stands still because every connected peer has pruned it.
+  public var unobtainable: Height? { sync.unobtainable }
+
   /// The connected peers, by age of the connection.
   public var peerHeads: [PeerHead] { peers.map { PeerHead(link: $0.link, validator: $0.validator, head: $0.head) } }
 

@@ -153,6 +153,28 @@ import Ledger
     unsafe rocksdb_compact_range_cf(database, families[family], nil, 0, nil, 0)
   }
 
+  /// Writes the tables anew that hold keys below `end`.
+  func compact(_ family: Int, upTo end: [UInt8]) {
+    // The key is lent for the call; null stands for the begin of the family.
+    unsafe end.withUnsafeBytes { buffer in
+      unsafe rocksdb_compact_range_cf(database, families[family], nil, 0, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
+    }
+  }
+
+  /// Deletes the rows from `begin` on that lie below `end`, with one synced mark; the space comes back with a compaction.
+  func deleteRange(_ family: Int, from begin: [UInt8], to end: [UInt8]) throws(StoreError) {
+    var message: UnsafeMutablePointer<CChar>? = nil
+    // Both keys are copied during the call; the message is the library's allocation.
+    unsafe begin.withUnsafeBytes { first in
+      unsafe end.withUnsafeBytes { last in
+        unsafe rocksdb_delete_range_cf(
+          database, writes, families[family], first.baseAddress?.assumingMemoryBound(to: CChar.self), first.count,
+          last.baseAddress?.assumingMemoryBound(to: CChar.self), last.count, &message)
+      }
+    }
+    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+  }
+
   /// Ends compactions under way and lets no other begin.
   func interruptCompaction() { unsafe rocksdb_disable_manual_compaction(database) /* alive as long as this object */ }
 
@@ -161,6 +183,23 @@ import Ledger
     var value: UInt64 = 0
     // The name is lent for the call; the library fills the number.
     return unsafe rocksdb_property_int_cf(database, families[family], name, &value) == 0 ? value : nil
+  }
+
+  /// Bytes of table files between two keys, about.
+  func approximateBytes(_ family: Int, from begin: [UInt8], to end: [UInt8]) throws(StoreError) -> UInt64 {
+    var message: UnsafeMutablePointer<CChar>? = nil
+    var size: UInt64 = 0
+    // Keys, lengths and the number are lent for the call.
+    unsafe begin.withUnsafeBytes { first in
+      unsafe end.withUnsafeBytes { last in
+        var starts: [UnsafePointer<CChar>?] = unsafe [first.baseAddress?.assumingMemoryBound(to: CChar.self)]
+        var limits: [UnsafePointer<CChar>?] = unsafe [last.baseAddress?.assumingMemoryBound(to: CChar.self)]
+        var (startLength, limitLength) = (first.count, last.count)
+        unsafe rocksdb_approximate_sizes_cf(database, families[family], 1, &starts, &startLength, &limits, &limitLength, &size, &message)
+      }
+    }
+    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+    return size
   }
 
   /// All keys of a family, ascending.

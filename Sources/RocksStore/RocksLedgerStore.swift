@@ -19,6 +19,7 @@ public final class RocksLedgerStore: LedgerStore {
   let history: TreeFiles
   let index: Database
   public private(set) var indexedHeight: Height
+  public internal(set) var earliestBodyHeight = Height(1)
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
 
@@ -52,6 +53,7 @@ public final class RocksLedgerStore: LedgerStore {
     self.head = head
     (index, indexedHeight) = try Self.openIndex(directory + "/index", options, chain, head)
     try loadCandidates()
+    try resumePruning()
     try repair()
   }
 
@@ -235,7 +237,7 @@ public final class RocksLedgerStore: LedgerStore {
     return LeafIndex(value.bytes.uint64(at: 0))
   }
 
-  private static func key(_ height: Height) -> [UInt8] {
+  static func key(_ height: Height) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.append(bigEndian: height.rawValue)
     return bytes

@@ -47,7 +47,7 @@ import Testing
         Line(text: "moloch validator status", tests: ["theStatusIsThatOfTheGuide"]),
         Line(text: "moloch storage stats", tests: ["storageStatsPrintsTheGuidesLines"]),
         Line(text: "moloch maintenance compact", tests: ["aCompactionGivesSpaceBackWhileBlocksGoOn"]),
-        Line(text: "moloch maintenance prune --before-height 1000000", tests: [], remark: "this release deletes no blocks"),
+        Line(text: "moloch maintenance prune --before-height 1000000", tests: ["pruneNeedsAPolicyAndRefusesYoungBlocks", "whatIsPrunedIsGoneAndSaysSo"]),
         Line(text: "rm -rf data/chain/* data/mmr/* data/index/*, then start", tests: ["aWipedValidatorRebuildsFromItsPeers"]),
         Line(text: "watch ... jq \"{height: .head_height, syncing: .syncing}\"", tests: ["jqReadsTheGuidesAnswers"]),
         Line(text: "moloch keygen --output DIR", tests: ["keygenNeverOverwrites"]),

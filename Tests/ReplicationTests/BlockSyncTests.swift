@@ -40,6 +40,25 @@ import Testing
     return sync
   }
 
+  /// Blocks whose bodies a peer has pruned are asked of others; when nobody has them, the height is named and nothing is asked.
+  @Test func prunedPeersAreAskedOnlyForWhatTheyHold() throws {
+    var sync = BlockSync(applied: Height(0), now: Self.begin)
+    sync.peerUp(PeerLink(0), head: Height(5000), earliestBodyHeight: Height(900))
+    sync.peerUp(PeerLink(1), head: Height(5000), earliestBodyHeight: Height(2))
+    #expect(sync.plan(epochLength: 600, now: Self.begin).isEmpty && sync.unobtainable == Height(1))
+    sync.certify(Height(5000))
+    #expect(sync.plan(epochLength: 600, now: Self.begin).isEmpty && sync.unobtainable == Height(1))
+    sync.peerUp(PeerLink(2), head: Height(5000))
+    let requests = sync.plan(epochLength: 600, now: Self.begin)
+    #expect(requests.first?.from == Height(1) && requests.first?.peer == PeerLink(2) && sync.unobtainable == nil)
+    for request in requests where request.peer == PeerLink(0) { #expect(request.from >= Height(900)) }
+    for request in requests where request.peer == PeerLink(1) { #expect(request.from >= Height(2)) }
+    sync.applied(Height(1), now: Self.begin)
+    sync.peerDown(PeerLink(2))
+    #expect(sync.unobtainable == nil)
+    #expect(sync.plan(epochLength: 600, now: Self.begin).allSatisfy { $0.peer == PeerLink(1) || $0.from >= Height(900) })
+  }
+
   @Test func rangesOfAnEpochAreSpreadOverThePeers() {
     var sync = sync(heads: [5000, 5000, 5000])
     let requests = sync.plan(epochLength: 600, now: Self.begin)

@@ -56,7 +56,7 @@ public enum Maintenance {
     return try offline(home, options, MaintenanceTask("compact", unit: "families")) { (store) in compaction(store.compaction, data: home.data) }
   }
 
-  private static func offline(
+  static func offline(
     _ home: NodeHome, _ options: NodeOptions, _ task: MaintenanceTask, _ begin: (RocksLedgerStore) throws(NodeFailure) -> Work
   ) throws(NodeFailure) -> MaintenanceTask {
     guard FileCopy.isDirectory(home.data) else { throw NodeFailure(66, "\(home.data) does not exist") }

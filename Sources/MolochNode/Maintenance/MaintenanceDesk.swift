@@ -11,10 +11,11 @@ final class MaintenanceDesk {
   private var task: MaintenanceTask?
   private var compaction: Compaction?
   private let ended = Doorbell()
+  var policy: RetentionPolicy
 
-  init(home: NodeHome, log: Log) { (self.home, self.log) = (home, log) }
+  init(home: NodeHome, policy: RetentionPolicy, log: Log) { (self.home, self.policy, self.log) = (home, policy, log) }
 
-  /// `POST backup`, `POST compact`: begins. `GET progress`: how far the last one is.
+  /// `POST backup`, `POST compact`, `POST prune`: begins. `GET progress`: how far the last one is.
   func answer(_ request: MaintenanceRequest, _ store: RocksLedgerStore) -> Result<Answer, Refusal> {
     guard request.isCommand else {
       guard request.verb == "progress" else { return .failure(Refusal(.notFound, "no such maintenance verb")) }
@@ -27,6 +28,10 @@ final class MaintenanceDesk {
       guard let target = request.directory else { return .failure(Refusal(.invalidRequest, "'dir' is missing")) }
       begin(backup: Backup(home: home, target: target, base: request.base), store)
     case "compact": begin(Maintenance.compaction(store.compaction, data: home.data), MaintenanceTask("compact", unit: "families"), store.compaction)
+    case "prune":
+      guard let pruning = request.pruning else { return .failure(Refusal(.invalidRequest, "'before_height' is missing")) }
+      begin(
+        Pruning(before: pruning.before, isDryRun: pruning.isDryRun, isForced: pruning.isForced, archivePeers: pruning.archivePeers, policy: policy), store)
     default: return .failure(Refusal(.notFound, "no such maintenance verb"))
     }
     guard let task else { return .failure(Refusal(.internalError, "nothing was begun")) }
@@ -38,6 +43,19 @@ final class MaintenanceDesk {
     let task = MaintenanceTask("backup", unit: "bytes")
     do throws(NodeFailure) {
       begin(try Maintenance.backup(backup, store), task, nil)
+    } catch {
+      task.end(.failed(error))
+      self.task = task
+    }
+  }
+
+  /// The bodies are gone between two commits; their space comes back beside them.
+  private func begin(_ pruning: Pruning, _ store: RocksLedgerStore) {
+    let task = MaintenanceTask("prune", unit: "families")
+    do throws(NodeFailure) {
+      let work = try pruning.begin(store, data: home.data, genesis: home.genesis, wall: WallClock.now().milliseconds)
+      if !pruning.isDryRun { log.notice("maintenance", "bodies pruned", [("earliest_body_height", "\(store.earliestBodyHeight.rawValue)")]) }
+      begin(work, task, store.compaction)
     } catch {
       task.end(.failed(error))
       self.task = task

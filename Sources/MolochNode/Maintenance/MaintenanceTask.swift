@@ -10,7 +10,7 @@ public final class MaintenanceTask: Sendable {
     case failed(NodeFailure)
   }
 
-  /// `backup`, `compact`.
+  /// `backup`, `compact`, `prune`.
   public let name: String
   /// Bytes, or steps of another kind.
   public let unit: String

@@ -4,7 +4,10 @@ import MolochNode
 
 struct MaintenanceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "maintenance", abstract: "Look after the data of a node.", subcommands: [MaintenanceVerifyCommand.self, MaintenanceRepairCommand.self, MaintenanceCompactCommand.self])
+    commandName: "maintenance", abstract: "Look after the data of a node.", subcommands: [
+      MaintenanceVerifyCommand.self, MaintenanceRepairCommand.self, MaintenanceCompactCommand.self,
+      MaintenancePruneCommand.self,
+    ])
 }
 
 struct MaintenanceRepairCommand: ParsableCommand {
@@ -61,6 +64,38 @@ extension StoreVerification.Damage {
   var line: String {
     let place = offset.map { ["offset \(Figures.grouped($0))"] } ?? []
     return "DAMAGED  " + ([path] + place + [range, isMinor ? "minor" : "major", remedy]).joined(separator: "   ")
+  }
+}
+
+struct MaintenancePruneCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prune", abstract: "Delete the bodies of old blocks, while the node runs or is stopped.",
+    discussion: """
+      Needs retention.min_days. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and verify. Exit codes: 2 too
+      few peers hold the bodies (--force), 64 the height is too high, 77 legal hold, 78 no retention policy.
+      """)
+
+  @Option(help: ArgumentHelp("Blocks below this height lose their bodies.", valueName: "n")) var beforeHeight: UInt64
+  @Flag(help: "Print what would be freed and change nothing.") var dryRun = false
+  @Flag(help: "Delete also what too few peers hold.") var force = false
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let console = try MaintenanceConsole(global)
+    let query = "before_height=\(beforeHeight)&dry_run=\(dryRun)&force=\(force)"
+    let result = try console.run("prune", query, label: "Pruning") { (options) throws(NodeFailure) in
+      try Maintenance.prune(options, before: beforeHeight, isDryRun: dryRun, isForced: force)
+    }
+    guard !global.json else { return console.printJSON("moloch.maintenance.prune/1", result) }
+    func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
+    let earliest = Figures.grouped(number("earliest_body_height"))
+    Terminal.print((dryRun ? "Would prune:" : "Pruned:").padded(15) + "\(Figures.grouped(number("blocks"))) blocks, bodies from height \(earliest) on stay")
+    guard dryRun else {
+      return Terminal.print("Chain Data:".padded(15) + "\(Figures.bytes(number("chain_bytes_before"))) before, \(Figures.bytes(number("chain_bytes"))) after")
+    }
+    for (label, bytes) in [("Chain Data:", number("body_bytes")), ("MMR Data:", 0), ("Index Data:", 0)] {
+      Terminal.print(label.padded(15) + "\(Figures.bytes(bytes)) would be freed")
+    }
   }
 }
 
@@ -139,4 +174,9 @@ struct MaintenanceVerifyCommand: ParsableCommand {
     json.endObject()
     Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
+}
+
+extension String {
+  /// Filled with spaces up to a column.
+  fileprivate func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }

@@ -1,0 +1,62 @@
+public import Audit
+import Bytes
+public import Ledger
+
+extension RocksLedgerStore {
+  private static let prunedKey = Array("pruned".utf8)
+
+  /// Deletes salts and bodies of the blocks below `height`; entries, headers, certificates, governance records, trees and index stay. Nothing happens when they
+  /// are deleted already. The watermark is on disk before anything is deleted: after a crash between the two the next start deletes the rest.
+  /// - Precondition: `height` is not above the head.
+  /// - Returns: gives the space back, on any thread, beside the running store.
+  public func prune(below height: Height) throws(StoreError) -> PruneCompaction {
+    precondition(height <= head.height, "only final blocks are pruned, and the head keeps its bodies")
+    if height > earliestBodyHeight {
+      try mark(below: height)
+      try deletePruned()
+    }
+    return PruneCompaction(chain: chain, end: Self.key(earliestBodyHeight))
+  }
+
+  /// From here on the blocks below `height` count as pruned, whether their bodies are still there or not.
+  func mark(below height: Height) throws(StoreError) {
+    try chain.write([(Family.meta, Self.prunedKey, Self.key(height))])
+    earliestBodyHeight = height
+  }
+
+  private func deletePruned() throws(StoreError) { try chain.deleteRange(Family.bodies, from: Self.key(Height(0)), to: Self.key(earliestBodyHeight)) }
+
+  /// Reads the watermark, and deletes what a crash has left below it.
+  func resumePruning() throws(StoreError) {
+    guard let value = try chain.value(Family.meta, Self.prunedKey) else { return }
+    guard value.count == 8, value.bytes.uint64(at: 0) <= head.height.rawValue else { throw .damaged("watermark of pruned bodies") }
+    earliestBodyHeight = Height(value.bytes.uint64(at: 0))
+    if let row = try chain.rows(Family.bodies, from: Self.key(Height(0)), countMax: 1).first, row.key.bytes.uint64(at: 0) < earliestBodyHeight.rawValue {
+      try deletePruned()
+    }
+  }
+
+  /// The lowest height whose block is not older than `time`, or the head: blocks below it may be pruned.
+  public func height(notBefore time: Timestamp) throws(StoreError) -> Height {
+    var (low, high) = (UInt64(1), max(1, head.height.rawValue))
+    while low < high {
+      let middle = (low + high) / 2
+      guard let header = try header(at: Height(middle)) else { throw .damaged("no header at height \(middle)") }
+      if header.timestamp >= time { high = middle } else { low = middle + 1 }
+    }
+    return Height(low)
+  }
+
+  /// Bytes that the salts and bodies of the blocks below `height` take on disk, about: what is not yet in a table is not counted.
+  public func bodyBytes(below height: Height) throws(StoreError) -> UInt64 {
+    try chain.approximateBytes(Family.bodies, from: Self.key(Height(0)), to: Self.key(height))
+  }
+}
+
+/// Rewrites the tables of pruned bodies. May run on a thread of its own while the store is used; `Compaction.interrupt` ends it, too.
+public struct PruneCompaction: Sendable {
+  let chain: Database
+  let end: [UInt8]
+
+  public func run() { chain.compact(RocksLedgerStore.Family.bodies, upTo: end) }
+}

@@ -1,0 +1,101 @@
+import Audit
+import Bytes
+import Consensus
+import Digests
+import Foundation
+import Ledger
+import LedgerFixtures
+import Reactor
+import Replication
+import RocksStore
+import Testing
+
+@testable import API
+@testable import MolochNode
+
+/// What may be pruned and who may do it, on a chain of 60 blocks an hour apart that nobody but this test runs.
+@Suite final class PruningTests {
+  private static let hour: UInt64 = 3_600_000
+  private let directory = "/tmp/moloch-prune-policy-\(UInt64.random(in: 0 ... .max))"
+  private let store: RocksLedgerStore
+  private let genesis: Genesis
+  private var ids: [EventID] = []
+  private let wall: UInt64
+
+  init() throws {
+    var fixture = try ChainFixture()
+    let key = fixture.validator
+    genesis = try Genesis(
+      json: Genesis.text(
+        chainID: "test", timestamp: fixture.chain.tip.header.timestamp, domain: "moloch.internal",
+        validators: [Validator(publicKey: key, cosignerKey: key, power: 1, name: "v1")], parameters: ChainParameters(), signers: []))
+    store = try RocksLedgerStore(directory: directory, genesis: fixture.chain.tip.header, genesisHash: SHA256.hash([5]))
+    for height in 1...60 as ClosedRange<UInt64> {
+      let time = Timestamp(milliseconds: fixture.chain.tip.header.timestamp.rawValue + Self.hour)
+      let record = fixture.record(height, at: time.rawValue)
+      ids.append(EventID(SHA256.hash(record[0..<128].span.bytes)))
+      let candidate = try fixture.chain.build(on: fixture.chain.tip, records: record, timestamp: time, proposer: fixture.validator)
+      try store.commit([fixture.chain.apply(candidate, certificate: [1, 2])])
+    }
+    wall = store.head.timestamp.rawValue
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+  private func prune(
+    _ before: UInt64, days: UInt64? = 1, archives: Int? = 2, isHeld: Bool = false, isDryRun: Bool = false, isForced: Bool = false
+  ) throws -> String {
+    let policy = RetentionPolicy(daysMin: days, archivePeersMin: 2, isHeld: isHeld)
+    let pruning = Pruning(before: before, isDryRun: isDryRun, isForced: isForced, archivePeers: archives, policy: policy)
+    return String(decoding: try pruning.begin(store, data: directory, genesis: genesis, wall: wall)(MaintenanceTask()), as: UTF8.self)
+  }
+
+  private func code(_ begin: () throws -> String) -> Int32? {
+    do { _ = try begin() } catch { return (error as? NodeFailure)?.code }
+    return nil
+  }
+
+  @Test func thePolicyIsAskedBeforeAnythingIsDeleted() throws {
+    #expect(code { try prune(10, days: nil) } == 78)
+    #expect(code { try prune(10, isHeld: true) } == 77)
+    #expect(code { try prune(10, archives: 1) } == 2)
+    #expect(code { try prune(10, archives: nil) } == 2)
+    // The replay window of the head is 24 hours and 5 minutes: the block 25 hours before it is the last that may go.
+    #expect(code { try prune(37) } == 64)
+    #expect(throws: NodeFailure.self) { try prune(37) }
+    #expect(code { try prune(36, days: 2) } == 64)
+    #expect(try prune(12, archives: 0, isDryRun: true).contains("\"earliest_body_height\":12,\"blocks\":11"))
+    #expect(store.earliestBodyHeight == Height(1))
+  }
+
+  @Test func whatIsPrunedIsGoneAndSaysSo() throws {
+    #expect(try prune(12, days: 2).contains("\"earliest_body_height\":12,\"blocks\":11"))
+    #expect(try prune(36, archives: nil, isForced: true).contains("\"blocks\":24"))
+    #expect(try prune(36, archives: 0).contains("\"blocks\":0"))
+    let reader = Reader(store: store, genesis: genesis)
+    func ask(_ height: UInt64, raw: Bool) -> Result<Answer, Refusal> {
+      let request = ReadRequest.event(ids[Int(height) - 1], raw: raw, bodyOnly: false, includes: [])
+      return reader.answer(ReadJob(ConnectionID(rawValue: 0), 0, request, publication: nil, durableSize: store.head.treeSize))
+    }
+    for isRaw in [false, true] {
+      guard case .failure(let refusal) = ask(35, raw: isRaw) else {
+        Issue.record("a pruned event was answered")
+        continue
+      }
+      #expect(refusal.code == .pruned && refusal.code.status == 410)
+      #expect(refusal.details.map(\.0) == ["statement", "block_height", "leaf_index"])
+      guard case .success = ask(36, raw: isRaw) else {
+        Issue.record("an event that is there was refused")
+        continue
+      }
+    }
+    // A peer that asks for pruned blocks gets none, and the node goes on.
+    let link = PeerLink(1)
+    guard case .range(_, let blocks, _) = try store.load(.range(from: Height(5), blocksMax: 4, bytesMax: 1 << 20, link), epochLength: 100, chainTag: ChainFixture.tag)
+    else {
+      Issue.record("a range was asked for")
+      return
+    }
+    #expect(blocks.isEmpty)
+  }
+}

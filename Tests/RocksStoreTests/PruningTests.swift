@@ -1,0 +1,88 @@
+import Audit
+import Bytes
+import Digests
+import Foundation
+import Ledger
+import LedgerFixtures
+import Merkle
+import Testing
+
+@testable import RocksStore
+
+/// Bodies that are no longer there: what goes, what stays, and what a crash leaves.
+@Suite final class PruningTests {
+  private let directory = "/tmp/moloch-pruning-\(UInt64.random(in: 0 ... .max))"
+  private var fixture: ChainFixture
+  private let genesis: BlockHeader
+
+  init() throws {
+    fixture = try ChainFixture()
+    genesis = fixture.chain.tip.header
+    let store = try open()
+    for height in 1...30 as ClosedRange<UInt64> {
+      let records = (0..<3).flatMap { fixture.record(height * 10 + $0) }
+      try store.commit([fixture.chain.apply(fixture.build(records), certificate: [1, 2])])
+    }
+    while try store.advanceIndex(blocksMax: 10) {}
+    // Into table files.
+    store.compaction.run { _ in true }
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+  private func open() throws -> RocksLedgerStore { try RocksLedgerStore(directory: directory, genesis: genesis, genesisHash: SHA256.hash([5])) }
+
+  /// Blocks below 20 have entries, certificates and proofs, and no body; the others are whole.
+  private func check(_ store: RocksLedgerStore) throws {
+    #expect(store.earliestBodyHeight == Height(20))
+    let head = store.head
+    for height in 1...30 as ClosedRange<UInt64> {
+      #expect(try store.certificate(at: Height(height)) == [1, 2])
+      #expect(try (store.block(at: Height(height)) != nil) == (height >= 20))
+      #expect(try (store.bodies(at: Height(height)) != nil) == (height >= 20))
+      let entries = try #require(try store.entries(at: Height(height)))
+      for position in 0..<3 as Range<UInt64> {
+        let leaf = (height - 1) * 3 + position, entry = entries[Int(position) * 192..<Int(position) * 192 + 192]
+        let record = try #require(try store.record(at: LeafIndex(leaf)))
+        #expect(record.height == Height(height) && record.record.starts(with: entry) && record.record.count == (height >= 20 ? 192 + 56 : 192))
+        let proof = try InclusionProof.make(index: leaf, size: head.treeSize, from: store.reader(of: .entries))
+        try proof.verify(leafHash: TreeHash.leaf(Array(entry).bytes), root: head.treeRoot)
+        #expect(try store.location(of: EventID(SHA256.hash(Array(entry.prefix(128)).bytes))) == LeafIndex(leaf))
+      }
+    }
+  }
+
+  @Test func entriesAndProofsSurviveAndTheSpaceComesBack() throws {
+    var store: RocksLedgerStore? = try open()
+    #expect(store?.earliestBodyHeight == Height(1))
+    #expect(try #require(store).bodyBytes(below: Height(20)) > 0)
+    try #require(store).prune(below: Height(20)).run()
+    #expect(try #require(store).bodyBytes(below: Height(20)) == 0)
+    try check(#require(store))
+    // A lower watermark takes nothing back.
+    try #require(store).prune(below: Height(7)).run()
+    store = nil
+    try check(open())
+  }
+
+  /// The process ended after the watermark was on disk and before anything was deleted.
+  @Test func aStartDeletesWhatACrashHasLeft() throws {
+    var store: RocksLedgerStore? = try open()
+    try #require(store).mark(below: Height(20))
+    #expect(try store?.bodies(at: Height(19)) != nil)
+    store = nil
+    try check(open())
+  }
+
+  /// Trees are built anew from the entries, which are all there.
+  @Test func aPrunedStoreRebuildsItsTrees() throws {
+    _ = try open().prune(below: Height(20))
+    try FileManager.default.removeItem(atPath: directory + "/mmr")
+    try FileManager.default.removeItem(atPath: directory + "/index")
+    let store = try open()
+    while try store.advanceIndex(blocksMax: 10) {}
+    try check(store)
+    try store.commit([fixture.chain.apply(fixture.build(fixture.record(1000)), certificate: [1, 2])])
+    #expect(try store.block(at: Height(31)) != nil)
+  }
+}
