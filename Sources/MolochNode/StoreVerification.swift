@@ -69,7 +69,9 @@ public struct StoreVerification: Sendable {
       if level == .quick { read(store, progress) } else { try run(store, home.genesis, progress) }
       checkRoot(store)
     } catch {
-      throw StorageSession.failure(error, home)
+      // A chain that cannot be opened for a wrong sum is damaged; for another reason nothing is known of it.
+      guard case .failed(let reason) = error, reason.contains("Corruption") else { throw StorageSession.failure(error, home) }
+      add("chain", reason, isMinor: false)
     }
     milliseconds = MonotonicClock.now().milliseconds - began.milliseconds
   }
