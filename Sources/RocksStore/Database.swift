@@ -189,12 +189,13 @@ import Ledger
   func approximateBytes(_ family: Int, from begin: [UInt8], to end: [UInt8]) throws(StoreError) -> UInt64 {
     var message: UnsafeMutablePointer<CChar>? = nil
     var size: UInt64 = 0
-    // Keys, lengths and the number are lent for the call.
+    // Keys, lengths and the number are lent for the call; the message is the library's allocation.
     unsafe begin.withUnsafeBytes { first in
       unsafe end.withUnsafeBytes { last in
         var starts: [UnsafePointer<CChar>?] = unsafe [first.baseAddress?.assumingMemoryBound(to: CChar.self)]
         var limits: [UnsafePointer<CChar>?] = unsafe [last.baseAddress?.assumingMemoryBound(to: CChar.self)]
         var (startLength, limitLength) = (first.count, last.count)
+        // One range: arrays of one pointer and one length each.
         unsafe rocksdb_approximate_sizes_cf(database, families[family], 1, &starts, &startLength, &limits, &limitLength, &size, &message)
       }
     }

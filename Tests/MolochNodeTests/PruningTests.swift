@@ -33,7 +33,7 @@ import Testing
     for height in 1...60 as ClosedRange<UInt64> {
       let time = Timestamp(milliseconds: fixture.chain.tip.header.timestamp.rawValue + Self.hour)
       let record = fixture.record(height, at: time.rawValue)
-      ids.append(EventID(SHA256.hash(record[0..<128].span.bytes)))
+      ids.append(EventID(SHA256.hash(Array(record[0..<128]))))
       let candidate = try fixture.chain.build(on: fixture.chain.tip, records: record, timestamp: time, proposer: fixture.validator)
       try store.commit([fixture.chain.apply(candidate, certificate: [1, 2])])
     }

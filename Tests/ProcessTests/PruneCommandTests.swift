@@ -8,7 +8,7 @@ import Testing
     let node = try BackupTests.node(scratch, events: 3)
     let prune = ["maintenance", "prune", "--home", node.home.path, "--before-height", "2"]
     func run(_ more: String..., environment: [String: String] = [:]) throws -> Command {
-      try Command.run(NodeProcess.executable("moloch"), prune + more, environment: environment)
+      try Command.run(NodeProcess.moloch, prune + more, environment: environment)
     }
     let online = try run()
     #expect(online.status == 78 && online.errors.contains("retention.min_days"), "\(online.errors)")

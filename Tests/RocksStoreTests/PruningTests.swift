@@ -55,7 +55,10 @@ import Testing
   @Test func entriesAndProofsSurviveAndTheSpaceComesBack() throws {
     var store: RocksLedgerStore? = try open()
     #expect(store?.earliestBodyHeight == Height(1))
-    #expect(try #require(store).bodyBytes(below: Height(20)) > 0)
+    // Reopened, the rows are in tables.
+    store = nil
+    store = try open()
+    #expect(try #require(store).bodyBytes(below: #require(store).head.height.next) > 0)
     try #require(store).prune(below: Height(20)).run()
     #expect(try #require(store).bodyBytes(below: Height(20)) == 0)
     try check(#require(store))
