@@ -129,17 +129,16 @@ extension Gate {
     json.endObject()
   }
 
-  /// How far a sync is; null when the node does not sync, or does not know yet how far it has to go.
   private func writeSync(_ sync: SyncFacts, height: UInt64, _ json: inout JSONWriter) {
-    guard sync.isSyncing, let target = sync.certified.map({ max($0.rawValue, height) }), target > 0 else { return json.null() }
+    let progress = SyncProgress(isSyncing: sync.isSyncing, target: sync.certified?.rawValue, height: height, rate: surroundings.syncRate)
+    guard let progress else { return json.null() }
     json.beginObject()
     json.key("percent")
-    json.number(100 * Double(height) / Double(target), decimals: 1)
-    let rate = surroundings.syncRate
+    json.number(progress.percent, decimals: 1)
     json.key("blocks_per_second")
-    if let rate { json.number(rate, decimals: 1) } else { json.null() }
+    if let rate = progress.blocksPerSecond { json.number(rate, decimals: 1) } else { json.null() }
     json.key("eta_seconds")
-    if let rate, rate > 0 { json.number(UInt64((Double(target - height) / rate).rounded(.up))) } else { json.null() }
+    if let seconds = progress.etaSeconds { json.number(seconds) } else { json.null() }
     json.endObject()
   }
 

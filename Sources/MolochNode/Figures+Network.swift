@@ -93,7 +93,9 @@ extension Figures {
       return
     }
     let current = Double(height - min(height, last.height)) * 1e9 / Double(now.nanoseconds(since: last.now))
-    let rate = last.rate.map { 0.8 * $0 + 0.2 * current } ?? current
+    let mean = last.rate.map { 0.8 * $0 + 0.2 * current } ?? current
+    // A stalled sync has no rate, rather than one that fades for ever.
+    let rate = mean < 0.001 ? 0 : mean
     before = SecondBefore(now: now, height: height, rate: rate)
     metrics.sync.blocksPerSecond.set(rate)
     if let lag = sync.lag, rate > 0 { metrics.sync.eta.set(Double(lag) / rate) } else { metrics.sync.eta.clear() }
