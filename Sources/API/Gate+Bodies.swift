@@ -242,6 +242,11 @@ enum EventJSON {
     json.bool(false)
     json.key("redaction_id")
     json.null()
+    // Only a pruned block gives entries alone.
+    if record.count == Entry.byteCount, !statement.flags.contains(.detached) {
+      json.key("pruned")
+      json.bool(true)
+    }
     let bodyStart = Entry.byteCount + Record.saltByteCount
     let hasBody = record.count >= bodyStart && !statement.flags.contains(.detached)
     json.key("body")

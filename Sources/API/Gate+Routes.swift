@@ -28,7 +28,8 @@ extension Gate {
         sessions[slot].request.isAtomic = isAtomic
       case "dry_run", "force":
         guard Query.boolean(value) != nil else { throw .parameter(name, "must be true or false") }
-      case "before_height", "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "from_epoch", "limit", "timeout_ms":
+      case "before_height", "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "from_epoch", "limit",
+        "timeout_ms":
         guard Query.integer(value) != nil else { throw .parameter(name, "must be an integer") }
       default: continue
       }

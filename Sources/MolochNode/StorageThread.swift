@@ -159,7 +159,7 @@ final class StorageThread: @unchecked Sendable {
           try session.store(block)
           report(.stored(block.hash))
         case .load(let query): report(.loaded(query, try session.load(query)))
-        case .read(let read): report(.answered(read, ReadResult(session.answer(read))))
+        case .read(let read): report(.answered(read, ReadResult(try session.answer(read))))
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
         case .evidence(let bytes): try HomeFile.replace(session.evidencePath, bytes, mode: 0o640)
         case .policies(let limits, let retention): session.take(limits, retention)
@@ -288,9 +288,9 @@ final class StorageSession {
     if !blocks.isEmpty { HomeFile.remove(home.data + "/mempool.bin") }
   }
 
-  func answer(_ job: ReadJob) -> Result<Answer, Refusal> {
+  func answer(_ job: ReadJob) throws(NodeFailure) -> Result<Answer, Refusal> {
     if case .maintenance(let request) = job.request {
-      guard request.verb == "stats", !request.isCommand else { return desk.answer(request, store) }
+      guard request.verb == "stats", !request.isCommand else { return try desk.answer(request, store) }
       return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
     }
     let answer = reader.answer(job)
@@ -323,8 +323,8 @@ final class StorageSession {
     let statistics = DirectoryStatistics(data: home.data)
     space.look(statistics)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics, cacheBytes: store.cacheBytes, isReadOnly: space.isReadOnly, isDiskLow: space.isLow,
-      lastBackup: BackupMark.seconds(data: home.data),
+      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics,
+      cacheBytes: store.cacheBytes, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, lastBackup: BackupMark.seconds(data: home.data),
       proposedLastDay: proposals.totals)
   }
 

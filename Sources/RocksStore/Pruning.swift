@@ -7,11 +7,11 @@ extension RocksLedgerStore {
 
   /// Deletes salts and bodies of the blocks below `height`; entries, headers, certificates, governance records, trees and index stay. Nothing happens when they
   /// are deleted already. The watermark is on disk before anything is deleted: after a crash between the two the next start deletes the rest.
-  /// - Precondition: `height` is not above the head.
+  /// - Precondition: where anything is deleted, `height` is not above the head.
   /// - Returns: gives the space back, on any thread, beside the running store.
   public func prune(below height: Height) throws(StoreError) -> PruneCompaction {
-    precondition(height <= head.height, "only final blocks are pruned, and the head keeps its bodies")
     if height > earliestBodyHeight {
+      precondition(height <= head.height, "only final blocks are pruned, and the head keeps its bodies")
       try mark(below: height)
       try deletePruned()
     }

@@ -22,11 +22,14 @@ public struct ChainFixture {
     chain = Chain(tip: ChainTip(genesis: genesis, governance: state), seed: 1)
   }
 
-  public func record(_ sequence: UInt64, at time: UInt64 = 1_700_000_000_000, tag: ChainTag = Self.tag, type: UInt8 = 0, by key: SigningKey? = nil) -> [UInt8] {
+  public func record(
+    _ sequence: UInt64, at time: UInt64 = 1_700_000_000_000, tag: ChainTag = Self.tag, type: UInt8 = 0, by key: SigningKey? = nil,
+    body: [UInt8] = [UInt8](repeating: 9, count: 40)
+  ) -> [UInt8] {
     let key = key ?? signer
-    let blob = [UInt8](repeating: 9, count: 16 + 40)
+    let blob = [UInt8](repeating: 9, count: 16) + body
     let statement = Statement(
-      flags: [], contentType: ContentType(rawValue: type), bodyLength: 40, timestamp: Timestamp(milliseconds: time), stream: 1,
+      flags: [], contentType: ContentType(rawValue: type), bodyLength: UInt32(body.count), timestamp: Timestamp(milliseconds: time), stream: 1,
       sequence: sequence, chainTag: tag, signer: key.publicKey, bodyDigest: SHA256.hash(blob))
     return Entry(statement: statement, signature: key.sign(statement.encoded.bytes)).encoded + blob
   }

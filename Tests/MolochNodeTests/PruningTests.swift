@@ -3,6 +3,7 @@ import Bytes
 import Consensus
 import Digests
 import Foundation
+import JSON
 import Ledger
 import LedgerFixtures
 import Reactor
@@ -89,10 +90,18 @@ import Testing
         continue
       }
     }
+    // Where events are listed, the flag stands beside the empty body.
+    for height in [35, 36] as [UInt64] {
+      let record = try #require(try store.record(at: LeafIndex(height - 1))).record
+      var json = JSONWriter()
+      EventJSON.write(try Entry(decoding: record.bytes), id: ids[Int(height) - 1], record: record, position: nil, includesRaw: false, &json)
+      let text = String(decoding: json.bytes, as: UTF8.self)
+      #expect(text.contains("\"pruned\":true,\"body\":null") == (height == 35), "\(text)")
+    }
     // A peer that asks for pruned blocks gets none, and the node goes on.
     let link = PeerLink(1)
-    guard case .range(_, let blocks, _) = try store.load(.range(from: Height(5), blocksMax: 4, bytesMax: 1 << 20, link), epochLength: 100, chainTag: ChainFixture.tag)
-    else {
+    let query = StoreQuery.range(from: Height(5), blocksMax: 4, bytesMax: 1 << 20, link)
+    guard case .range(_, let blocks, _) = try store.load(query, epochLength: 100, chainTag: ChainFixture.tag) else {
       Issue.record("a range was asked for")
       return
     }

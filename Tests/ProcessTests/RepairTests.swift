@@ -24,7 +24,8 @@ import Testing
     // Of nine leaves the first two are below no peak of their own.
     try Self.damage(home + "/data/mmr/level-00", at: 40)
     let verified = try Command.moloch("maintenance", "verify", "--home", home)
-    #expect(verified.status == 65 && verified.output.contains("DAMAGED  mmr/level-00   offset 32   nodes 1..1   minor   moloch maintenance repair rebuilds it from chain/\n"), "\(verified.output)\(verified.errors)")
+    let line = "DAMAGED  mmr/level-00   offset 32   nodes 1..1   minor   moloch maintenance repair rebuilds it from chain/\n"
+    #expect(verified.status == 65 && verified.output.contains(line), "\(verified.output)\(verified.errors)")
     let planned = try Command.moloch("maintenance", "repair", "--dry-run", "--home", home)
     #expect(planned.status == 0 && planned.output.contains("mmr"), "\(planned.output)\(planned.errors)")
     #expect(try Command.moloch("maintenance", "verify", "--home", home).status == 65, "a plan changes nothing")
@@ -56,9 +57,11 @@ import Testing
     let told = try Command.moloch("maintenance", "verify", "--json", "--data-dir", copy, "--home", home)
     #expect(told.status == 65, "\(told.output)\(told.errors)")
     let json = try #require(try JSONSerialization.jsonObject(with: Data(told.output.utf8)) as? [String: Any])
-    #expect(json["schema"] as? String == "moloch.maintenance.verify/1" && json["level"] as? String == "full" && json["minor"] as? Int == 1 && json["major"] as? Int == 0)
+    #expect(json["schema"] as? String == "moloch.maintenance.verify/1" && json["level"] as? String == "full")
+    #expect(json["minor"] as? Int == 1 && json["major"] as? Int == 0)
     let damage = try #require((json["damages"] as? [[String: Any]])?.first)
-    #expect(damage["path"] as? String == "mmr/level-00" && damage["offset"] as? Int == 32 && damage["range"] as? String == "nodes 1..1" && damage["grade"] as? String == "minor")
+    #expect(damage["path"] as? String == "mmr/level-00" && damage["offset"] as? Int == 32)
+    #expect(damage["range"] as? String == "nodes 1..1" && damage["grade"] as? String == "minor")
     #expect(try Command.moloch("maintenance", "verify", "--home", home).status == 0, "the copy was checked, not the node's own data")
     #expect(try Command.moloch("maintenance", "verify", "--data-dir", scratch.url.path + "/none", "--home", home).status == 66)
   }
@@ -96,7 +99,8 @@ import Testing
     for table in try FileManager.default.contentsOfDirectory(atPath: home + "/data/chain") where table.hasSuffix(".sst") { try Self.damage(home + "/data/chain/" + table, at: 60) }
     for level in ["quick", "full", "deep"] {
       let verified = try Command.moloch("maintenance", "verify", "--level", level, "--home", home)
-      #expect(verified.status == 65 && verified.output.contains("DAMAGED  chain   ") && verified.output.contains("   major   restore a backup"), "\(level): \(verified.output)\(verified.errors)")
+      #expect(verified.status == 65, "\(level): \(verified.output)\(verified.errors)")
+      #expect(verified.output.contains("DAMAGED  chain   ") && verified.output.contains("   major   restore a backup"), "\(level): \(verified.output)")
       #expect(verified.output.contains(".sst"), "the file is named: \(verified.output)")
     }
     let repaired = try Command.moloch("maintenance", "repair", "--yes", "--home", home)

@@ -20,7 +20,7 @@ import Testing
     genesis = fixture.chain.tip.header
     let store = try open()
     for height in 1...30 as ClosedRange<UInt64> {
-      let records = (0..<3).flatMap { fixture.record(height * 10 + $0) }
+      let records = (0..<3).flatMap { fixture.record(height * 10 + $0, body: Self.body(height * 10 + $0)) }
       try store.commit([fixture.chain.apply(fixture.build(records), certificate: [1, 2])])
     }
     while try store.advanceIndex(blocksMax: 10) {}
@@ -29,6 +29,25 @@ import Testing
   }
 
   deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+  private static let bodyBytes = 9_600
+
+  /// Octets that no table compresses.
+  private static func body(_ seed: UInt64) -> [UInt8] {
+    (0..<UInt64(bodyBytes / 32)).flatMap { block in
+      var word: [UInt8] = []
+      word.append(bigEndian: seed << 16 | block)
+      return SHA256.hash(word).bytes.array
+    }
+  }
+
+  /// Bytes of the table files of the chain.
+  private var tableBytes: Int {
+    get throws {
+      let files = try FileManager.default.contentsOfDirectory(atPath: directory + "/chain").filter { $0.hasSuffix(".sst") }
+      return try files.reduce(0) { $0 + (try FileManager.default.attributesOfItem(atPath: directory + "/chain/" + $1)[.size] as? Int ?? 0) }
+    }
+  }
 
   private func open() throws -> RocksLedgerStore { try RocksLedgerStore(directory: directory, genesis: genesis, genesisHash: SHA256.hash([5])) }
 
@@ -44,7 +63,7 @@ import Testing
       for position in 0..<3 as Range<UInt64> {
         let leaf = (height - 1) * 3 + position, entry = entries[Int(position) * 192..<Int(position) * 192 + 192]
         let record = try #require(try store.record(at: LeafIndex(leaf)))
-        #expect(record.height == Height(height) && record.record.starts(with: entry) && record.record.count == (height >= 20 ? 192 + 56 : 192))
+        #expect(record.height == Height(height) && record.record.starts(with: entry) && record.record.count == (height >= 20 ? 192 + 16 + Self.bodyBytes : 192))
         let proof = try InclusionProof.make(index: leaf, size: head.treeSize, from: store.reader(of: .entries))
         try proof.verify(leafHash: TreeHash.leaf(Array(entry).bytes), root: head.treeRoot)
         #expect(try store.location(of: EventID(SHA256.hash(Array(entry.prefix(128)).bytes))) == LeafIndex(leaf))
@@ -58,14 +77,24 @@ import Testing
     // Reopened, the rows are in tables.
     store = nil
     store = try open()
-    #expect(try #require(store).bodyBytes(below: #require(store).head.height.next) > 0)
+    let before = try tableBytes, pruned = 19 * 3 * Self.bodyBytes
+    #expect(try #require(store).bodyBytes(below: Height(20)) > pruned / 2)
     try #require(store).prune(below: Height(20)).run()
     #expect(try #require(store).bodyBytes(below: Height(20)) == 0)
+    #expect(try tableBytes < before - pruned)
     try check(#require(store))
     // A lower watermark takes nothing back.
     try #require(store).prune(below: Height(7)).run()
     store = nil
     try check(open())
+  }
+
+  @Test func anEmptyChainHasNothingToPrune() throws {
+    let empty = directory + "-empty"
+    defer { try? FileManager.default.removeItem(atPath: empty) }
+    let store = try RocksLedgerStore(directory: empty, genesis: genesis, genesisHash: SHA256.hash([5]))
+    _ = try store.prune(below: Height(1))
+    #expect(store.earliestBodyHeight == Height(1))
   }
 
   /// The process ended after the watermark was on disk and before anything was deleted.

@@ -16,7 +16,8 @@ final class MaintenanceDesk {
   init(home: NodeHome, policy: RetentionPolicy, log: Log) { (self.home, self.policy, self.log) = (home, policy, log) }
 
   /// `POST backup`, `POST compact`, `POST prune`: begins. `GET progress`: how far the last one is.
-  func answer(_ request: MaintenanceRequest, _ store: RocksLedgerStore) -> Result<Answer, Refusal> {
+  /// - Throws: 74 after a write to the chain has failed: the process must end.
+  func answer(_ request: MaintenanceRequest, _ store: RocksLedgerStore) throws(NodeFailure) -> Result<Answer, Refusal> {
     guard request.isCommand else {
       guard request.verb == "progress" else { return .failure(Refusal(.notFound, "no such maintenance verb")) }
       guard let task else { return .failure(Refusal(.notFound, "nothing was begun")) }
@@ -30,7 +31,7 @@ final class MaintenanceDesk {
     case "compact": begin(Maintenance.compaction(store.compaction, data: home.data), MaintenanceTask("compact", unit: "families"), store.compaction)
     case "prune":
       guard let pruning = request.pruning else { return .failure(Refusal(.invalidRequest, "'before_height' is missing")) }
-      begin(
+      try begin(
         Pruning(before: pruning.before, isDryRun: pruning.isDryRun, isForced: pruning.isForced, archivePeers: pruning.archivePeers, policy: policy), store)
     default: return .failure(Refusal(.notFound, "no such maintenance verb"))
     }
@@ -50,13 +51,14 @@ final class MaintenanceDesk {
   }
 
   /// The bodies are gone between two commits; their space comes back beside them.
-  private func begin(_ pruning: Pruning, _ store: RocksLedgerStore) {
+  private func begin(_ pruning: Pruning, _ store: RocksLedgerStore) throws(NodeFailure) {
     let task = MaintenanceTask("prune", unit: "families")
     do throws(NodeFailure) {
       let work = try pruning.begin(store, data: home.data, genesis: home.genesis, wall: WallClock.now().milliseconds)
       if !pruning.isDryRun { log.notice("maintenance", "bodies pruned", [("earliest_body_height", "\(store.earliestBodyHeight.rawValue)")]) }
       begin(work, task, store.compaction)
     } catch {
+      if error.code == 74 { throw error }
       task.end(.failed(error))
       self.task = task
     }

@@ -23,7 +23,8 @@ struct Pruning: Sendable {
   var policy: RetentionPolicy
 
   /// Checks the policy, moves the watermark and deletes; what is returned gives the space back.
-  /// - Throws: 77 under a legal hold, 78 without `retention.min_days`, 64 for blocks that are too young, 2 when too few peers hold them.
+  /// - Throws: 77 under a legal hold, 78 without `retention.min_days`, 64 for blocks that are too young, 2 when too few peers hold them, 65 for a damaged store,
+  ///   74 when the store has failed: nothing more may be written to it then.
   func begin(_ store: RocksLedgerStore, data: String, genesis: Genesis, wall: UInt64) throws(NodeFailure) -> Maintenance.Work {
     if policy.isHeld { throw NodeFailure(77, "retention.legal_hold is on: nothing is pruned") }
     guard let days = policy.daysMin else { throw NodeFailure(78, "retention.min_days is not set: nothing is pruned without it") }
@@ -52,7 +53,8 @@ struct Pruning: Sendable {
     } catch let failure as NodeFailure {
       throw failure
     } catch let error as StoreError {
-      throw NodeFailure(74, "\(error)")
+      if case .failed = error { throw NodeFailure(74, "\(error)") }
+      throw NodeFailure(65, "\(error)")
     } catch {
       throw NodeFailure(70, "\(error)")
     }

@@ -139,7 +139,10 @@ struct ConfigExplainCommand: ParsableCommand {
 struct ConfigDiffCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff", abstract: "Print the keys whose values differ between two configuration files.",
-    discussion: "The files alone count, without the environment; a key that a file does not set has its default. Ends with 0 when all values are the same, with 2 when not.")
+    discussion: """
+      The files alone count, without the environment; a key that a file does not set has its default. Ends with 0 when all values are the same, with 2 when
+      not.
+      """)
 
   @Argument(help: ArgumentHelp("A configuration file.", valueName: "file")) var first: String
   @Argument(help: ArgumentHelp("Another one.", valueName: "file")) var second: String

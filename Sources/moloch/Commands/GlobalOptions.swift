@@ -10,7 +10,8 @@ struct GlobalOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Colour: auto, always or never.", valueName: "when")) var color: Terminal.ColorChoice = .auto
   @Flag(help: "Print results and errors only.") var quiet = false
   @Flag(help: "Answer yes to every question.") var yes = false
-  @Option(name: .customLong("timeout"), help: ArgumentHelp("How long a node may take to answer, for example 500ms, 30s or 2m; default 30s.", valueName: "duration"))
+  @Option(
+    name: .customLong("timeout"), help: ArgumentHelp("How long a node may take to answer, for example 500ms, 30s or 2m; default 30s.", valueName: "duration"))
   var timeLimit: DurationArgument?
 
   var timeout: DurationArgument { timeLimit ?? DurationArgument(milliseconds: 30_000) }

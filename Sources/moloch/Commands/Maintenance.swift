@@ -71,8 +71,8 @@ struct MaintenancePruneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Delete the bodies of old blocks, while the node runs or is stopped.",
     discussion: """
-      Needs retention.min_days. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and verify. Exit codes: 2 too
-      few peers hold the bodies (--force), 64 the height is too high, 77 legal hold, 78 no retention policy.
+      Needs retention.min_days. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and verify. Exit codes:
+      2 too few peers hold the bodies (--force), 64 the height is too high, 77 legal hold, 78 no retention policy.
       """)
 
   @Option(help: ArgumentHelp("Blocks below this height lose their bodies.", valueName: "n")) var beforeHeight: UInt64
@@ -103,11 +103,12 @@ struct MaintenanceVerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Check the data of a stopped node.",
     discussion: """
-      Level quick reads every block, which checks the sums of the tables, and the root of the tree; full also headers, certificates and every node of the tree; deep also
-      signatures, bodies and the index. Exit codes: 0 clean, 65 damaged, 75 the node is running.
+      Level quick reads every block, which checks the sums of the tables, and the root of the tree; full also headers, certificates and every node of the tree;
+      deep also signatures, bodies and the index. Exit codes: 0 clean, 65 damaged, 75 the node is running.
       """)
 
-  @Option(help: ArgumentHelp("How much is checked: quick, full (default) or deep.", valueName: "level"), transform: Self.level) var level = StoreVerification.Level.full
+  @Option(help: ArgumentHelp("How much is checked: quick, full (default) or deep.", valueName: "level"), transform: Self.level)
+  var level = StoreVerification.Level.full
   @Option(help: ArgumentHelp("Check this directory, such as a copy, instead of the node's data.", valueName: "dir")) var dataDir: String?
   @OptionGroup var global: GlobalOptions
 
@@ -132,7 +133,8 @@ struct MaintenanceVerifyCommand: ParsableCommand {
       for damage in result.damages { Terminal.print(damage.line) }
       let unlisted = result.minorCount + result.majorCount - UInt64(result.damages.count)
       if unlisted > 0 { Terminal.print("and \(Figures.grouped(unlisted)) more") }
-      let (blocks, events) = (Figures.grouped(result.blocks), Figures.grouped(result.events)), took = Figures.duration(seconds: (result.milliseconds + 500) / 1000)
+      let (blocks, events) = (Figures.grouped(result.blocks), Figures.grouped(result.events))
+      let took = Figures.duration(seconds: (result.milliseconds + 500) / 1000)
       Terminal.print(
         "checked \(blocks) blocks, \(events) events, \(Figures.bytes(result.bytes)) in \(took): \(result.minorCount) minor, \(result.majorCount) major")
     }
@@ -150,7 +152,8 @@ struct MaintenanceVerifyCommand: ParsableCommand {
     json.key("schema"); json.string("moloch.maintenance.verify/1" as StaticString)
     json.key("level"); json.string(level.rawValue)
     let members: [(StaticString, UInt64)] = [
-      ("blocks", result.blocks), ("events", result.events), ("bytes", result.bytes), ("ms", result.milliseconds), ("minor", result.minorCount), ("major", result.majorCount),
+      ("blocks", result.blocks), ("events", result.events), ("bytes", result.bytes), ("ms", result.milliseconds), ("minor", result.minorCount),
+      ("major", result.majorCount),
     ]
     for (name, value) in members {
       json.key(name)

@@ -11,7 +11,8 @@ struct NodeRunOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Least severe log records: trace, debug, info, notice, warn, error.", valueName: "level")) var logLevel: String?
   @Option(help: ArgumentHelp("Peers to dial first, separated by commas.", valueName: "a,b")) var bootNodes: String?
   @Flag(help: "Vote with the home's validator key.") var validator = false
-  @Flag(help: "Follow the chain and serve it, and pass submissions on to validators: no vote, whatever the file says, and no validator key.") var apiOnly = false
+  @Flag(help: "Follow the chain and serve it, and pass submissions on to validators: no vote, whatever the file says, and no validator key.")
+  var apiOnly = false
   @Flag(help: "Take unknown keys of the file for warnings: for the file of a newer version.") var allowUnknownConfig = false
 
   /// What the command line sets.

@@ -61,7 +61,10 @@ private struct SyncWatch {
         if !global.json { Terminal.print("Synced: height \(Figures.grouped(sight.height)), \(sight.peers) \(sight.peers == 1 ? "peer" : "peers")") }
         return
       }
-      if isLate { throw CommandFailure("not caught up after \((now - begin) / 1000) s: height \(Figures.grouped(sight.height)) of \(sight.target.map { Figures.grouped($0) } ?? "an unknown height")", Exit.temporary) }
+      if isLate {
+        let target = sight.target.map { Figures.grouped($0) } ?? "an unknown height"
+        throw CommandFailure("not caught up after \((now - begin) / 1000) s: height \(Figures.grouped(sight.height)) of \(target)", Exit.temporary)
+      }
       SystemTime.sleep(milliseconds: Self.pauseMilliseconds)
     }
   }
