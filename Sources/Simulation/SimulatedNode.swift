@@ -100,4 +100,11 @@ final class SimulatedNode {
   func times(_ now: Instant) -> Times { Times(monotonic: now, wall: wall(now)) }
 
   func peer(of link: PeerLink) -> Int? { links.firstIndex(of: link) }
+
+  /// The block that a finalise vote names is on the disk; other votes need none.
+  func hasBody(of vote: SignedVote) -> Bool {
+    guard vote.vote.kind == .finalise else { return true }
+    let hash = vote.vote.blockHash
+    return store.head.hash == hash || store.candidate(hash) != nil || store.height(ofBlock: hash) != nil
+  }
 }

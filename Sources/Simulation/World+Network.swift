@@ -130,7 +130,7 @@ extension World {
     switch message {
     case .consensus(.vote(let vote)) where vote.publicKey == own:
       trace("node \(index) says \(vote.vote.kind) \(vote.vote.epoch.rawValue)/\(vote.vote.view.rawValue)")
-      try votes.released(vote, hasBody: hasBody(index, vote), now: milliseconds)
+      try votes.released(vote, hasBody: nodes[index].hasBody(of: vote), now: milliseconds)
     case .propose(let proposal, _, _):
       if proposal.vote.publicKey == own { try votes.released(proposal.vote, hasBody: true, now: milliseconds) }
       for certificate in proposal.justification { try certificates.shown(certificate, set: genesis.validators, now: milliseconds) }
@@ -138,12 +138,6 @@ extension World {
     case .syncResponse(_, _, let certificate?): try certificates.shown(certificate, set: genesis.validators, now: milliseconds)
     default: break
     }
-  }
-
-  private func hasBody(_ index: Int, _ vote: SignedVote) -> Bool {
-    guard vote.vote.kind == .finalise else { return true }
-    let store = nodes[index].store, hash = vote.vote.blockHash
-    return store.head.hash == hash || store.candidate(hash) != nil || store.height(ofBlock: hash) != nil
   }
 
   // MARK: Events

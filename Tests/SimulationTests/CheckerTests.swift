@@ -27,7 +27,7 @@ import Testing
     var checker = VoteDiscipline()
     do throws(Failure) {
       for vote in votes {
-        if recorded { checker.recorded(vote) }
+        if recorded { checker.recorded(vote, hasBody: stored) }
         try checker.released(vote, hasBody: stored, now: 0)
       }
       return nil
@@ -49,6 +49,15 @@ import Testing
   @Test func aFinaliseVoteWithoutItsBlockIsSeen() {
     #expect(classOfFailure([vote(.finalise, 1)], stored: false) == .earlyVote)
     #expect(classOfFailure([vote(.notarise, 1), vote(.nullify, 2)], stored: false) == nil)
+  }
+
+  /// The record and the block were on disk when the process ended; before the vote was said, the blocks were wiped and the journal was kept.
+  @Test func aFinaliseVoteMayOutliveItsBlock() throws {
+    var checker = VoteDiscipline()
+    checker.recorded(vote(.finalise, 1), hasBody: true)
+    try checker.released(vote(.finalise, 1), hasBody: false, now: 0)
+    checker.recorded(vote(.finalise, 2), hasBody: false)
+    #expect(throws: Failure.self) { try checker.released(vote(.finalise, 2), hasBody: false, now: 0) }
   }
 
   @Test func contradictingAndUnsoundCertificatesAreSeen() throws {

@@ -19,9 +19,15 @@ struct VoteDiscipline {
   /// Looked up, never iterated.
   private var released: [Slot: Votes] = [:]
   private var durable: Set<SignedVote> = []
+  /// Votes whose block has been on the node's disk: they may outlive a store that is wiped, and are said again without it.
+  private var held: Set<SignedVote> = []
 
   /// The vote's record is complete on the node's disk.
-  mutating func recorded(_ vote: SignedVote) { durable.insert(vote) }
+  /// - Parameter hasBody: the block that it names is there, too.
+  mutating func recorded(_ vote: SignedVote, hasBody: Bool) {
+    durable.insert(vote)
+    if hasBody { held.insert(vote) }
+  }
 
   /// An honest node has handed this own vote to the network.
   /// - Parameter hasBody: the block that it names is on the node's disk.
@@ -39,8 +45,8 @@ struct VoteDiscipline {
     case .finalise:
       if votes.nullify { throw conflict(vote, "nullified the view before", now) }
       if let other = votes.finalise, other != vote.vote { throw conflict(vote, "finalised \(other.blockHash) too", now) }
-      // A vote that is said again may have outlived a store that was wiped.
-      guard hasBody || votes.finalise != nil else {
+      if hasBody { held.insert(vote) }
+      guard held.contains(vote) else {
         throw Failure(kind: .earlyVote, milliseconds: now, detail: "\(Self.text(vote)) left before the block was on disk")
       }
       votes.finalise = vote.vote
