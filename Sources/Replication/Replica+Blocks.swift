@@ -39,9 +39,11 @@ extension Replica {
   ) {
     let hash = proposal.block.hash
     guard BlockReference(header, hash: header.hash) == proposal.block else { return effects.append(.penalise(peer, .malformed)) }
+    var isAwaited = false
     if tree[hash] == nil, header.height > chain.tip.header.height {
       let index = arrival(hash, sources: [peer], now)
       if let index, arrivals[index].block == nil {
+        isAwaited = arrivals[index].isWanted || arrivals[index].isFetched
         arrivals[index].header = header
         switch contents {
         case .ids(let ids, let records):
@@ -56,6 +58,11 @@ extension Replica {
           }
         }
       }
+    }
+    // A proposal that is said again may bring what was asked for; the machine knows it and asks for nothing.
+    if isAwaited, let index = arrivals.firstIndex(where: { $0.hash == hash }) {
+      if arrivals[index].block == nil { assembleArrival(index) }
+      if arrivals[index].block != nil { advance(hash, now, &effects) }
     }
     step(.received(.proposal(proposal), from: peer), now, &effects)
     // The machine takes one proposal of each view from its leader: what it has no use for is not kept.
@@ -76,7 +83,11 @@ extension Replica {
   /// The machine wants a verdict.
   func validate(_ block: BlockReference, _ now: Times, _ effects: inout [ReplicaEffect]) {
     if tree[block.hash] != nil || block.hash == chain.tip.hash { return step(.validated(block.hash, .valid), now, &effects) }
-    guard let index = arrival(block.hash, sources: [], now) else { return }
+    guard let index = arrival(block.hash, sources: [], now) else {
+      // No room: the machine asks for the verdict again.
+      let later = Timestamp(milliseconds: now.wall.rawValue + ReplicationLimit.askMilliseconds)
+      return step(.validated(block.hash, .notBefore(later)), now, &effects)
+    }
     arrivals[index].isWanted = true
     advance(block.hash, now, &effects)
   }
@@ -133,7 +144,7 @@ extension Replica {
     tree.insert(node)
   }
 
-  /// A block fails a check: either its bytes are not those that were proposed, and somebody else is asked, or the block itself is invalid.
+  /// A block fails a check: either its bytes are not those that its hash stands for, or the block itself is invalid.
   private func refuse(_ violation: BlockViolation, _ index: Int, _ now: Times, _ effects: inout [ReplicaEffect]) {
     let arrival = arrivals[index]
     let isForeign =
@@ -141,8 +152,9 @@ extension Replica {
       case .bodyLayout, .eventsRoot, .event(_, .format): true
       default: false
       }
-    // An id does not cover the signature: the pool's entry may differ from the proposed one. Asked for as a whole, the block shows what is true.
-    if isForeign, arrival.isFetched || !arrival.ids.isEmpty {
+    // Wrong bytes say nothing about the block, whoever sent them: a leader may give others the right ones. And an id does not cover the signature, so that
+    // the pool's entry may differ from the proposed one. Asked for as a whole, the block shows what is true; when nobody has it, the view's timers end the wait.
+    if isForeign {
       if arrival.ids.isEmpty, let sender = arrival.sender { effects.append(.penalise(sender, .malformed)) }
       arrivals[index].block = nil
       arrivals[index].ids = []
@@ -191,8 +203,8 @@ extension Replica {
 
   /// Asks other peers for what did not come in time.
   func askAgain(_ now: Times, _ effects: inout [ReplicaEffect]) {
-    // What nobody has sent in so many attempts is given up; the machine asks again for what it still needs.
-    arrivals.removeAll { $0.attempts > 40 && $0.deadline <= now.monotonic }
+    // What nobody has sent in so many attempts is given up: the machine asks for bytes again when it still needs them, but for a verdict only once.
+    arrivals.removeAll { $0.attempts > 40 && $0.deadline <= now.monotonic && !($0.isWanted && machine.knows($0.hash)) }
     for index in arrivals.indices where arrivals[index].deadline <= now.monotonic { ask(index, now, &effects) }
   }
 

@@ -99,7 +99,7 @@ extension World {
     case .journal(let write, let records, let oldest, _):
       if random.happens(min(300_000, scenario.landing)) { node.journal.complete(write, oldestKept: oldest) } else { node.journal.tear(write, oldestKept: oldest, &random) }
       // What of it landed binds the node, and so may be said after a restart.
-      record(records, node)
+      record(records)
     case .store(let block): if random.happens(scenario.landing) { apply { () throws(StoreError) in try node.store.store(block) } }
     case .persist(let commits, _, _):
       guard random.happens(scenario.landing) else { break }
@@ -122,8 +122,8 @@ extension World {
     do throws(StoreError) { try body() } catch { preconditionFailure("the simulated store refuses a write: \(error)") }
   }
 
-  private mutating func record(_ records: [JournalRecord], _ node: SimulatedNode) {
-    for record in records { if case .vote(let vote) = record { votes.recorded(vote, hasBody: node.hasBody(of: vote)) } }
+  private mutating func record(_ records: [JournalRecord]) {
+    for record in records { if case .vote(let vote) = record { votes.recorded(vote) } }
   }
 
   // MARK: Effects
@@ -209,6 +209,7 @@ extension World {
   // MARK: Disk
 
   private mutating func appendJournal(_ node: SimulatedNode, _ records: [JournalRecord], _ answer: SimulatedNode.DiskJob.Answer) {
+    for record in records { if case .vote(let vote) = record { votes.made(vote, hasBody: node.hasBody(of: vote)) } }
     guard let write = node.writer?.append(records), let oldest = node.writer?.oldestKept else { return }
     // The journal's jobs are done one after the other, each a barrier of its own.
     node.writer?.synced()
@@ -233,7 +234,7 @@ extension World {
     switch job {
     case .journal(let write, let records, let oldest, let answer):
       node.journal.complete(write, oldestKept: oldest)
-      record(records, node)
+      record(records)
       switch answer {
       case .synced(let through): try act(index) { $0.journalSynced(through, now: $1, &$2) }
       case .persisted(let height): try persisted(node, height)

@@ -27,7 +27,7 @@ import Testing
     var checker = VoteDiscipline()
     do throws(Failure) {
       for vote in votes {
-        if recorded { checker.recorded(vote, hasBody: stored) }
+        if recorded { checker.recorded(vote) }
         try checker.released(vote, hasBody: stored, now: 0)
       }
       return nil
@@ -51,12 +51,14 @@ import Testing
     #expect(classOfFailure([vote(.notarise, 1), vote(.nullify, 2)], stored: false) == nil)
   }
 
-  /// The record and the block were on disk when the process ended; before the vote was said, the blocks were wiped and the journal was kept.
+  /// The block was on disk when the vote was made. Before the vote was said the blocks were wiped, or another block of that height became final.
   @Test func aFinaliseVoteMayOutliveItsBlock() throws {
     var checker = VoteDiscipline()
-    checker.recorded(vote(.finalise, 1), hasBody: true)
+    checker.made(vote(.finalise, 1), hasBody: true)
+    checker.recorded(vote(.finalise, 1))
     try checker.released(vote(.finalise, 1), hasBody: false, now: 0)
-    checker.recorded(vote(.finalise, 2), hasBody: false)
+    checker.made(vote(.finalise, 2), hasBody: false)
+    checker.recorded(vote(.finalise, 2))
     #expect(throws: Failure.self) { try checker.released(vote(.finalise, 2), hasBody: false, now: 0) }
   }
 

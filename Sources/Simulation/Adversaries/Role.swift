@@ -9,7 +9,7 @@ import Replication
 /// How a validator lies. Every role but twins is a real replica whose messages are changed on their way out.
 public enum Role: String, Sendable, CaseIterable {
   case silent, lateProposer, equivocator, doubleNotariser, doubleFinaliser, nullifierAndFinaliser, selectiveSender, forker, invalidBlocks, withholder
-  case timestampAbuser, replayer, wrongEpochVoter, badSigner, futureFlooder, lyingSyncServer, staleCertificateServer, garbler, twins
+  case timestampAbuser, replayer, wrongEpochVoter, badSigner, futureFlooder, lyingSyncServer, staleCertificateServer, garbler, bodyForger, twins
 
   /// The liar of this role; nil for twins, which are two honest programs with one key.
   var liar: (any Liar)? {
@@ -32,6 +32,7 @@ public enum Role: String, Sendable, CaseIterable {
     case .lyingSyncServer: LyingSyncServer()
     case .staleCertificateServer: StaleCertificateServer()
     case .garbler: Garbler()
+    case .bodyForger: BodyForger()
     case .twins: nil
     }
   }

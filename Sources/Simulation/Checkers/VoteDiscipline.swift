@@ -19,15 +19,15 @@ struct VoteDiscipline {
   /// Looked up, never iterated.
   private var released: [Slot: Votes] = [:]
   private var durable: Set<SignedVote> = []
-  /// Votes whose block has been on the node's disk: they may outlive a store that is wiped, and are said again without it.
+  /// Votes whose block has been on the node's disk. They may be said when it no longer is: the store was wiped, or another block of its height is final.
   private var held: Set<SignedVote> = []
 
+  /// The vote was made, and goes to the journal.
+  /// - Parameter hasBody: the block that it names is on the node's disk.
+  mutating func made(_ vote: SignedVote, hasBody: Bool) { if hasBody { held.insert(vote) } }
+
   /// The vote's record is complete on the node's disk.
-  /// - Parameter hasBody: the block that it names is there, too.
-  mutating func recorded(_ vote: SignedVote, hasBody: Bool) {
-    durable.insert(vote)
-    if hasBody { held.insert(vote) }
-  }
+  mutating func recorded(_ vote: SignedVote) { durable.insert(vote) }
 
   /// An honest node has handed this own vote to the network.
   /// - Parameter hasBody: the block that it names is on the node's disk.
