@@ -76,7 +76,7 @@ public enum Node {
     let verification = VerificationThreads(threads: options.settings.integer("runtime.verify_threads"))
     gate.overflow = verification.overflow
     let storage = StorageThread(
-      home: home, options: options.store, limits: options.diskLimits, retention: options.retention, metrics: figures.metrics.storage, log: log)
+      home: home, options: options.store, policies: options.storagePolicies, metrics: figures.metrics.storage, log: log)
     let network: Network
     do throws(NodeFailure) { network = try makeNetwork(home, options, connections: limits.connections) } catch { return error }
     let driver = NodeDriver(

@@ -16,6 +16,12 @@ public struct NodeFailure: Error, Sendable {
   }
 }
 
+/// Reloadable rules of the storage thread.
+struct StoragePolicies: Sendable {
+  var disk: DiskGuard.Limits
+  var retention: RetentionPolicy
+}
+
 /// What a node is told: its home and its settings, which the properties below give the types that the parts of the node take.
 public struct NodeOptions: Sendable {
   /// Without a slash at the end.
@@ -134,6 +140,9 @@ public struct NodeOptions: Sendable {
     if case .integer(let days)? = settings["retention.min_days"].value { policy.daysMin = UInt64(days) }
     return policy
   }
+
+  /// What the storage thread is told at the start and by a reload.
+  var storagePolicies: StoragePolicies { StoragePolicies(disk: diskLimits, retention: retention) }
 
   var diskLimits: DiskGuard.Limits {
     DiskGuard.Limits(

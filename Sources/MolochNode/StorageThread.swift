@@ -26,7 +26,7 @@ final class StorageJob: Sendable {
     case peerBook([UInt8])
     /// All evidence, whole.
     case evidence([UInt8])
-    case policies(DiskGuard.Limits, RetentionPolicy)
+    case policies(StoragePolicies)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
   }
@@ -83,17 +83,15 @@ final class StorageThread: @unchecked Sendable {
   let pulse = Pulse()
   private let home: NodeHome
   private let options: StoreOptions
-  private let limits: DiskGuard.Limits
-  private let retention: RetentionPolicy
+  private let policies: StoragePolicies
   private let metrics: StorageMetrics
   private let log: Log
   /// Set by `start`, before the thread exists.
   private var waker: Waker?
 
-  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, retention: RetentionPolicy, metrics: StorageMetrics, log: Log) {
+  init(home: NodeHome, options: StoreOptions, policies: StoragePolicies, metrics: StorageMetrics, log: Log) {
     self.home = home
-    self.limits = limits
-    self.retention = retention
+    self.policies = policies
     self.options = options
     self.metrics = metrics
     self.log = log
@@ -136,7 +134,7 @@ final class StorageThread: @unchecked Sendable {
   }
 
   private func openAndServe() throws -> Int {
-    let session = try StorageSession(home: home, options: options, limits: limits, retention: retention, metrics: metrics, log: log)
+    let session = try StorageSession(home: home, options: options, policies: policies, metrics: metrics, log: log)
     report(.opened(try session.opened()))
     return try serve(session)
   }
@@ -162,7 +160,7 @@ final class StorageThread: @unchecked Sendable {
         case .read(let read): report(.answered(read, ReadResult(try session.answer(read))))
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
         case .evidence(let bytes): try HomeFile.replace(session.evidencePath, bytes, mode: 0o640)
-        case .policies(let limits, let retention): session.take(limits, retention)
+        case .policies(let policies): session.take(policies)
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
@@ -192,10 +190,10 @@ final class StorageSession {
   /// Blocks above this are counted, those below are still to be looked at; 0 when nothing older matters.
   private var uncounted: UInt64 = 0
 
-  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, retention: RetentionPolicy, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
+  init(home: NodeHome, options: StoreOptions, policies: StoragePolicies, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
     self.home = home
-    desk = MaintenanceDesk(home: home, policy: retention, log: log)
-    space = FreeSpace(data: home.data, limits: limits, log: log)
+    desk = MaintenanceDesk(home: home, policy: policies.retention, log: log)
+    space = FreeSpace(data: home.data, limits: policies.disk, log: log)
     self.metrics = metrics
     self.log = log
     do {
@@ -222,9 +220,9 @@ final class StorageSession {
   }
 
   /// What a reload has changed.
-  func take(_ limits: DiskGuard.Limits, _ retention: RetentionPolicy) {
-    space.limits = limits
-    desk.policy = retention
+  func take(_ policies: StoragePolicies) {
+    space.limits = policies.disk
+    desk.policy = policies.retention
   }
 
   /// The state of the head, for the replica.
