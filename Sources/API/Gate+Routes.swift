@@ -135,7 +135,8 @@ extension Gate {
           before: $0, isDryRun: parameter(slot, "dry_run") == "true", isForced: parameter(slot, "force") == "true", archivePeers: surroundings.archivePeerCount)
       }
       let request = MaintenanceRequest(
-        verb: verb, isCommand: sessions[slot].request.method == .post, directory: parameter(slot, "dir"), base: parameter(slot, "base"), pruning: pruning)
+        verb: verb, isCommand: sessions[slot].request.method == .post, directory: parameter(slot, "dir"), base: parameter(slot, "base"), pruning: pruning,
+        level: parameter(slot, "level"))
       read(slot, .maintenance(request), loop)
     default: throw Refusal(.notFound, "no such resource")
     }

@@ -281,6 +281,7 @@ final class NodeDriver: Driver {
       case .pulse(let pulse):
         figures.take(pulse)
         gate.surroundings.isDiskLow = pulse.isDiskLow
+        gate.surroundings.integrityDetail = pulse.integrityDetail
         rest(pulse.isReadOnly, loop)
         gate.surroundings.indexedHeight = pulse.indexedHeight
         gate.surroundings.earliestBodyHeight = pulse.earliestBodyHeight

@@ -20,6 +20,7 @@ public struct NodeFailure: Error, Sendable {
 struct StoragePolicies: Sendable {
   var disk: DiskGuard.Limits
   var retention: RetentionPolicy
+  var scrub: ScrubPolicy
 }
 
 /// What a node is told: its home and its settings, which the properties below give the types that the parts of the node take.
@@ -142,7 +143,12 @@ public struct NodeOptions: Sendable {
   }
 
   /// What the storage thread is told at the start and by a reload.
-  var storagePolicies: StoragePolicies { StoragePolicies(disk: diskLimits, retention: retention) }
+  var storagePolicies: StoragePolicies { StoragePolicies(disk: diskLimits, retention: retention, scrub: scrub) }
+
+  var scrub: ScrubPolicy {
+    ScrubPolicy(
+      intervalMilliseconds: settings.milliseconds("storage.scrub_interval"), bytesPerSecond: UInt64(settings.integer("storage.scrub_max_mbps")) * 1_000_000)
+  }
 
   var diskLimits: DiskGuard.Limits {
     DiskGuard.Limits(
