@@ -13,7 +13,7 @@ extension Gate {
       switch sessions[slot].phase {
       case .reading: break
       case .closing, .free: return bytes.byteCount
-      case .verifying, .waitingForFinality, .waitingForCheckpoint, .waitingForStore:
+      case .verifying, .waitingForFinality, .waitingForCheckpoint, .waitingForStore, .waitingForNode:
         // The client sent ahead: leave it in the reactor, and stop reading when it is a lot.
         if bytes.byteCount - consumed > 4096, !sessions[slot].isPaused {
           sessions[slot].isPaused = true
@@ -132,13 +132,13 @@ extension Gate {
     case .unknown: throw Refusal(.notFound, "no such resource")
     case .malformed(let field): throw Refusal(.invalidRequest, "the '\(field)' of the path is malformed", [("field", .text(field))])
     }
-    let isServed = audience == .metrics ? route == .metrics : route != .metrics && (!route.isAdmin || audience == .admin)
+    let isServed = audience == .metrics ? route == .metrics : audience == .admin || route != .metrics && !route.isAdmin
     guard isServed else { throw Refusal(.notFound, "no such resource") }
     sessions[slot].request.route = route
     switch heads[0].method {
     case .options: break
     case .get, .head: if route.isSubmission { throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)") }
-    case .post where route.isAdmin, .delete where route == .adminPeers: break
+    case .post where route.isAdmin, .delete where route == .adminPeers || route == .node(.drain): break
     case .post: if !route.isSubmission { throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)") }
     default: throw Refusal(.methodNotAllowed, "this resource takes \(route.allowedMethods)")
     }

@@ -28,7 +28,7 @@ extension Gate {
         sessions[slot].request.isAtomic = isAtomic
       case "dry_run", "force":
         guard Query.boolean(value) != nil else { throw .parameter(name, "must be true or false") }
-      case "before_height", "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "from_epoch", "limit",
+      case "before_height", "for_ms", "tree_size", "since_size", "from_size", "to_size", "from_height", "to_height", "min_size", "max_lag", "height", "from_epoch", "limit",
         "timeout_ms":
         guard Query.integer(value) != nil else { throw .parameter(name, "must be an integer") }
       default: continue
@@ -55,6 +55,7 @@ extension Gate {
       case .index: respond(slot, Answer(.text, Array(Self.indexText.utf8)), loop)
       case .peers: respond(slot, try administer(.list(includesKnown: false), loop), loop)
       case .adminPeers: respond(slot, try administer(try peerCommand(slot), loop), loop)
+      case .node(let verb): try command(slot, verb, loop)
       default: try dispatchChain(slot, route, loop)
       }
     } catch {
@@ -134,7 +135,8 @@ extension Gate {
           before: $0, isDryRun: parameter(slot, "dry_run") == "true", isForced: parameter(slot, "force") == "true", archivePeers: surroundings.archivePeerCount)
       }
       let request = MaintenanceRequest(
-        verb: verb, isCommand: sessions[slot].request.method == .post, directory: parameter(slot, "dir"), base: parameter(slot, "base"), pruning: pruning)
+        verb: verb, isCommand: sessions[slot].request.method == .post, directory: parameter(slot, "dir"), base: parameter(slot, "base"), pruning: pruning,
+        level: parameter(slot, "level"))
       read(slot, .maintenance(request), loop)
     default: throw Refusal(.notFound, "no such resource")
     }

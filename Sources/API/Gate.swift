@@ -84,7 +84,9 @@ public final class Gate {
   public var metricsText: (Bool) -> [UInt8] = { _ in [] }
   /// Answers commands about peers; set by the driver, which owns the network.
   public var peers: (PeerCommand, Loop) -> PeerOutcome = { command, _ in answerWithoutNetwork(command) }
-  var isDraining = false
+  /// Answers commands about the node itself; set by the driver.
+  public var node: (NodeCommand, CommandTicket, Loop) -> NodeOutcome = { _, _, _ in .refused(Refusal(.notImplemented, "nobody takes commands")) }
+  public private(set) var isDraining = false
   var pace = BlockPace()
 
   /// - Parameters:
@@ -188,7 +190,7 @@ public final class Gate {
       case .waitingForFinality: finalityTimedOut(slot, loop)
       case .waitingForCheckpoint: checkpointTimedOut(slot, loop)
       case .closing: loop.abort(sessions[slot].connection)
-      case .verifying, .waitingForStore, .free: continue
+      case .verifying, .waitingForStore, .waitingForNode, .free: continue
       }
     }
   }
@@ -200,11 +202,25 @@ public final class Gate {
     readiness.set(.draining, true, now: loop.now)
   }
 
+  /// The node stays: answers keep their connections again.
+  public func cancelDrain(_ loop: Loop) {
+    isDraining = false
+    invalidatePrepared()
+    readiness.set(.draining, false, now: loop.now)
+  }
+
   /// Closes idle connections; busy ones close with their answer. Returns how many requests are still in work.
-  public func closeIdle(_ loop: Loop) -> Int {
+  /// - Parameters:
+  ///   - sparesAdmin: those of the admin socket are left alone, as those of the metrics always are.
+  ///   - abandons: busy ones are closed, too.
+  public func closeIdle(_ loop: Loop, sparesAdmin: Bool = false, abandons: Bool = false) -> Int {
     var busy = 0
     for slot in 0..<usedSlots {
-      guard sessions[slot].phase != .free, sessions[slot].audience != .metrics else { continue }
+      guard sessions[slot].phase != .free, sessions[slot].audience != .metrics, !(sparesAdmin && sessions[slot].audience == .admin) else { continue }
+      if abandons {
+        loop.close(sessions[slot].connection)
+        continue
+      }
       let isIdle = sessions[slot].phase == .reading && sessions[slot].parser.isIdle || sessions[slot].phase == .closing
       if isIdle { loop.close(sessions[slot].connection) } else { busy += 1 }
     }

@@ -30,6 +30,8 @@ public struct MaintenanceRequest: Sendable {
   /// Backup that an incremental one shares files with, absolute.
   public let base: String?
   public let pruning: PruneRequest?
+  /// How much is verified.
+  public let level: String?
 }
 
 /// What `POST prune` asks for.

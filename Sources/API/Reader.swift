@@ -61,10 +61,13 @@ public struct Reader<Store: LedgerStore> {
     var header: BlockHeader
   }
 
-  /// Where an event is, with its record. The index is brought up to the head first, because it is built behind it.
+  /// Where an event is, with its record. For one that the index does not have it is brought up to the head, because it is built behind it.
   func find(_ id: EventID) throws -> Found {
-    while try store.advanceIndex(blocksMax: 256) {}
-    let leaf = try store.location(of: id)
+    var leaf = try store.location(of: id)
+    if leaf == nil {
+      while try store.advanceIndex(blocksMax: 256) {}
+      leaf = try store.location(of: id)
+    }
     guard let leaf else { throw Refusal(.notFound, "no such event") }
     return try found(leaf)
   }

@@ -20,6 +20,7 @@ public enum Route: Sendable, Equatable {
   case metrics
   case maintenance(String)
   case adminPeers
+  case node(NodeVerb)
 
   /// `latest`, a height or a hash.
   public enum BlockName: Sendable, Equatable {
@@ -78,6 +79,7 @@ public enum Route: Sendable, Equatable {
       return PublicKey(text: rest) == nil ? .malformed(field: "key") : .found(.validator(rest))
     }
     if let rest = suffix(of: path, after: "/v1/admin/maintenance/"), !rest.contains("/") { return .found(.maintenance(rest)) }
+    if let verb = suffix(of: path, after: "/v1/admin/").flatMap({ NodeVerb(rawValue: $0) }) { return .found(.node(verb)) }
     return .unknown
   }
 
@@ -110,6 +112,8 @@ public enum Route: Sendable, Equatable {
     case .events, .eventBatch: "POST, OPTIONS"
     case .adminPeers: "GET, HEAD, POST, DELETE, OPTIONS"
     case .maintenance: "GET, HEAD, POST, OPTIONS"
+    case .node(.drain): "GET, HEAD, POST, DELETE, OPTIONS"
+    case .node: "POST, OPTIONS"
     default: "GET, HEAD, OPTIONS"
     }
   }
@@ -129,7 +133,8 @@ public enum Route: Sendable, Equatable {
     case .validators: name == "height"
     case .validatorHistory: name == "from_epoch" || name == "limit"
     case .adminPeers: ["multiaddr", "temporary", "peer_id", "unban"].contains(name)
-    case .maintenance: ["dir", "base", "before_height", "dry_run", "force"].contains(name)
+    case .maintenance: ["dir", "base", "before_height", "dry_run", "force", "level"].contains(name)
+    case .node(.logLevel): ["level", "subsystem", "for_ms"].contains(name)
     default: false
     }
   }
@@ -147,7 +152,7 @@ public enum Route: Sendable, Equatable {
   /// Served on the admin socket only.
   public var isAdmin: Bool {
     switch self {
-    case .maintenance, .adminPeers: true
+    case .maintenance, .adminPeers, .node: true
     default: false
     }
   }
@@ -157,7 +162,7 @@ public enum Route: Sendable, Equatable {
     case .index, .health, .ready, .status, .peers, .genesis, .policy, .metrics: .open
     case .tlogCheckpoint, .tile: .tlog
     case .events, .eventBatch: .write
-    case .maintenance, .adminPeers: .admin
+    case .maintenance, .adminPeers, .node: .admin
     default: .read
     }
   }

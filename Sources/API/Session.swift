@@ -11,7 +11,7 @@ public enum Audience: Sendable { case api, admin, metrics }
 /// The row of one connection: its parser, and the request that it is busy with. Rows are made at the start and used again; it holds no memory while
 /// it is idle.
 struct Session: ~Copyable {
-  enum Phase { case free, reading, verifying, waitingForFinality, waitingForCheckpoint, waitingForStore, closing }
+  enum Phase { case free, reading, verifying, waitingForFinality, waitingForCheckpoint, waitingForStore, waitingForNode, closing }
 
   var connection = ConnectionID(rawValue: .max)
   var audience = Audience.api

@@ -8,6 +8,10 @@ public struct Finding: Sendable, Equatable {
   /// The line of the file with a caret below, and what may have been meant.
   public var excerpt: Excerpt?
 
+  public init(severity: Severity, message: String, place: String, excerpt: Excerpt? = nil) {
+    (self.severity, self.message, self.place, self.excerpt) = (severity, message, place, excerpt)
+  }
+
   public struct Excerpt: Sendable, Equatable {
     public var line: Int
     public var column: Int

@@ -66,6 +66,9 @@ extension Key {
     }
   }
 
+  /// Whether a text has the form of `/dns/NAME/tcp/PORT/p2p/ID`.
+  public static func isMultiaddress(_ text: String) -> Bool { Address.fault(ofMultiaddress: text) == nil }
+
   private static func trimmed(_ text: Substring) -> String {
     var text = text
     while text.first == " " { text.removeFirst() }

@@ -35,7 +35,7 @@ public struct Settings: Sendable {
     }
 
     /// The place of a finding about the value.
-    var place: String {
+    public var place: String {
       switch self {
       case .standard, .development: ""
       case .file(let name, let place): "\(name):\(place.line):\(place.column)"

@@ -53,6 +53,27 @@ public struct Registry: Sendable {
   /// Names of all families.
   public var names: [String] { families.map { $0.name } }
 
+  /// What a family is, for readers of a catalogue.
+  public struct Description: Sendable {
+    public let name: String
+    public let help: String
+    public let kind: Kind
+    /// `bytes`, `seconds`, `milliseconds`, or empty for plain numbers.
+    public let unit: String
+    public let labels: [String]
+    /// Lines of samples that the family can have at most, buckets included.
+    public let samplesMax: Int
+  }
+
+  /// All families, in the order of declaration.
+  public var catalogue: [Description] {
+    families.map { family in
+      let lines = family.kind == .histogram ? family.bounds.count + 3 : 1
+      let unit = family.unit.name ?? (family.unit.rawPerUnit == 1000 ? "milliseconds" : "")
+      return Description(name: family.name, help: family.help, kind: family.kind, unit: unit, labels: family.labels, samplesMax: family.series.count * lines)
+    }
+  }
+
   // MARK: Declaring
 
   public mutating func counter(_ name: String, _ help: String, _ unit: Unit = .none) -> Counter { Counter(declare(name, help, .counter, unit).words, 0) }

@@ -34,6 +34,10 @@ public struct StorageMetrics: Sendable {
   public let lastBackup: Gauge
   /// By cache: block, the one of the database.
   public let caches: Series<Gauge>
+  /// By task, while it runs: compact, prune, verify, scrub, backup; 0 to 1.
+  public let maintenanceProgress: Series<Gauge>
+  /// Absent before the first scrub.
+  public let scrubAge: Gauge
   /// By component: chain, mmr, index.
   public let integrityErrors: Series<Counter>
 
@@ -51,6 +55,10 @@ public struct StorageMetrics: Sendable {
     isReadOnly = registry.gauge("moloch_storage_read_only", "1 while the disk is too full to accept events.")
     lastBackup = registry.gauge("moloch_backup_last_success_timestamp_seconds", "Unix time of the last backup that was completed.", .secondsOfNanoseconds)
     caches = registry.gauges("moloch_cache_bytes", "Bytes in caches.", .bytes, by: Registry.Label("cache", ["block"]))
+    maintenanceProgress = registry.gauges(
+      "moloch_maintenance_progress_ratio", "How far a task of maintenance is, while it runs.",
+      by: Registry.Label("task", ["compact", "prune", "verify", "scrub", "backup"]))
+    scrubAge = registry.gauge("moloch_scrub_age_seconds", "Time since all data was last re-hashed.", .secondsOfNanoseconds)
     integrityErrors = registry.counters(
       "moloch_integrity_errors_total", "Stored values that are missing or not what they must be, each time one was met.",
       by: Registry.Label("component", ["chain", "mmr", "index"]))

@@ -28,7 +28,7 @@ final class Figures {
 
   init(version: String, commit: String, log: Log) {
     self.log = log
-    metrics = NodeMetrics(version: version, commit: commit, protocolVersion: "1", rejections: Self.rejections.map { $0.rawValue }, messageTypes: MessageType.all.map { "\($0)" })
+    metrics = Self.emptyMetrics(version: version, commit: commit)
     let process = ProcessStatistics(files)
     metrics.process.startTime.set(process.startSeconds)
     metrics.chain.startTime.set(Double(WallClock.now().milliseconds) / 1000)
@@ -38,6 +38,11 @@ final class Figures {
     metrics.storage.isReadOnly.set(false)
     // Links between peers carry the node key's own certificate.
     metrics.process.certificateExpiry["peer"].set(TLSCredential.selfSignedExpirySeconds)
+  }
+
+  /// The families of a node, each at its beginning.
+  static func emptyMetrics(version: String, commit: String) -> NodeMetrics {
+    NodeMetrics(version: version, commit: commit, protocolVersion: "1", rejections: rejections.map { $0.rawValue }, messageTypes: MessageType.all.map { "\($0)" })
   }
 
   // MARK: Events of the driver

@@ -76,7 +76,7 @@ public enum Node {
     let verification = VerificationThreads(threads: options.settings.integer("runtime.verify_threads"))
     gate.overflow = verification.overflow
     let storage = StorageThread(
-      home: home, options: options.store, limits: options.diskLimits, retention: options.retention, metrics: figures.metrics.storage, log: log)
+      home: home, options: options.store, policies: options.storagePolicies, metrics: figures.metrics.storage, log: log)
     let network: Network
     do throws(NodeFailure) { network = try makeNetwork(home, options, connections: limits.connections) } catch { return error }
     let driver = NodeDriver(
@@ -97,10 +97,10 @@ public enum Node {
       while !driver.isClaimed && !events.loop.isStopping { events.runOnce() }
       // However long the store takes to open: who asks for liveness or readiness meanwhile gets an answer, everything else "the node is starting".
       var api = "off"
+      if driver.isClaimed { _ = try listen(events, driver, adminSocket: options.adminSocketPath) }
       if driver.isClaimed, options.servesAPI { api = try listen(events, driver, options.apiAddress, .gate(.api), "api.listen_addr", sockets["api"]) }
       while !driver.isOpen && !events.loop.isStopping { events.runOnce() }
       if driver.isOpen {
-        _ = try listen(events, driver, adminSocket: options.adminSocketPath)
         let peers = options.takesPeers ? try listen(events, driver, options.peersAddress, .peers, "network.listen_addr", sockets["peers"]) : "-"
         log.info("api", "listening", [("name", options.name), ("api", api), ("metrics", metrics), ("peers", peers), ("peer_id", network.id.text)])
         started(Endpoints(api: "http://\(api)", metrics: "http://\(metrics)/metrics"))

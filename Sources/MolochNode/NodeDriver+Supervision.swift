@@ -38,7 +38,7 @@ extension NodeDriver {
   func supervise(_ loop: Loop) {
     switch stage {
     case .opening, .saving: extend(loop)
-    case .serving, .draining, .finishing: break
+    case .serving, .draining, .finishing, .drained: break
     case .ended: return
     }
     if supervision.watchdog != nil {

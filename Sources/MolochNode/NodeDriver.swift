@@ -20,11 +20,11 @@ final class NodeDriver: Driver {
   /// Whom a listener serves.
   enum Listening { case gate(Audience), peers }
   /// Where the node stands in its life.
-  enum Stage { case opening, serving, draining(until: Instant), finishing(until: Instant), saving, ended }
+  enum Stage { case opening, serving, draining(until: Instant), finishing(until: Instant), drained, saving, ended }
 
   let gate: Gate
   let home: NodeHome
-  private(set) var options: NodeOptions
+  var options: NodeOptions
   let storage: StorageThread
   let verification: VerificationThreads
   let network: Network
@@ -33,7 +33,9 @@ final class NodeDriver: Driver {
   let log: Log
   let began = MonotonicClock.now()
   var listening: [Listening] = []
-  private(set) var stage = Stage.opening
+  var stage = Stage.opening
+  /// The drain under way ends with the process; otherwise the node stays and takes no requests.
+  var isLeaving = false
   private(set) var failure: NodeFailure?
   /// The data directory is this process's own: the API may listen, and answers for liveness.
   private(set) var isClaimed = false
@@ -42,7 +44,7 @@ final class NodeDriver: Driver {
 
   private(set) var replica: Replica?
   /// Takes over from the validator key of the home with a set that names it.
-  private(set) var nextValidatorKey: SigningKey?
+  var nextValidatorKey: SigningKey?
   var effects: [ReplicaEffect] = []
   private(set) var journal: JournalThread?
   /// Validator set that the network was told of.
@@ -71,7 +73,9 @@ final class NodeDriver: Driver {
   private var owesTimer = false
   /// When the sweep should fire: what it is late by is the loop's lag.
   private var sweepDue = Instant.zero
-  private let reloading: Reloading
+  let reloading: Reloading
+  /// Levels that an operator has changed at run time.
+  var levelChanges: [LevelChange] = []
   private var savedBytes = 0
   /// A signal came while the store was still being opened.
   private var stopsWhenOpen = false
@@ -94,6 +98,7 @@ final class NodeDriver: Driver {
     figures.metrics.mempool.capacity.set(options.poolEventsMax)
     gate.metricsText = { [unowned gate] isOpenMetrics in figures.text(gate, isOpenMetrics ? .openMetrics : .text) }
     gate.peers = { [unowned self] command, loop in self.network.answer(command, loop) }
+    gate.node = { [unowned self] command, ticket, loop in self.obey(command, ticket, loop) }
   }
 
   func begin(_ loop: Loop) {
@@ -121,15 +126,16 @@ final class NodeDriver: Driver {
     switch listening[Int(listener.rawValue)] {
     case .peers: network.accepted(connection, loop)
     case .gate(let audience):
-      guard audience == .metrics || takesRequests, audience != .api || gate.statistics.connections < options.connections else { return loop.abort(connection) }
+      guard takes(audience), audience != .api || gate.statistics.connections < options.connections else { return loop.abort(connection) }
       gate.accepted(connection, audience: audience, loop)
     }
   }
 
-  private var takesRequests: Bool {
+  private func takes(_ audience: Audience) -> Bool {
     switch stage {
     case .opening, .serving, .draining: true
-    default: false
+    case .finishing where !isLeaving, .drained: audience != .api
+    default: audience == .metrics
     }
   }
 
@@ -183,6 +189,7 @@ final class NodeDriver: Driver {
     gate.surroundings = surroundings
     figures.take(network)
     if let book = network.bookToSave(loop) { post(.peerBook(book)) }
+    expireLevels(loop)
     if let replica {
       figures.metrics.mempool.expired.add(UInt64(replica.pool.expire(now: loop.now)))
       let age = replica.pool.statistics.oldest.map { Double(loop.now.milliseconds(since: $0)) / 1000 }
@@ -260,7 +267,7 @@ final class NodeDriver: Driver {
   // MARK: The storage thread
 
   func woken(_ loop: Loop) {
-    if let (settings, nextKey) = reloading.take() { apply(settings, nextKey, loop) }
+    if let reading = reloading.take() { apply(reading, loop) }
     while let report = storage.reports.take() {
       lastReport = loop.now
       switch report.kind {
@@ -277,6 +284,7 @@ final class NodeDriver: Driver {
       case .pulse(let pulse):
         figures.take(pulse)
         gate.surroundings.isDiskLow = pulse.isDiskLow
+        gate.surroundings.integrityDetail = pulse.integrityDetail
         rest(pulse.isReadOnly, loop)
         gate.surroundings.indexedHeight = pulse.indexedHeight
         gate.surroundings.earliestBodyHeight = pulse.earliestBodyHeight
@@ -380,7 +388,8 @@ final class NodeDriver: Driver {
   func signalled(_ signal: Int32, _ loop: Loop) {
     if signal == Signals.hangUp {
       announceReload()
-      return reloading.begin(waking: loop.waker)
+      _ = reloading.begin(waking: loop.waker, for: nil)
+      return
     }
     announceStop()
     switch stage {
@@ -389,9 +398,12 @@ final class NodeDriver: Driver {
       stopsWhenOpen = true
     case .serving:
       log.info("node", "draining", [("signal", "\(signal)")])
-      gate.beginDrain(loop)
-      stage = .draining(until: loop.now.adding(milliseconds: options.drainDelayMilliseconds))
-      advanceStage(loop)
+      isLeaving = true
+      beginDrain(loop)
+    case .draining where !isLeaving, .finishing where !isLeaving:
+      log.info("node", "the drain ends with the process", [("signal", "\(signal)")])
+      isLeaving = true
+    case .drained: save(loop)
     case .draining, .finishing:
       log.notice("node", "second signal: the drain is cut short")
       save(loop)
@@ -399,11 +411,21 @@ final class NodeDriver: Driver {
     }
   }
 
-  private func advanceStage(_ loop: Loop) {
+  func beginDrain(_ loop: Loop) {
+    gate.beginDrain(loop)
+    stage = .draining(until: loop.now.adding(milliseconds: options.drainDelayMilliseconds))
+    advanceStage(loop)
+  }
+
+  func advanceStage(_ loop: Loop) {
     if case .draining(let until) = stage, loop.now >= until {
       stage = .finishing(until: loop.now.adding(milliseconds: options.drainTimeoutMilliseconds))
     }
-    if case .finishing(let until) = stage, gate.closeIdle(loop) == 0 || loop.now >= until { save(loop) }
+    guard case .finishing(let until) = stage, gate.closeIdle(loop, sparesAdmin: !isLeaving) == 0 || loop.now >= until else { return }
+    guard !isLeaving else { return save(loop) }
+    _ = gate.closeIdle(loop, sparesAdmin: true, abandons: true)
+    stage = .drained
+    log.notice("node", "drained: the node goes on and takes no requests", [("height", "\(replica?.durable.header.height.rawValue ?? 0)")])
   }
 
   /// Hands pending events to the storage thread, which saves them after the last block.
@@ -430,29 +452,5 @@ final class NodeDriver: Driver {
       [
         ("height", "\(height)"), ("mempool_saved", "\(savedBytes)"), ("seconds", "\(MonotonicClock.now().milliseconds(since: began) / 1000)"),
       ])
-  }
-
-  /// Takes over a new configuration, all of it or nothing; logs are opened anew either way.
-  private func apply(_ settings: Settings, _ nextKey: Result<SigningKey?, NodeFailure>, _ loop: Loop) {
-    if !settings.hasErrors { options.settings = settings }
-    log.apply(options.settings, home: options.home)
-    figures.reloaded(accepted: !settings.hasErrors)
-    if let changes = reloading.accept(settings, log) {
-      switch nextKey {
-      case .success(let key):
-        nextValidatorKey = key
-        replica?.setNextKey(key)
-      case .failure(let failure): log.error("consensus", "consensus.next_validator_key is not taken: \(failure.message)")
-      }
-      gate.reconfigure(options.gate)
-      replica?.rangesInFlight = options.syncRequestsMax
-      replica?.pool.timeToLiveMilliseconds = min(options.poolTimeToLiveMilliseconds, home.genesis.parameters.pastWindow)
-      replica?.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
-      replica?.pool.setSignerShare(percent: options.poolSignerPercent)
-      network.rename(options.name)
-      post(.policies(options.diskLimits, options.retention))
-      log.notice("node", "configuration reloaded", [("name", options.name)] + changes)
-    }
-    supervision.supervisor.tell("READY=1")
   }
 }

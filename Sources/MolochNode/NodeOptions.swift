@@ -16,6 +16,13 @@ public struct NodeFailure: Error, Sendable {
   }
 }
 
+/// Reloadable rules of the storage thread.
+struct StoragePolicies: Sendable {
+  var disk: DiskGuard.Limits
+  var retention: RetentionPolicy
+  var scrub: ScrubPolicy
+}
+
 /// What a node is told: its home and its settings, which the properties below give the types that the parts of the node take.
 public struct NodeOptions: Sendable {
   /// Without a slash at the end.
@@ -133,6 +140,14 @@ public struct NodeOptions: Sendable {
       daysMin: nil, archivePeersMin: settings.integer("retention.min_archive_peers"), isHeld: settings.boolean("retention.legal_hold"))
     if case .integer(let days)? = settings["retention.min_days"].value { policy.daysMin = UInt64(days) }
     return policy
+  }
+
+  /// What the storage thread is told at the start and by a reload.
+  var storagePolicies: StoragePolicies { StoragePolicies(disk: diskLimits, retention: retention, scrub: scrub) }
+
+  var scrub: ScrubPolicy {
+    ScrubPolicy(
+      intervalMilliseconds: settings.milliseconds("storage.scrub_interval"), bytesPerSecond: UInt64(settings.integer("storage.scrub_max_mbps")) * 1_000_000)
   }
 
   var diskLimits: DiskGuard.Limits {

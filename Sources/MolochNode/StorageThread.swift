@@ -26,7 +26,7 @@ final class StorageJob: Sendable {
     case peerBook([UInt8])
     /// All evidence, whole.
     case evidence([UInt8])
-    case policies(DiskGuard.Limits, RetentionPolicy)
+    case policies(StoragePolicies)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
   }
@@ -70,6 +70,8 @@ struct StoragePulse: Sendable {
   var cacheBytes: UInt64
   var isReadOnly: Bool
   var isDiskLow: Bool
+  /// Damage that was found and is not repaired.
+  var integrityDetail: String?
   /// Unix time of the last completed backup, seconds.
   var lastBackup: UInt64?
   /// Final blocks by proposer.
@@ -85,17 +87,15 @@ final class StorageThread: @unchecked Sendable {
   let pulse = Pulse()
   private let home: NodeHome
   private let options: StoreOptions
-  private let limits: DiskGuard.Limits
-  private let retention: RetentionPolicy
+  private let policies: StoragePolicies
   private let metrics: StorageMetrics
   private let log: Log
   /// Set by `start`, before the thread exists.
   private var waker: Waker?
 
-  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, retention: RetentionPolicy, metrics: StorageMetrics, log: Log) {
+  init(home: NodeHome, options: StoreOptions, policies: StoragePolicies, metrics: StorageMetrics, log: Log) {
     self.home = home
-    self.limits = limits
-    self.retention = retention
+    self.policies = policies
     self.options = options
     self.metrics = metrics
     self.log = log
@@ -138,7 +138,7 @@ final class StorageThread: @unchecked Sendable {
   }
 
   private func openAndServe() throws -> Int {
-    let session = try StorageSession(home: home, options: options, limits: limits, retention: retention, metrics: metrics, log: log) { report(.claimed) }
+    let session = try StorageSession(home: home, options: options, policies: policies, metrics: metrics, log: log) { report(.claimed) }
     report(.opened(try session.opened()))
     return try serve(session)
   }
@@ -164,12 +164,12 @@ final class StorageThread: @unchecked Sendable {
         case .read(let read): report(.answered(read, ReadResult(try session.answer(read))))
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
         case .evidence(let bytes): try HomeFile.replace(session.evidencePath, bytes, mode: 0o640)
-        case .policies(let limits, let retention): session.take(limits, retention)
+        case .policies(let policies): session.take(policies)
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
       // A block at a time: what the chain waits for is not kept waiting by the index.
-      if try session.store.advanceIndex(blocksMax: 1) { didWork = true }
+      if try session.advanceIndex() { didWork = true }
       if !didWork { didWork = try session.countOlder(blocksMax: 256) }
       let now = MonotonicClock.now().milliseconds
       if now - lastPulse >= 1000 {
@@ -189,6 +189,9 @@ final class StorageSession {
   private let metrics: StorageMetrics
   private let log: Log
   private let desk: MaintenanceDesk
+  private let integrity: Integrity
+  /// A damaged block keeps the index from growing, until the next start.
+  private var isIndexStuck = false
   private var proposals = ProposalCount()
   var space: FreeSpace
   /// Blocks above this are counted, those below are still to be looked at; 0 when nothing older matters.
@@ -196,11 +199,12 @@ final class StorageSession {
 
   /// - Parameter claimed: called once, when the data directory is locked and before the store is read.
   init(
-    home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, retention: RetentionPolicy, metrics: StorageMetrics, log: Log, claimed: () -> Void
+    home: NodeHome, options: StoreOptions, policies: StoragePolicies, metrics: StorageMetrics, log: Log, claimed: () -> Void
   ) throws(NodeFailure) {
     self.home = home
-    desk = MaintenanceDesk(home: home, policy: retention, log: log)
-    space = FreeSpace(data: home.data, limits: limits, log: log)
+    integrity = Integrity(metrics: metrics, log: log)
+    desk = MaintenanceDesk(home: home, policies: policies, metrics: metrics, integrity: integrity, log: log)
+    space = FreeSpace(data: home.data, limits: policies.disk, log: log)
     self.metrics = metrics
     self.log = log
     do {
@@ -227,9 +231,9 @@ final class StorageSession {
   }
 
   /// What a reload has changed.
-  func take(_ limits: DiskGuard.Limits, _ retention: RetentionPolicy) {
-    space.limits = limits
-    desk.policy = retention
+  func take(_ policies: StoragePolicies) {
+    space.limits = policies.disk
+    desk.take(policies)
   }
 
   /// The state of the head, for the replica.
@@ -279,7 +283,14 @@ final class StorageSession {
 
   func load(_ query: StoreQuery) throws -> StoreAnswer {
     do { return try store.load(query, epochLength: home.genesis.parameters.epochLength, chainTag: home.genesis.chainTag) } catch {
-      throw Self.failure(error, home)
+      guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
+      // The peer gets nothing and asks another one; this node serves what is whole.
+      integrity.note(component: "chain", detail)
+      switch query {
+      case .range(let from, _, _, _): return .range(from: from, [], nil)
+      case .block: return .block(nil)
+      case .boundaries: return .boundaries([])
+      }
     }
   }
 
@@ -301,11 +312,20 @@ final class StorageSession {
     let answer = reader.answer(job)
     if case .failure(let refusal) = answer, refusal.code == .integrityError {
       // Damage in the flat files is named by level, everything else lies in the chain.
-      let component = refusal.message.contains("level") ? "mmr" : "chain"
-      metrics.integrityErrors[component].add()
-      log.error("storage", "integrity", [("component", component), ("detail", refusal.message)])
+      integrity.note(component: refusal.message.contains("level") ? "mmr" : "chain", refusal.message)
     }
     return answer
+  }
+
+  /// Indexes another block. Returns whether more are left.
+  func advanceIndex() throws -> Bool {
+    guard !isIndexStuck else { return false }
+    do { return try store.advanceIndex(blocksMax: 1) } catch {
+      guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
+      isIndexStuck = true
+      integrity.note(component: "chain", "\(detail): the index ends at height \(store.indexedHeight.rawValue)")
+      return false
+    }
   }
 
   /// Goes on counting the blocks of the last day that were there at the start, the newest first. Returns whether more may follow.
@@ -313,7 +333,13 @@ final class StorageSession {
     let wall = WallClock.now().milliseconds
     for _ in 0..<blocksMax {
       guard uncounted > 0 else { return false }
-      guard let header = try store.header(at: Height(uncounted)), ProposalCount.isRecent(header.timestamp, wall: wall) else {
+      let stored: BlockHeader?
+      do throws(StoreError) { stored = try store.header(at: Height(uncounted)) } catch {
+        guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
+        integrity.note(component: "chain", detail)
+        stored = nil
+      }
+      guard let header = stored, ProposalCount.isRecent(header.timestamp, wall: wall) else {
         uncounted = 0
         return false
       }
@@ -327,9 +353,10 @@ final class StorageSession {
     proposals.expire(wall: WallClock.now().milliseconds)
     let statistics = DirectoryStatistics(data: home.data)
     space.look(statistics)
+    desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
       indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics,
-      cacheBytes: store.cacheBytes, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, lastBackup: BackupMark.seconds(data: home.data),
+      cacheBytes: store.cacheBytes, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
       proposedLastDay: proposals.totals)
   }
 

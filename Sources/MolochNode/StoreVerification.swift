@@ -3,12 +3,13 @@ import Audit
 import Bytes
 import Digests
 import Ed25519
+import JSON
 import Ledger
 import Merkle
 import RocksStore
 
-/// A check of a stopped node's data, from genesis to the head.
-public struct StoreVerification: Sendable {
+/// A check of a node's data, from genesis to the head: of a stopped one under its lock, or of a frozen state beside a running one.
+public struct StoreVerification {
   /// Each level checks what those before it check.
   public enum Level: String, CaseIterable, Sendable {
     /// Every section of every block is read, which checks the sums of the tables; the tree files have the root of the head.
@@ -27,12 +28,14 @@ public struct StoreVerification: Sendable {
     public var offset: UInt64?
     /// What is damaged: `nodes 2560..2815`, `height 7  tree root`.
     public var range: String
+    /// The block that is damaged, where it is one.
+    public var height: UInt64?
     /// Other data of this node has what is lost.
     public var isMinor: Bool
 
     /// What helps, in words for an operator.
     public var remedy: String {
-      isMinor ? "moloch maintenance repair rebuilds it from chain/" : "restore a backup (moloch backup restore) or resync from peers"
+      isMinor ? "moloch maintenance repair rebuilds it from chain/" : "restore a backup (moloch backup restore), or moloch maintenance repair --from-peers"
     }
   }
 
@@ -48,7 +51,14 @@ public struct StoreVerification: Sendable {
   public private(set) var damages: [Damage] = []
   public private(set) var minorCount: UInt64 = 0
   public private(set) var majorCount: UInt64 = 0
-  private let level: Level
+  /// Bytes of chain and tree that were read.
+  public private(set) var bytesRead: UInt64 = 0
+  let level: Level
+  /// Called after each block with blocks done, blocks in all and bytes read; false ends the work.
+  private let progress: Progress
+  private var isStopped = false
+
+  public typealias Progress = (_ done: UInt64, _ total: UInt64, _ bytesRead: UInt64) -> Bool
   /// Wrong nodes of the tree files: runs of one level, in the order in which they were found.
   private var badNodes: [(level: Int, range: Range<UInt64>)] = []
   private var isIndexReadable = true
@@ -56,52 +66,79 @@ public struct StoreVerification: Sendable {
   /// Opens the data under its lock and reads all of it.
   /// - Parameters:
   ///   - data: directory to check instead of the node's own, such as a copy of it.
-  ///   - progress: called with blocks done and blocks in all.
-  public init(_ options: NodeOptions, level: Level, data: String? = nil, progress: (UInt64, UInt64) -> Void) throws(NodeFailure) {
+  ///   - progress: see `Progress`.
+  /// - Throws: 66 without data, 75 when it is in use or the work was ended.
+  public init(_ options: NodeOptions, level: Level, data: String? = nil, progress: @escaping Progress) throws(NodeFailure) {
     let home = try NodeHome(options)
     let directory = data ?? home.data
     guard FileCopy.isDirectory(directory) else { throw NodeFailure(66, "\(directory) does not exist") }
-    let began = MonotonicClock.now(), statistics = DirectoryStatistics(data: directory)
+    try self.init(home, level, data: directory, progress) { () throws(StoreError) in
+      try RocksLedgerStore(directory: directory, genesis: home.genesis.header, genesisHash: home.genesis.hash)
+    }
+  }
+
+  /// Reads what `RocksLedgerStore.freeze` has made at `directory`, beside the running store.
+  init(_ home: NodeHome, level: Level, frozen directory: String, progress: @escaping Progress) throws(NodeFailure) {
+    try self.init(home, level, data: home.data, progress) { () throws(StoreError) in
+      try RocksLedgerStore(frozen: directory, data: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash)
+    }
+  }
+
+  private init(_ home: NodeHome, _ level: Level, data: String, _ progress: @escaping Progress, _ open: () throws(StoreError) -> RocksLedgerStore) throws(NodeFailure) {
+    let began = MonotonicClock.now(), statistics = DirectoryStatistics(data: data)
     self.level = level
+    self.progress = progress
     bytes = statistics.chain + statistics.mmr + statistics.index
     do {
-      let store = try RocksLedgerStore(directory: directory, genesis: home.genesis.header, genesisHash: home.genesis.hash)
-      if level == .quick { read(store, progress) } else { try run(store, home.genesis, progress) }
-      checkRoot(store)
+      let store = try open()
+      if level == .quick { read(store) } else { try run(store, home.genesis) }
+      if !isStopped { checkRoot(store) }
     } catch {
-      // A chain that cannot be opened for a wrong sum is damaged; for another reason nothing is known of it.
-      guard case .failed(let reason) = error, reason.contains("Corruption") else { throw StorageSession.failure(error, home) }
-      add("chain", reason, isMinor: false)
+      // What cannot be opened or read for a wrong sum is damaged; for another reason nothing is known of it.
+      switch error {
+      case .failed(let reason) where reason.contains("Corruption"): add("chain", reason, isMinor: false)
+      case .damaged(let reason) where reason.hasPrefix("index: "): add("index", reason, isMinor: true)
+      case .damaged(let reason): add("chain", reason, isMinor: false)
+      default: throw StorageSession.failure(error, home)
+      }
     }
+    if isStopped { throw NodeFailure(75, "interrupted after \(blocks) blocks") }
     milliseconds = MonotonicClock.now().milliseconds - began.milliseconds
   }
 
-  private mutating func add(_ path: String, offset: UInt64? = nil, _ range: String, isMinor: Bool) {
+  private mutating func add(_ path: String, offset: UInt64? = nil, height: UInt64? = nil, _ range: String, isMinor: Bool) {
     if isMinor { minorCount += 1 } else { majorCount += 1 }
-    if damages.count < Self.damagesMax { damages.append(Damage(path: path, offset: offset, range: range, isMinor: isMinor)) }
+    if damages.count < Self.damagesMax { damages.append(Damage(path: path, offset: offset, range: range, height: height, isMinor: isMinor)) }
   }
 
-  private mutating func major(_ height: UInt64, _ what: String) { add("chain", "height \(height)  \(what)", isMinor: false) }
+  private mutating func major(_ height: UInt64, _ what: String) { add("chain", height: height, "height \(height)  \(what)", isMinor: false) }
+
+  /// A block is done. Returns whether to go on.
+  private mutating func finish(_ height: UInt64, of head: UInt64) -> Bool {
+    blocks += 1
+    if !progress(height, head, bytesRead) { isStopped = true }
+    return !isStopped
+  }
 
   /// Reads the sections of each block: a table with a wrong sum does not give its values.
-  private mutating func read(_ store: RocksLedgerStore, _ progress: (UInt64, UInt64) -> Void) {
+  private mutating func read(_ store: RocksLedgerStore) {
     let head = store.head.height.rawValue
     for height in stride(from: UInt64(1), through: max(1, head), by: 1) where height <= head {
       do throws(StoreError) {
         let header = try store.header(at: Height(height))
         let entries = try store.entries(at: Height(height)), bodies = try store.bodies(at: Height(height))
         let isPruned = Height(height) < store.earliestBodyHeight
-        _ = try store.certificate(at: Height(height))
+        let certificate = try store.certificate(at: Height(height))
+        bytesRead += UInt64(BlockHeader.byteCount + (certificate?.count ?? 0) + (entries?.count ?? 0) + (bodies?.count ?? 0))
         if let header, entries != nil, bodies != nil || isPruned { events += UInt64(header.eventCount) } else { major(height, "the block is missing") }
       } catch {
         major(height, "\(error)")
       }
-      blocks += 1
-      progress(height, head)
+      guard finish(height, of: head) else { return }
     }
   }
 
-  private mutating func run(_ store: RocksLedgerStore, _ genesis: Genesis, _ progress: (UInt64, UInt64) -> Void) throws(StoreError) {
+  private mutating func run(_ store: RocksLedgerStore, _ genesis: Genesis) throws(StoreError) {
     var parent = genesis.header
     var tree = MountainRange()
     var history = MountainRange()
@@ -121,14 +158,15 @@ public struct StoreVerification: Sendable {
       try checkGovernance(store, header, &governance)
       checkEntries(store, header, entries, &tree)
       do throws(StoreError) {
-        if Height(height) >= store.earliestBodyHeight, try store.bodies(at: Height(height)) == nil { major(height, "the bodies are missing") }
+        let bodies = try store.bodies(at: Height(height))
+        if Height(height) >= store.earliestBodyHeight, bodies == nil { major(height, "the bodies are missing") }
+        bytesRead += UInt64(BlockHeader.byteCount + entries.count + (bodies?.count ?? 0) + 64 * Int(header.eventCount))
       } catch {
         major(height, "bodies: \(error)")
       }
       if header.treeRoot != tree.root { major(height, "tree root") }
       parent = header
-      blocks += 1
-      progress(height, head)
+      guard finish(height, of: head) else { return }
     }
     for bad in badNodes {
       add(
@@ -211,9 +249,44 @@ public struct StoreVerification: Sendable {
   private mutating func checkEvent(_ store: RocksLedgerStore, _ header: BlockHeader, _ entry: RawSpan, _ leaf: LeafIndex) {
     let statement = entry.extracting(0..<Statement.byteCount)
     if !Verifier.isValid(Signature(entry, at: Statement.byteCount), over: statement, by: PublicKey(Bytes32(entry, at: 64))) {
-      add("chain", "leaf \(leaf.rawValue)  signature", isMinor: false)
+      add("chain", height: header.height.rawValue, "height \(header.height.rawValue)  leaf \(leaf.rawValue)  signature", isMinor: false)
     }
-    do throws(StoreError) { _ = try store.record(at: leaf) } catch { add("chain", "leaf \(leaf.rawValue)  body: \(error)", isMinor: false) }
+    do throws(StoreError) { _ = try store.record(at: leaf) } catch {
+      add("chain", height: header.height.rawValue, "height \(header.height.rawValue)  leaf \(leaf.rawValue)  body: \(error)", isMinor: false)
+    }
     if header.height <= store.indexedHeight, isIndexReadable { checkIndex(store, EventID(SHA256.hash(statement)), leaf) }
+  }
+}
+
+extension StoreVerification {
+  /// JSON object with the figures and the damages.
+  var json: [UInt8] {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("level"); json.string(level.rawValue)
+    let members: [(StaticString, UInt64)] = [
+      ("blocks", blocks), ("events", events), ("bytes", bytes), ("ms", milliseconds), ("minor", minorCount), ("major", majorCount),
+    ]
+    for (name, value) in members {
+      json.key(name)
+      json.number(value)
+    }
+    json.key("damages")
+    json.beginArray()
+    for damage in damages {
+      json.beginObject()
+      json.key("path"); json.string(damage.path)
+      if let offset = damage.offset {
+        json.key("offset")
+        json.number(offset)
+      }
+      json.key("range"); json.string(damage.range)
+      json.key("grade"); json.string(damage.isMinor ? "minor" : "major")
+      json.key("remedy"); json.string(damage.remedy)
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    return json.bytes
   }
 }

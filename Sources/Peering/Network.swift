@@ -90,11 +90,15 @@ public final class Network {
     remember(book)
   }
 
-  private func remember(_ book: PeerBook) {
+  private func rememberBootNodes() {
     for address in options.bootNodes {
       guard let peer = address.peer, peer != id, known.insert(peer, .boot) else { continue }
       known.update(peer) { $0.hear(address) }
     }
+  }
+
+  private func remember(_ book: PeerBook) {
+    rememberBootNodes()
     for entry in book.entries where entry.peer != id {
       guard known.insert(entry.peer, entry.isManual ? .manual : .heard) else { continue }
       known.update(entry.peer) { record in
@@ -107,8 +111,18 @@ public final class Network {
     }
   }
 
-  /// What peers are told from now on when they shake hands.
-  public func rename(_ name: String) { options.name = name }
+  /// Takes over what a running network can: limits, times and boot nodes. Links that are up keep the limits of rates that they were given. A boot node that is
+  /// named no more loses its privilege, and its link stays.
+  public func reconfigure(_ newer: PeeringOptions) {
+    let fixed = options
+    options = newer
+    (options.messageBufferSize, options.isTLSEnabled, options.externalAddress) = (fixed.messageBufferSize, fixed.isTLSEnabled, fixed.externalAddress)
+    (options.listenPort, options.version, options.protocols) = (fixed.listenPort, fixed.version, fixed.protocols)
+    for address in fixed.bootNodes where !newer.bootNodes.contains(where: { $0.peer == address.peer }) {
+      if let peer = address.peer { known.update(peer) { $0.origin.remove(.boot) } }
+    }
+    rememberBootNodes()
+  }
 
   // MARK: Facts from the driver
 

@@ -91,7 +91,7 @@ import Ledger
     let value = unsafe key.withUnsafeBytes { buffer in
       unsafe rocksdb_get_cf(database, reads, families[family], buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count, &length, &message)
     }
-    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+    if unsafe message != nil { throw Self.readFailure(unsafe Self.text(message)) }
     guard let value = unsafe value else { return nil }
     defer { unsafe rocksdb_free(value) }
     return unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: length))
@@ -129,7 +129,7 @@ import Ledger
     var message: UnsafeMutablePointer<CChar>? = nil
     // A damaged block ends the walk early: the iterator keeps the reason.
     unsafe rocksdb_iter_get_error(iterator, &message)
-    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+    if unsafe message != nil { throw Self.readFailure(unsafe Self.text(message)) }
     return rows
   }
 
@@ -175,8 +175,9 @@ import Ledger
     if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
   }
 
-  /// Ends compactions under way and lets no other begin.
+  /// Ends compactions under way and lets no other begin before `allowCompaction`.
   func interruptCompaction() { unsafe rocksdb_disable_manual_compaction(database) /* alive as long as this object */ }
+  func allowCompaction() { unsafe rocksdb_enable_manual_compaction(database) /* alive as long as this object */ }
 
   /// A number that the library keeps about a family; nil for a name that it does not know.
   func property(_ family: Int, _ name: String) -> UInt64? {
@@ -219,7 +220,7 @@ import Ledger
     }
     var message: UnsafeMutablePointer<CChar>? = nil
     unsafe rocksdb_iter_get_error(iterator, &message)
-    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+    if unsafe message != nil { throw Self.readFailure(unsafe Self.text(message)) }
     return keys
   }
 
@@ -249,6 +250,9 @@ import Ledger
     unsafe rocksdb_write(database, writes, batch, &message)
     if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
   }
+
+  /// A value that cannot be read is damage of this value: a wrong sum, or a disk that does not give the bytes.
+  private static func readFailure(_ text: String) -> StoreError { text.hasPrefix("Corruption") || text.hasPrefix("IO error") ? .damaged(text) : .failed(text) }
 
   private static func text(_ message: UnsafeMutablePointer<CChar>?) -> String {
     // A C string allocated by the library: copied, then freed.

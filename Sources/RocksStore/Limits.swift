@@ -2,6 +2,8 @@
 enum StoreLimit {
   /// Bytes read of the one-line files `FORMAT` and `LOCK`.
   static let lineBytes = 64
+  /// Block cache of a reader beside the store: it reads everything once.
+  static let readerCacheBytes = 8 << 20
   /// Bytes of leaf hashes read at once when a root is computed.
   static let leafBytes = 1 << 20
 }

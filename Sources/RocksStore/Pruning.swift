@@ -3,7 +3,7 @@ import Bytes
 public import Ledger
 
 extension RocksLedgerStore {
-  private static let prunedKey = Array("pruned".utf8)
+  static let prunedKey = Array("pruned".utf8)
 
   /// Deletes salts and bodies of the blocks below `height`; entries, headers, certificates, governance records, trees and index stay. Nothing happens when they
   /// are deleted already. The watermark is on disk before anything is deleted: after a crash between the two the next start deletes the rest.

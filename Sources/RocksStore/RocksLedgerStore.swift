@@ -13,7 +13,8 @@ public final class RocksLedgerStore: LedgerStore {
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
-  private let lock: DirectoryLock
+  /// Nil for a frozen state, which nobody writes.
+  private let lock: DirectoryLock?
   let chain: Database
   let tree: TreeFiles
   let history: TreeFiles
@@ -59,6 +60,34 @@ public final class RocksLedgerStore: LedgerStore {
     try loadCandidates()
     try resumePruning()
     try repair()
+  }
+
+  /// Opens what `freeze` made, beside the store that it was taken from: nothing is written, repaired or locked. The tables are read from the disk, not from
+  /// the caches of that store.
+  /// - Parameters:
+  ///   - directory: with `chain/` and `index/`.
+  ///   - data: the directory whose `mmr/` is read.
+  /// - Throws: `.damaged`, `.failed`; for the index a text that begins with its name.
+  public init(frozen directory: String, data: String, genesis: BlockHeader, genesisHash: Digest) throws(StoreError) {
+    lock = nil
+    let options = StoreOptions()
+    chain = try Database(path: directory + "/chain", families: Self.families, options: options, cacheBytes: StoreLimit.readerCacheBytes, isReadOnly: true)
+    guard let stored = try chain.value(Family.meta, Array("genesis".utf8)), Bytes32(stored).map({ Digest($0) }) == genesisHash else { throw .damaged("genesis hash") }
+    self.genesis = genesis
+    var head = genesis
+    if let height = try chain.value(Family.meta, Array("head".utf8)) {
+      guard height.count == 8, let header = try Self.header(in: chain, at: Height(height.bytes.uint64(at: 0))) else { throw .damaged("head") }
+      head = header
+    }
+    self.head = head
+    tree = try TreeFiles(prefix: data + "/mmr/level", reading: head.treeSize)
+    history = try TreeFiles(prefix: data + "/mmr/history", reading: head.height.rawValue)
+    do {
+      index = try Database(path: directory + "/index", families: ["default"], options: options, cacheBytes: StoreLimit.readerCacheBytes, hasLog: false, isReadOnly: true)
+      let value = try index.value(0, Self.indexHeadKey)
+      indexedHeight = Height(value.map { $0.count == 40 ? $0.bytes.uint64(at: 0) : 0 } ?? 0)
+    } catch { throw .damaged("index: \(error)") }
+    if let value = try chain.value(Family.meta, Self.prunedKey), value.count == 8 { earliestBodyHeight = Height(value.bytes.uint64(at: 0)) }
   }
 
   /// Bytes in the block caches of the chain and of the index.
@@ -205,7 +234,7 @@ public final class RocksLedgerStore: LedgerStore {
         let height = Height(value.bytes.uint64(at: 0))
         if try header(in: chain, at: height)?.hash == Digest(value.bytes, at: 8) { return (index, height) }
       }
-    } catch .failed {}
+    } catch {}
     // The reference above is gone, and with it the open database.
     try Database.destroy(path: path)
     return (try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false), Height(0))

@@ -18,6 +18,14 @@ extension RocksLedgerStore {
     return StoreSnapshot(head: head, treeFiles: tree.prefixes(of: head.treeSize) + history.prefixes(of: head.height.rawValue))
   }
 
+  /// Freezes the state of the durable head, index included, for a reader beside this store: see `init(frozen:)`. The directory must not exist.
+  public func freeze(at directory: String) throws(StoreError) {
+    // The path is lent to the call.
+    guard unsafe mkdir(directory, 0o750) == 0 else { throw .failed("mkdir \(directory): errno \(errno)") }
+    try index.checkpoint(at: directory + "/index")
+    try chain.checkpoint(at: directory + "/chain")
+  }
+
   /// The databases for a compaction beside the running store.
   public var compaction: Compaction { Compaction(databases: [chain, index]) }
 }
@@ -43,6 +51,9 @@ public struct Compaction: Sendable {
 
   /// Any thread: ends `run` soon. What was rewritten so far counts.
   public func interrupt() { for database in databases { database.interruptCompaction() } }
+
+  /// Any thread: after `interrupt`, lets the next one begin.
+  public func allow() { for database in databases { database.allowCompaction() } }
 }
 
 /// The head of a store that nobody has open, read without a change to its files.

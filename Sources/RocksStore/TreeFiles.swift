@@ -7,12 +7,20 @@ import Merkle
 /// The level files of one tree: node i of level h is at byte 32 i of `<prefix>-<h>`. Written lazily, never synced: derived from the chain.
 final class TreeFiles: NodeReader {
   private let prefix: String
+  /// Descriptors by level; -1 for a level that is missing where nothing is made.
   private var files: [CInt] = []
+  private let isReadOnly: Bool
 
   /// - Parameter prefix: directory and name up to the dash.
-  init(prefix: String) { self.prefix = prefix }
+  init(prefix: String) { (self.prefix, isReadOnly) = (prefix, false) }
 
-  deinit { for file in files { close(file) } }
+  /// Opens the levels of `size` leaves for a reader beside the one that writes them: what is there never changes.
+  init(prefix: String, reading size: UInt64) throws(StoreError) {
+    (self.prefix, isReadOnly) = (prefix, true)
+    for level in 0..<TreeLimit.levels where size >> UInt64(level) > 0 { _ = try file(level) }
+  }
+
+  deinit { for file in files where file >= 0 { close(file) } }
 
   /// Cuts every level to the nodes of `size` leaves. Returns false when nodes are missing.
   func cut(to size: UInt64) throws(StoreError) -> Bool {
@@ -70,8 +78,8 @@ final class TreeFiles: NodeReader {
   private func file(_ level: Int) throws(StoreError) -> CInt {
     while files.count <= level {
       // The path is lent to the call as a C string.
-      let file = unsafe open(path(files.count), O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
-      guard file >= 0 else { throw .failed("open \(path(files.count)): errno \(errno)") }
+      let file = unsafe isReadOnly ? open(path(files.count), O_RDONLY | O_CLOEXEC) : open(path(files.count), O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+      guard file >= 0 || isReadOnly else { throw .failed("open \(path(files.count)): errno \(errno)") }
       files.append(file)
     }
     return files[level]

@@ -144,7 +144,8 @@ final class Cluster {
       process.standardInput = FileHandle.nullDevice
       try process.run()
       self.process = process
-      try status { _ in true }
+      // While it is starting it answers, without a head.
+      try status { $0["head_height"] != nil }
     }
 
     var isRunning: Bool { process?.isRunning ?? false }

@@ -5,97 +5,13 @@ import Testing
 @Suite struct GuideTests {
   struct Line {
     var text: String
-    /// Names of test functions; none when nothing runs the line.
+    /// Names of test functions.
     var tests: [String]
-    /// Why nothing runs it, or what the tests leave out.
+    /// What the tests leave out.
     var remark = ""
-  }
 
-  static let lines: [(section: String, lines: [Line])] = [
-    (
-      "Monitoring",
-      [
-        Line(text: "moloch_chain_height, moloch_peer_count, moloch_mempool_size, moloch_block_time_ms, moloch_sync_lag, moloch_api_latency_ms, moloch_storage_bytes", tests: ["theCatalogueHoldsTheGuidesMetricsWithoutLabels", "promtoolHasExactlyTheThreeRemarksOfTheGuidesNames"]),
-        Line(text: "prometheus.yml: job_name 'moloch', targets ['localhost:9090'], scrape_interval 15s", tests: ["theGuidesBlocksAreByteForByte", "promtoolAcceptsTheRules", "prometheusScrapesANetworkAndEveryPanelHasData"]),
-        Line(text: "docs/monitoring/grafana-dashboard.json and its twelve panels", tests: ["theDashboardHasTheGuidesPanels", "prometheusScrapesANetworkAndEveryPanelHasData"], remark: "queries run in Prometheus; Grafana itself is not started"),
-        Line(text: "journalctl -u moloch | grep -E \"ERROR|WARN\"", tests: ["linesHaveTheFormsOfTheManual", "lowerRecordsNeverContainTheWordsOfTrouble"], remark: "the forms of records; no journal runs in the tests"),
-        Line(text: "curl http://localhost:8080/v1/health", tests: ["aSecondProcessOnTheSameHomeIsRefused", "listenersOfTheSupervisorAreServed"]),
-        Line(text: "curl http://localhost:8080/v1/status | jq", tests: ["fourValidatorsFinaliseTheSameRecords", "jqReadsTheGuidesAnswers"]),
-      ]
-    ),
-    (
-      "Alerting",
-      [
-        Line(text: "group moloch, six rules", tests: ["theGuidesBlocksAreByteForByte", "promtoolAcceptsTheRules"]),
-        Line(text: "MolochNodeDown, MolochNotProducingBlocks, MolochLowPeerCount, MolochHighMempool, MolochSyncLag, MolochDiskSpaceLow", tests: ["everyAlertFiresAndDoesNotFireAsItsUnitTestSays", "theUnitTestsSeeEachRule", "prometheusScrapesANetworkAndEveryPanelHasData"], remark: "unit tests of promtool; no fault of a running network is made to raise them"),
-      ]
-    ),
-    (
-      "Maintenance tasks",
-      [
-        Line(text: "Verify backups completed successfully", tests: ["aBackupOfARunningNodeVerifiesAndBringsAnotherHomeToItsHead"]),
-        Line(text: "du -sh /opt/moloch/data/*", tests: ["duListsTheDirectoriesOfTheGuide"]),
-        Line(text: "curl http://localhost:8080/v1/peers | jq", tests: ["theListHasTheMembersOfTheInterface", "jqReadsTheGuidesAnswers"]),
-        Line(text: "ls -la /opt/moloch/logs/", tests: ["theFileIsRotatedCompressedAndBounded", "sighupTakesANewFileAndReopensTheLog"]),
-        Line(text: "Restore to staging environment, verify data integrity", tests: ["aBackupOfARunningNodeVerifiesAndBringsAnotherHomeToItsHead"]),
-      ]
-    ),
-    (
-      "Common operations",
-      [
-        Line(text: "moloch peers add, list, remove", tests: ["theBookOfAStoppedNodeIsEdited", "addedPeersOutliveTheProcessAndRemovedOnesDoNot"]),
-        Line(text: "moloch validator status", tests: ["theStatusIsThatOfTheGuide"]),
-        Line(text: "moloch storage stats", tests: ["storageStatsPrintsTheGuidesLines"]),
-        Line(text: "moloch maintenance compact", tests: ["aCompactionGivesSpaceBackWhileBlocksGoOn"]),
-        Line(
-          text: "moloch maintenance prune --before-height 1000000",
-          tests: ["pruneNeedsAPolicyAndRefusesYoungBlocks", "whatIsPrunedIsGoneAndSaysSo", "entriesAndProofsSurviveAndTheSpaceComesBack"],
-          remark: "refusals with real binaries; what a prune does in tests of store and engine"),
-        Line(text: "rm -rf data/chain/* data/mmr/* data/index/*, then start", tests: ["aWipedValidatorRebuildsFromItsPeers"]),
-        Line(text: "watch ... jq \"{height: .head_height, syncing: .syncing}\"", tests: ["jqReadsTheGuidesAnswers"]),
-        Line(text: "moloch keygen --output DIR", tests: ["keygenNeverOverwrites"]),
-      ]
-    ),
-    (
-      "Incident response",
-      [
-        Line(text: "curl http://localhost:8080/v1/status | jq .peer_count", tests: ["jqReadsTheGuidesAnswers", "aNodeWithoutPeersComplainsAfterItsGraceAndThenOnceAMinute"]),
-        Line(text: "Verify boot nodes are reachable; check clock skew", tests: ["whatIsWrongIsFound", "everySubjectIsLookedAtAndEveryComplaintHasAFix"]),
-        Line(text: "If one validator stuck: restart that validator", tests: ["killedValidatorsComeBackAndNothingFinalIsLost", "aFrozenValidatorCatchesUp"]),
-        Line(text: "moloch maintenance verify", tests: ["nothingReportedFinalIsLostByKillNine", "eachLevelSeesWhatItIsForAndSaysWhatItChecked", "aDamagedNodeBelowARightRootIsNamedAndRebuilt", "aBackupOfARunningNodeVerifiesAndBringsAnotherHomeToItsHead"], remark: "with the node stopped only"),
-        Line(text: "moloch maintenance repair", tests: ["aDamagedNodeBelowARightRootIsNamedAndRebuilt", "aDamagedIndexIsBuiltAnew", "damageThatPeersMustCureIsSaid"], remark: "tree files and index; with the node stopped only"),
-        Line(text: "Restore from backup", tests: ["aStoppedNodeIsBackedUpUnderItsLock"]),
-        Line(text: "force resync from checkpoint", tests: [], remark: "not a command of this release"),
-      ]
-    ),
-    (
-      "Upgrades",
-      [
-        Line(text: "sudo systemctl restart moloch", tests: ["systemdTakesTheUnitAndFindsItTight", "theSupervisorHearsOfStartLifeReloadAndStop", "sigtermDrainsAndKeepsPendingEvents"], remark: "signals and notices; no systemd runs in the tests"),
-        Line(text: "Wait for sync before proceeding to next node", tests: ["syncIsWatchedUntilTheNodeHasCaughtUp"], remark: "moloch sync --watch"),
-        Line(text: "Start API nodes", tests: ["anAPINodeServesAndForwardsWhileAValidatorItTalksToDies"], remark: "moloch run --api-only"),
-        Line(text: "moloch migrate", tests: [], remark: "there is one data format"),
-        Line(text: "Rolling upgrade (zero downtime)", tests: ["haproxyAndNginxTakeTheirFiles"], remark: "the configuration only; not under load"),
-      ]
-    ),
-    (
-      "Performance tuning",
-      [
-        Line(text: "[storage] cache_size_mb, write_buffer_size_mb, max_open_files, compression", tests: ["theKeysOfTheGuideAreAccepted", "theFileConfiguresTheNode"]),
-        Line(text: "[network] max_peers, max_concurrent_requests, message_buffer_size", tests: ["theKeysOfTheGuideAreAccepted"]),
-        Line(text: "/etc/sysctl.conf", tests: ["aPrintedFileIsTheOneInTheDocuments", "everySubjectIsLookedAtAndEveryComplaintHasAFix"]),
-      ]
-    ),
-    (
-      "Runbooks",
-      [
-        Line(text: "curl http://localhost:8080/v1/status | jq .mempool_size", tests: ["jqReadsTheGuidesAnswers"]),
-        Line(text: "Graceful stop; wait for clean shutdown (check logs)", tests: ["sigtermDrainsAndKeepsPendingEvents"]),
-        Line(text: "Monitor for 5 minutes", tests: ["aRunningNodeIsAskedAndWatched"]),
-        Line(text: "cp -r data data.incident-$(date +%s)", tests: ["aCopiedDataDirectoryIsComplete"]),
-      ]
-    ),
-  ]
+    init(_ text: String, _ tests: String..., remark: String = "") { (self.text, self.tests, self.remark) = (text, tests, remark) }
+  }
 
   static var page: String {
     var page = """
@@ -130,7 +46,7 @@ import Testing
     }
     for line in Self.lines.flatMap({ $0.lines }) {
       for test in line.tests { #expect(text.contains("func \(test)("), "\(test) is named for '\(line.text)' and does not exist") }
-      #expect(!line.tests.isEmpty || !line.remark.isEmpty, "'\(line.text)' has neither a test nor a reason")
+      #expect(!line.tests.isEmpty || !line.remark.isEmpty, "nothing runs '\(line.text)'")
     }
     #expect(!text.contains("func " + "aTestThatIsNotThere("))
   }

@@ -73,4 +73,46 @@ import Testing
     network.process.waitUntilExit()
     #expect(network.process.terminationStatus == 0, "\(network.notes)")
   }
+
+  /// Homes for several hosts, run on loopback addresses that stand for them.
+  @Test func homesForSeveralHostsMakeOneNetwork() throws {
+    let scratch = try ScratchDirectory()
+    let net = Int.random(in: 10...250)
+    let hosts = (1...4).map { "127.77.\(net).\($0)" }
+    let directory = scratch.url.path + "/network"
+    let made = try Command.moloch("localnet", "files", "--hosts", hosts.joined(separator: ","), "--dir", directory, "--chain-id", "far", "--block-time", "100")
+    #expect(made.status == 0, "\(made.output)\(made.errors)")
+    #expect(try Command.moloch("localnet", "files", "--hosts", "a,b", "--dir", directory).status == 0, "other hosts get homes beside them")
+    #expect(try Command.moloch("localnet", "files", "--hosts", hosts[0], "--dir", directory).status == 73, "a home is never made anew")
+    #expect(try Command.moloch("localnet", "files", "--hosts", "a b", "--dir", directory).status == 64)
+    var processes: [Process] = []
+    defer {
+      for process in processes where process.isRunning {
+        process.terminate()
+        process.waitUntilExit()
+      }
+    }
+    for host in hosts {
+      let home = directory + "/" + host
+      let checked = try Command.moloch("validate-config", "--home", home)
+      #expect(checked.status == 0 && !checked.output.contains("MolochLowPeerCount"), "\(checked.output)\(checked.errors)")
+      let unit = try String(contentsOfFile: home + "/moloch.service", encoding: .utf8)
+      #expect(unit.contains("ExecStart=/opt/moloch/bin/moloch run --config /opt/moloch/config/node.toml"))
+      let process = Process()
+      process.executableURL = NodeProcess.moloch
+      process.arguments =
+        ["run", "--home", home] + ["network.listen_addr=\(host):9000", "api.listen_addr=\(host):8080", "metrics.prometheus_addr=\(host):9090", "api.drain_delay=0s"].flatMap { ["--set", $0] }
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      processes.append(process)
+    }
+    // Four keys of one genesis that find each other by what the files say.
+    let deadline = Date(timeIntervalSinceNow: 60)
+    var peers = 0
+    while peers < 3, Date() < deadline {
+      let status = try Command.moloch("status", "--json", "--home", directory + "/" + hosts[3])
+      peers = (try? JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any]).flatMap { ($0["status"] as? [String: Any])?["peer_count"] as? Int } ?? 0
+    }
+    #expect(peers == 3)
+  }
 }

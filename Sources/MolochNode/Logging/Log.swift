@@ -26,6 +26,12 @@ struct Subsystem: Sendable, ExpressibleByStringLiteral {
     self.name = name
     self.position = position
   }
+
+  /// Nil for a name that is none.
+  init?(named name: String) {
+    guard let position = Key.subsystems.firstIndex(of: name) else { return nil }
+    (self.name, self.position) = (name, position)
+  }
 }
 
 /// Log records: formatted on the calling thread, written by a thread of their own. A caller never waits: what the writer cannot take is dropped and counted.
@@ -53,6 +59,12 @@ struct Log: Sendable {
     rules.apply(settings)
     writer.apply(LogFile.Rules(settings, home: home))
   }
+
+  /// Takes over levels, formats and limits; the file stays. Any thread.
+  func applyRules(_ settings: Settings) { rules.apply(settings) }
+
+  /// Changes the least severe level of a subsystem, or of all, in every sink that is on. Any thread; `apply` and `applyRules` take it back.
+  func setLevel(_ level: LogLevel, _ subsystem: Subsystem?) { rules.set(level, subsystem) }
 
   func trace(_ subsystem: Subsystem, _ message: String, _ fields: Fields = [], file: StaticString = #fileID, line: Int = #line) {
     write(.trace, subsystem, message, fields, file, line)

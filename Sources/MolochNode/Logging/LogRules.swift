@@ -36,6 +36,15 @@ final class LogRules: Sendable {
     words.storeReleasing(interval * UInt64(settings.integer("log.rate_burst")), Word.tolerance)
   }
 
+  func set(_ level: LogLevel, _ subsystem: Subsystem?) {
+    let positions = subsystem.map { $0.position..<$0.position + 1 } ?? 0..<Self.subsystems
+    for position in positions {
+      for word in [position, Self.subsystems + position] where levels.loadRelaxed(word) <= UInt64(LogLevel.error.rawValue) {
+        levels.storeReleasing(UInt64(level.rawValue), word)
+      }
+    }
+  }
+
   // MARK: Records
 
   func sinks(_ level: LogLevel, _ subsystem: Subsystem) -> LogSinks {

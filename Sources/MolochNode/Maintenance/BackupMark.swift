@@ -3,12 +3,25 @@ enum BackupMark {
   static let name = "backup.last"
 
   /// Unix time in seconds; nil before the first backup.
-  static func seconds(data: String) -> UInt64? {
-    guard let bytes = try? HomeFile.read(data + "/" + name) else { return nil }
+  static func seconds(data: String) -> UInt64? { TimeMark.seconds(data + "/" + name) }
+  static func set(data: String, seconds: UInt64) throws(NodeFailure) { try TimeMark.set(data + "/" + name, seconds) }
+}
+
+/// The time of the last scrub that was completed.
+enum ScrubMark {
+  static let name = "scrub.last"
+
+  /// Unix time in seconds; nil before the first scrub.
+  static func seconds(data: String) -> UInt64? { TimeMark.seconds(data + "/" + name) }
+  static func set(data: String, seconds: UInt64) throws(NodeFailure) { try TimeMark.set(data + "/" + name, seconds) }
+}
+
+/// A file that holds one time.
+private enum TimeMark {
+  static func seconds(_ path: String) -> UInt64? {
+    guard let bytes = try? HomeFile.read(path) else { return nil }
     return UInt64(String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self))
   }
 
-  static func set(data: String, seconds: UInt64) throws(NodeFailure) {
-    try HomeFile.replace(data + "/" + name, Array("\(seconds)\n".utf8), mode: 0o640)
-  }
+  static func set(_ path: String, _ seconds: UInt64) throws(NodeFailure) { try HomeFile.replace(path, Array("\(seconds)\n".utf8), mode: 0o640) }
 }

@@ -2,20 +2,47 @@ import API
 import Audit
 import Bytes
 import JSON
+import Metrics
 import RocksStore
 
 /// Long work beside the storage thread: one piece at a time, on a thread of its own. Used by the storage thread.
 final class MaintenanceDesk {
+  /// What the metric of progress knows.
+  private static let tasks = ["compact", "prune", "verify", "scrub", "backup"]
+
   private let home: NodeHome
   private let log: Log
   private var task: MaintenanceTask?
   private var compaction: Compaction?
   private let ended = Doorbell()
-  var policy: RetentionPolicy
+  private let metrics: StorageMetrics
+  let integrity: Integrity
+  private var scrub: Scrub
+  private(set) var policies: StoragePolicies
 
-  init(home: NodeHome, policy: RetentionPolicy, log: Log) { (self.home, self.policy, self.log) = (home, policy, log) }
+  init(home: NodeHome, policies: StoragePolicies, metrics: StorageMetrics, integrity: Integrity, log: Log) {
+    (self.home, self.policies, self.metrics, self.integrity, self.log) = (home, policies, metrics, integrity, log)
+    FrozenVerification.removeLeftovers(data: home.data)
+    scrub = Scrub(home: home, policy: policies.scrub, metrics: metrics, integrity: integrity, log: log)
+  }
 
-  /// `POST backup`, `POST compact`, `POST prune`: begins. `GET progress`: how far the last one is.
+  /// What a reload has changed.
+  func take(_ policies: StoragePolicies) {
+    self.policies = policies
+    scrub.take(policies.scrub)
+  }
+
+  /// About once a second.
+  /// - Parameter isDiskLow: no table is kept on the disk for a scrub then.
+  func tick(_ store: RocksLedgerStore, isDiskLow: Bool) {
+    for name in Self.tasks {
+      let ratio = metrics.maintenanceProgress[name], current = [task, scrub.task].compactMap { $0 }.first { $0.name == name }
+      if let current, case .running = current.outcome, current.total > 0 { ratio.set(Double(current.done) / Double(current.total)) } else { ratio.clear() }
+    }
+    scrub.tick(store, isDiskLow: isDiskLow)
+  }
+
+  /// `POST backup`, `POST compact`, `POST prune`, `POST verify`: begins. `POST cancel`: ends it soon. `GET progress`: how far the last one is.
   /// - Throws: 74 after a write to the chain has failed: the process must end.
   func answer(_ request: MaintenanceRequest, _ store: RocksLedgerStore) throws(NodeFailure) -> Result<Answer, Refusal> {
     guard request.isCommand else {
@@ -23,8 +50,12 @@ final class MaintenanceDesk {
       guard let task else { return .failure(Refusal(.notFound, "nothing was begun")) }
       return .success(Answer(.json, Self.json(task)))
     }
+    if request.verb == "cancel" { return cancel() }
     if let task, case .running = task.outcome { return .failure(Refusal(.conflict, "'\(task.name)' is under way")) }
     switch request.verb {
+    case "verify":
+      guard let level = StoreVerification.Level(rawValue: request.level ?? "full") else { return .failure(Refusal(.invalidRequest, "'level' is quick, full or deep")) }
+      begin(verification: FrozenVerification(home: home, level: level, staging: home.data + "/verify-staging"), store)
     case "backup":
       guard let target = request.directory else { return .failure(Refusal(.invalidRequest, "'dir' is missing")) }
       begin(backup: Backup(home: home, target: target, base: request.base), store)
@@ -32,7 +63,7 @@ final class MaintenanceDesk {
     case "prune":
       guard let pruning = request.pruning else { return .failure(Refusal(.invalidRequest, "'before_height' is missing")) }
       try begin(
-        Pruning(before: pruning.before, isDryRun: pruning.isDryRun, isForced: pruning.isForced, archivePeers: pruning.archivePeers, policy: policy), store)
+        Pruning(before: pruning.before, isDryRun: pruning.isDryRun, isForced: pruning.isForced, archivePeers: pruning.archivePeers, policy: policies.retention), store)
     default: return .failure(Refusal(.notFound, "no such maintenance verb"))
     }
     guard let task else { return .failure(Refusal(.internalError, "nothing was begun")) }
@@ -48,6 +79,32 @@ final class MaintenanceDesk {
       task.end(.failed(error))
       self.task = task
     }
+  }
+
+  private func begin(verification: FrozenVerification, _ store: RocksLedgerStore) {
+    let task = MaintenanceTask("verify", unit: "blocks")
+    do throws(NodeFailure) {
+      try verification.freeze(store)
+      begin({ [integrity] (task) throws(NodeFailure) in
+        let result = try verification.run(task, budget: nil)
+        integrity.note(result)
+        return result.json
+      }, task, nil)
+    } catch {
+      task.end(.failed(error))
+      self.task = task
+    }
+  }
+
+  /// Ends what is under way: verification and backup leave nothing, what a compaction has rewritten counts, a prune has its bodies deleted already.
+  private func cancel() -> Result<Answer, Refusal> {
+    guard let task, case .running = task.outcome else { return .failure(Refusal(.notFound, "nothing is under way")) }
+    task.cancel()
+    compaction?.interrupt()
+    while case .running = task.outcome { _ = ended.wait(milliseconds: 100) }
+    compaction?.allow()
+    log.notice("maintenance", "interrupted", [("task", task.name)])
+    return .success(Answer(.json, Self.json(task)))
   }
 
   /// The bodies are gone between two commits; their space comes back beside them.
@@ -79,6 +136,7 @@ final class MaintenanceDesk {
 
   /// Ends what is under way; the store may be closed after that.
   func stop() {
+    scrub.stop()
     guard let task else { return }
     task.cancel()
     if case .running = task.outcome { compaction?.interrupt() }

@@ -10,7 +10,7 @@ public final class MaintenanceTask: Sendable {
     case failed(NodeFailure)
   }
 
-  /// `backup`, `compact`, `prune`.
+  /// `backup`, `compact`, `prune`, `verify`, `scrub`.
   public let name: String
   /// Bytes, or steps of another kind.
   public let unit: String
@@ -47,5 +47,5 @@ public final class MaintenanceTask: Sendable {
   }
 
   /// Ends the work when somebody asked for it.
-  func check() throws(NodeFailure) { if isCancelled { throw NodeFailure(75, "interrupted: the node is stopping") } }
+  func check() throws(NodeFailure) { if isCancelled { throw NodeFailure(75, "interrupted") } }
 }

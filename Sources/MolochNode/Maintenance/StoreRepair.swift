@@ -1,30 +1,44 @@
 import Audit
+import Configuration
 import Ledger
 import RocksStore
 
-/// Replaces damaged derived data of a stopped node: the tree files and the index hold nothing that the chain does not.
+/// Replaces what is damaged of a stopped node. Tree files and index hold nothing that the chain does not: they are built from it. Of a damaged chain the blocks below
+/// the first damaged one are kept, and peers give the rest: at its next start the node syncs it with every check that blocks from peers pass.
 public struct StoreRepair: Sendable {
-  /// Directories to build anew, below the data directory.
+  /// Directories that are moved aside, below the data directory.
   public let directories: [String]
   /// Damage that no other data of this node can cure.
   public let major: [StoreVerification.Damage]
+  /// The first block that peers must give; nil when the chain is whole.
+  public let refetchedFrom: UInt64?
 
   /// What the damages of a verification ask for.
   public init(_ damages: [StoreVerification.Damage]) {
-    directories = ["mmr", "index"].filter { directory in damages.contains { $0.isMinor && $0.path.hasPrefix(directory) } }
     major = damages.filter { !$0.isMinor }
+    refetchedFrom = major.map { max(1, $0.height ?? 1) }.min()
+    let isMajor = !major.isEmpty
+    directories = (isMajor ? ["chain"] : []) + ["mmr", "index"].filter { directory in isMajor || damages.contains { $0.isMinor && $0.path.hasPrefix(directory) } }
   }
 
-  /// Moves the directories to `damaged-<unix time>/` and builds them from the chain, under the lock of the data directory.
-  /// - Parameter progress: called with the blocks that are indexed and all blocks.
-  /// - Returns: where the damaged files are.
-  public func run(_ options: NodeOptions, progress: (UInt64, UInt64) -> Void) throws(NodeFailure) -> String {
+  /// Moves the directories to `damaged-<unix time>/` and builds them again, under the lock of the data directory.
+  /// - Parameter progress: called with the blocks that are done and all blocks.
+  /// - Returns: where the damaged files are, and the height of the chain that is left.
+  /// - Throws: 75 while a node runs, 78 when peers are needed and none is configured, 74 when a file cannot be written.
+  public func run(_ options: NodeOptions, progress: (UInt64, UInt64) -> Void) throws(NodeFailure) -> (place: String, height: UInt64) {
     let home = try NodeHome(options)
+    if refetchedFrom != nil, options.settings.list("network.boot_nodes").isEmpty, !HomeFile.exists(home.data + "/peers.json") {
+      throw NodeFailure(78, "network.boot_nodes is empty and no peer is known: nobody could give the blocks again")
+    }
     let place = "\(home.data)/damaged-\(WallClock.now().seconds)"
     do {
       // Held while the files are moved; the store takes it again.
       let lock = try DirectoryLock(path: home.data + "/LOCK")
       try move(home.data, place)
+      if let refetchedFrom {
+        _ = try Salvage(
+          from: place + "/chain", to: home.data + "/chain", below: Height(refetchedFrom), genesisHash: home.genesis.hash, options: options.store, progress: progress)
+      }
       withExtendedLifetime(lock) {}
     } catch let failure as NodeFailure { throw failure } catch let error as StoreError { throw StorageSession.failure(error, home) } catch {
       throw NodeFailure(70, "\(error)")
@@ -33,8 +47,8 @@ public struct StoreRepair: Sendable {
       // Opening builds the tree files from the entries.
       let store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options.store)
       while try store.advanceIndex(blocksMax: 256) { progress(store.indexedHeight.rawValue, store.head.height.rawValue) }
+      return (place, store.head.height.rawValue)
     } catch { throw StorageSession.failure(error, home) }
-    return place
   }
 
   private func move(_ data: String, _ place: String) throws(NodeFailure) {

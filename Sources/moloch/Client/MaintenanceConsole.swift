@@ -26,12 +26,13 @@ struct MaintenanceConsole {
     let begun: Answer
     do throws(CommandFailure) { begun = try client.post(target, type: "application/json", []) } catch {
       guard error.code == Exit.unreachable else { throw error }
-      return try here(label, offline)
+      return try here(label: label, note: "offline: lock on \(options.dataPath)", offline)
     }
     guard begun.status == 200 else { throw CommandFailure("\(client.endpoint): \(NodeError(begun))", Exit.temporary) }
     global.note("online: node pid \(pid)")
     var bar = ProgressBar(label, total: 0, unit: "", terminal: global.terminal, isQuiet: global.quiet)
     var (isSized, answer) = (false, begun)
+    let interrupt = Interrupt()
     while true {
       let progress = try answer.json(from: client.endpoint)
       let done = progress["done"]?.unsigned ?? 0, total = progress["total"]?.unsigned ?? 0
@@ -48,16 +49,22 @@ struct MaintenanceConsole {
         throw CommandFailure(progress["error"]?.string ?? "failed", ExitCode(Int32(progress["exit_code"]?.unsigned ?? 70)))
       default: bar.update(done)
       }
-      SystemTime.sleep(milliseconds: Self.pollMilliseconds)
-      answer = try client.get("/v1/admin/maintenance/progress")
+      // Somebody who leaves does not leave the work behind: the node ends it, and the next look finds it failed as interrupted.
+      if interrupt.came(within: Self.pollMilliseconds) {
+        answer = try client.post("/v1/admin/maintenance/cancel", type: "application/json", [])
+        if answer.status == 404 { answer = try client.get("/v1/admin/maintenance/progress") }
+      } else {
+        answer = try client.get("/v1/admin/maintenance/progress")
+      }
       guard answer.status == 200 else { throw CommandFailure("\(client.endpoint): \(NodeError(answer))", Exit.temporary) }
     }
   }
 
-  private func here(_ label: String, _ begin: (NodeOptions) throws(NodeFailure) -> MaintenanceTask) throws(CommandFailure) -> StrictJSON {
+  /// The work in this process.
+  func here(label: String, note: String? = nil, _ begin: (NodeOptions) throws(NodeFailure) -> MaintenanceTask) throws(CommandFailure) -> StrictJSON {
     let task: MaintenanceTask
     do { task = try begin(options) } catch { throw CommandFailure(error) }
-    global.note("offline: lock on \(options.dataPath)")
+    if let note { global.note(note) }
     var bar = ProgressBar(label, total: 0, unit: task.unit, terminal: global.terminal, isQuiet: global.quiet)
     var isSized = false
     while true {
@@ -88,10 +95,26 @@ struct MaintenanceConsole {
     json.key("schema"); json.string(schema)
     for member in result.members ?? [] {
       json.key(member.name)
-      if let number = member.value.unsigned { json.number(number) } else { json.string(member.value.string ?? "") }
+      write(member.value, &json)
     }
     json.endObject()
     Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+  }
+
+  private func write(_ value: StrictJSON, _ json: inout JSONWriter) {
+    if let number = value.unsigned { return json.number(number) }
+    guard let items = value.array else {
+      guard let members = value.members else { return json.string(value.string ?? "") }
+      json.beginObject()
+      for member in members {
+        json.key(member.name)
+        write(member.value, &json)
+      }
+      return json.endObject()
+    }
+    json.beginArray()
+    for item in items { write(item, &json) }
+    json.endArray()
   }
 
   /// Percent-encoded but for letters, digits and `-._~/`.

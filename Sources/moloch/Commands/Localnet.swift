@@ -5,7 +5,7 @@ import JSON
 
 struct LocalnetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "localnet", abstract: "A network of validators on this machine.", subcommands: [LocalnetUpCommand.self, LocalnetDownCommand.self, LocalnetStatusCommand.self])
+    commandName: "localnet", abstract: "A network of validators on this machine.", subcommands: [LocalnetUpCommand.self, LocalnetDownCommand.self, LocalnetStatusCommand.self, LocalnetFilesCommand.self])
 }
 
 /// Where the network is and which ports it has.

@@ -12,32 +12,37 @@ struct MaintenanceCommand: ParsableCommand {
 
 struct MaintenanceRepairCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "repair", abstract: "Build damaged tree files and index of a stopped node anew from the chain.",
+    commandName: "repair", abstract: "Cure the damaged data of a stopped node.",
     discussion: """
-      Verifies first, prints the plan and asks; the damaged files move to data/damaged-<unix time>/. Damage in the chain itself is not cured here: it ends with 65, and
-      a backup or a resync from peers helps.
+      Verifies first, prints the plan and asks; the damaged files move to data/damaged-<unix time>/. Tree files and index are built anew from the chain. Damage in the
+      chain itself ends with 65: a backup or a resync helps, or --from-peers, which keeps the blocks below the first damaged one; the next start syncs those above
+      from peers, and checks them as every block from peers. Until then the node stands at a lower height than before.
       """)
 
   @Flag(help: "Print the plan and change nothing.") var dryRun = false
+  @Flag(help: "Damaged parts of the chain come from peers at the next start.") var fromPeers = false
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     let options = try LoadedConfiguration(global).checked()
     let damages: [StoreVerification.Damage]
-    do { damages = try StoreVerification(options, level: .deep) { _, _ in }.damages } catch { throw CommandFailure(error) }
+    do { damages = try StoreVerification(options, level: .deep) { _, _, _ in true }.damages } catch { throw CommandFailure(error) }
     for damage in damages { Terminal.print(damage.line) }
     guard !damages.isEmpty else { return Terminal.print("nothing to repair") }
     let repair = StoreRepair(damages)
-    guard repair.major.isEmpty else {
-      throw CommandFailure("the chain itself is damaged: restore a backup (moloch backup restore) or resync; nothing was changed", Exit.dataCorrupt)
+    guard repair.major.isEmpty || fromPeers else {
+      throw CommandFailure(
+        "the chain itself is damaged: repair --from-peers, restore a backup (moloch backup restore) or resync; nothing was changed", Exit.dataCorrupt)
     }
-    Terminal.print("plan: move \(repair.directories.joined(separator: " and ")) to data/damaged-<unix time>/, then build anew from chain/")
+    Terminal.print("plan: move \(repair.directories.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
+    if let height = repair.refetchedFrom { Terminal.print("plan: blocks below \(Figures.grouped(height)) are kept, those from there on come from peers at the next start") }
     guard !dryRun else { return }
     guard global.yes else { throw CommandFailure("repair changes data: repeat with --yes", Exit.usage) }
     var bar = ProgressBar("Repairing", total: 0, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet)
-    let place: String
-    do { place = try repair.run(options) { done, _ in bar.update(done) } } catch { throw CommandFailure(error) }
-    Terminal.print("repaired; the damaged files are in \(place)")
+    do {
+      let (place, height) = try repair.run(options) { done, _ in bar.update(done) }
+      Terminal.print("repaired at height \(Figures.grouped(height)); the damaged files are in \(place)")
+    } catch { throw CommandFailure(error) }
   }
 }
 
@@ -59,12 +64,14 @@ struct MaintenanceCompactCommand: ParsableCommand {
   }
 }
 
+/// `DAMAGED  mmr/level-03   offset 81,920   nodes 2560..2815   minor   what helps`
+private func damageLine(_ path: String, _ offset: UInt64?, _ range: String, _ grade: String, _ remedy: String) -> String {
+  let place = offset.map { ["offset \(Figures.grouped($0))"] } ?? []
+  return "DAMAGED  " + ([path] + place + [range, grade, remedy]).joined(separator: "   ")
+}
+
 extension StoreVerification.Damage {
-  /// `DAMAGED  mmr/level-03   offset 81,920   nodes 2560..2815   minor   what helps`
-  var line: String {
-    let place = offset.map { ["offset \(Figures.grouped($0))"] } ?? []
-    return "DAMAGED  " + ([path] + place + [range, isMinor ? "minor" : "major", remedy]).joined(separator: "   ")
-  }
+  var line: String { damageLine(path, offset, range, isMinor ? "minor" : "major", remedy) }
 }
 
 struct MaintenancePruneCommand: ParsableCommand {
@@ -101,10 +108,11 @@ struct MaintenancePruneCommand: ParsableCommand {
 
 struct MaintenanceVerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Check the data of a stopped node.",
+    commandName: "verify", abstract: "Check the data of a node, while it runs or is stopped.",
     discussion: """
       Level quick reads every block, which checks the sums of the tables, and the root of the tree; full also headers, certificates and every node of the tree;
-      deep also signatures, bodies and the index. Exit codes: 0 clean, 65 damaged, 75 the node is running.
+      deep also signatures, bodies and the index. A running node reads a state that is frozen for it and goes on; Ctrl-C ends the work. Nothing is changed.
+      Exit codes: 0 clean, 65 damaged, 75 interrupted.
       """)
 
   @Option(help: ArgumentHelp("How much is checked: quick, full (default) or deep.", valueName: "level"), transform: Self.level)
@@ -113,32 +121,14 @@ struct MaintenanceVerifyCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
-    var bar = ProgressBar("Verifying", total: 0, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet)
-    var isSized = false
-    let options = try LoadedConfiguration(global).checked()
-    let result: StoreVerification
-    do {
-      result = try StoreVerification(options, level: level, data: dataDir.map { Home.absolute($0) }) { done, total in
-        if !isSized { bar = ProgressBar("Verifying", total: total, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet) }
-        isSized = true
-        bar.update(done)
-      }
-    } catch {
-      throw CommandFailure(error)
-    }
-    bar.finish(result.blocks)
-    if global.json {
-      printJSON(result)
-    } else {
-      for damage in result.damages { Terminal.print(damage.line) }
-      let unlisted = result.minorCount + result.majorCount - UInt64(result.damages.count)
-      if unlisted > 0 { Terminal.print("and \(Figures.grouped(unlisted)) more") }
-      let (blocks, events) = (Figures.grouped(result.blocks), Figures.grouped(result.events))
-      let took = Figures.duration(seconds: (result.milliseconds + 500) / 1000)
-      Terminal.print(
-        "checked \(blocks) blocks, \(events) events, \(Figures.bytes(result.bytes)) in \(took): \(result.minorCount) minor, \(result.majorCount) major")
-    }
-    if !result.damages.isEmpty { throw Exit.dataCorrupt }
+    let directory = dataDir.map { Home.absolute($0) }
+    _ = try LoadedConfiguration(global).checked()
+    let console = try MaintenanceConsole(global)
+    let begin = { (options: NodeOptions) throws(NodeFailure) in try Maintenance.verify(options, level: level, data: directory) }
+    let result = directory == nil
+      ? try console.run("verify", "level=\(level.rawValue)", label: "Verifying", offline: begin) : try console.here(label: "Verifying", begin)
+    if global.json { console.printJSON("moloch.maintenance.verify/1", result) } else { printText(result) }
+    if result["damages"]?.array?.isEmpty != true { throw Exit.dataCorrupt }
   }
 
   private static func level(_ name: String) throws -> StoreVerification.Level {
@@ -146,36 +136,19 @@ struct MaintenanceVerifyCommand: ParsableCommand {
     return level
   }
 
-  private func printJSON(_ result: StoreVerification) {
-    var json = JSONWriter()
-    json.beginObject()
-    json.key("schema"); json.string("moloch.maintenance.verify/1" as StaticString)
-    json.key("level"); json.string(level.rawValue)
-    let members: [(StaticString, UInt64)] = [
-      ("blocks", result.blocks), ("events", result.events), ("bytes", result.bytes), ("ms", result.milliseconds), ("minor", result.minorCount),
-      ("major", result.majorCount),
-    ]
-    for (name, value) in members {
-      json.key(name)
-      json.number(value)
+  private func printText(_ result: StrictJSON) {
+    func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
+    let damages = result["damages"]?.array ?? []
+    for damage in damages {
+      func text(_ name: String) -> String { damage[name]?.string ?? "" }
+      Terminal.print(damageLine(text("path"), damage["offset"]?.unsigned, text("range"), text("grade"), text("remedy")))
     }
-    json.key("damages")
-    json.beginArray()
-    for damage in result.damages {
-      json.beginObject()
-      json.key("path"); json.string(damage.path)
-      if let offset = damage.offset {
-        json.key("offset")
-        json.number(offset)
-      }
-      json.key("range"); json.string(damage.range)
-      json.key("grade"); json.string(damage.isMinor ? "minor" : "major")
-      json.key("remedy"); json.string(damage.remedy)
-      json.endObject()
-    }
-    json.endArray()
-    json.endObject()
-    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+    let unlisted = number("minor") + number("major") - UInt64(damages.count)
+    if unlisted > 0 { Terminal.print("and \(Figures.grouped(unlisted)) more") }
+    let took = Figures.duration(seconds: (number("ms") + 500) / 1000)
+    Terminal.print(
+      "checked \(Figures.grouped(number("blocks"))) blocks, \(Figures.grouped(number("events"))) events, \(Figures.bytes(number("bytes"))) in \(took): "
+        + "\(number("minor")) minor, \(number("major")) major")
   }
 }
 

@@ -42,8 +42,15 @@ private struct SyncWatch {
     var due = begin
     while true {
       let answer = try client.get("/v1/status")
-      guard answer.status == 200 else { throw CommandFailure("\(client.endpoint): \(NodeError(answer))", Exit.temporary) }
-      let sight = SyncSight(try answer.json(from: client.endpoint))
+      let sight: SyncSight
+      if answer.status == 200 {
+        sight = SyncSight(try answer.json(from: client.endpoint))
+      } else {
+        let error = NodeError(answer)
+        // The store is still opening.
+        guard error.code == "NOT_READY" else { throw CommandFailure("\(client.endpoint): \(error)", Exit.temporary) }
+        sight = .starting
+      }
       let now = SystemTime.monotonicMilliseconds()
       let isLate = global.timeLimit.map { now - begin >= $0.milliseconds } ?? false
       let isLast = !sight.isSyncing || isLate
@@ -81,6 +88,10 @@ private struct SyncSight {
   private let lag: UInt64?
   /// Blocks per second, and seconds; nil before there is a rate.
   private let rate, eta: Double?
+
+  static let starting = SyncSight()
+
+  private init() { (height, target, isSyncing, peers, state, lag, rate, eta) = (0, nil, true, 0, "starting", nil, nil, nil) }
 
   init(_ status: StrictJSON) {
     height = status["head_height"]?.unsigned ?? 0

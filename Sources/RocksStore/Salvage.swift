@@ -1,0 +1,73 @@
+public import Audit
+import Bytes
+public import Digests
+import Glibc
+public import Ledger
+
+/// What is left of a damaged chain: the blocks below the first that cannot be read.
+public struct Salvage: Sendable {
+  /// The last block that was taken over; 0 when none was.
+  public let height: Height
+
+  /// Copies the readable beginning of a chain into a new database: blocks, entries, bodies, governance, handoffs, up to the last block below `limit` that has a
+  /// finality certificate of its own. Each row is read through the sums of its table. Nothing at `source` is changed.
+  /// - Parameters:
+  ///   - source: directory of a database that nobody has open.
+  ///   - target: directory that does not exist; made.
+  ///   - limit: nothing from this height on is taken.
+  ///   - progress: called with the heights done and those to do.
+  /// - Throws: `.failed` when the target cannot be written. A source that does not open gives nothing.
+  public init(
+    from source: String, to target: String, below limit: Height, genesisHash: Digest, options: StoreOptions, progress: (UInt64, UInt64) -> Void
+  ) throws(StoreError) {
+    // The path is lent to the call.
+    guard unsafe mkdir(target, 0o750) == 0 else { throw .failed("mkdir \(target): errno \(errno)") }
+    let fresh = try Database(path: target, families: RocksLedgerStore.families, options: options, cacheBytes: StoreLimit.readerCacheBytes)
+    try fresh.write([(RocksLedgerStore.Family.meta, Array("genesis".utf8), genesisHash.bytes.array)])
+    var last = Height(0)
+    if let old = try? Database(path: source, families: RocksLedgerStore.families, options: StoreOptions(), cacheBytes: StoreLimit.readerCacheBytes, isReadOnly: true) {
+      let stored = try? old.value(RocksLedgerStore.Family.meta, RocksLedgerStore.prunedKey)
+      let pruned = stored.map { $0.count == 8 ? $0.bytes.uint64(at: 0) : 1 } ?? 1
+      last = try Self.copy(old, fresh, below: limit, pruned: Height(pruned), progress)
+      if pruned > 1, last.rawValue > 0 {
+        try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.prunedKey, RocksLedgerStore.key(Height(min(pruned, last.rawValue))))])
+      }
+    }
+    height = last
+  }
+
+  /// Returns the head that the new database has.
+  private static func copy(_ old: Database, _ fresh: Database, below limit: Height, pruned: Height, _ progress: (UInt64, UInt64) -> Void) throws(StoreError) -> Height {
+    typealias Family = RocksLedgerStore.Family
+    var head = Height(0)
+    // Blocks without a certificate of their own wait for the first that has one.
+    var waiting = WriteBatch()
+    var height = Height(1)
+    while height < limit {
+      let key = RocksLedgerStore.key(height)
+      guard let block = try? old.value(Family.blocks, key), block.count >= BlockHeader.byteCount, let header = try? BlockHeader(decoding: block.bytes) else { break }
+      let sections = key + header.hash.bytes.array
+      guard let entries = try? old.value(Family.entries, sections) else { break }
+      let bodies = try? old.value(Family.bodies, sections)
+      guard bodies != nil || height < pruned else { break }
+      waiting.put(Family.blocks, key, block)
+      waiting.put(Family.entries, sections, entries)
+      if let bodies { waiting.put(Family.bodies, sections, bodies) }
+      waiting.put(Family.hashes, header.hash.bytes.array, key)
+      do {
+        for family in [Family.governance, Family.handoffs] {
+          if let value = try old.value(family, key) { waiting.put(family, key, value) }
+        }
+      } catch { break }
+      if block.count > BlockHeader.byteCount {
+        waiting.put(Family.meta, Array("head".utf8), key)
+        try fresh.write(waiting)
+        waiting = WriteBatch()
+        head = height
+      }
+      progress(height.rawValue, limit.rawValue - 1)
+      height = height.next
+    }
+    return head
+  }
+}
