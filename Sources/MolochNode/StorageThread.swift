@@ -27,6 +27,8 @@ final class StorageJob: Sendable {
     /// All evidence, whole.
     case evidence([UInt8])
     case policies(StoragePolicies)
+    /// Delete what the policy allows, when so many connected peers hold it.
+    case prune(archivePeers: Int)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
   }
@@ -163,6 +165,7 @@ final class StorageThread: @unchecked Sendable {
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
         case .evidence(let bytes): try HomeFile.replace(session.evidencePath, bytes, mode: 0o640)
         case .policies(let policies): session.take(policies)
+        case .prune(let archivePeers): try session.prune(archivePeers: archivePeers)
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
@@ -230,6 +233,8 @@ final class StorageSession {
     space.limits = policies.disk
     desk.take(policies)
   }
+
+  func prune(archivePeers: Int) throws(NodeFailure) { try desk.prune(archivePeers: archivePeers, store) }
 
   /// The state of the head, for the replica.
   func opened() throws -> OpenedStore {

@@ -107,6 +107,19 @@ final class MaintenanceDesk {
     return .success(Answer(.json, Self.json(task)))
   }
 
+  /// Prunes as far as the policy allows, without being told. Nothing happens while something else is under way.
+  func prune(archivePeers: Int, _ store: RocksLedgerStore) throws(NodeFailure) {
+    if let task, case .running = task.outcome { return }
+    do throws(NodeFailure) {
+      guard let pruning = try Pruning(automatic: store, home.genesis, policies.retention, archivePeers: archivePeers, wall: WallClock.now().milliseconds) else { return }
+      try begin(pruning, store)
+      if let task, case .failed(let failure) = task.outcome { log.warn("maintenance", "nothing is pruned", [("reason", failure.message)]) }
+    } catch {
+      if error.code == 74 { throw error }
+      log.warn("maintenance", "nothing is pruned", [("reason", error.message)])
+    }
+  }
+
   /// The bodies are gone between two commits; their space comes back beside them.
   private func begin(_ pruning: Pruning, _ store: RocksLedgerStore) throws(NodeFailure) {
     let task = MaintenanceTask("prune", unit: "families")
