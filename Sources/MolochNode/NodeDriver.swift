@@ -37,7 +37,9 @@ final class NodeDriver: Driver {
   /// The drain under way ends with the process; otherwise the node stays and takes no requests.
   var isLeaving = false
   private(set) var failure: NodeFailure?
-  /// The replica is there: the API may listen.
+  /// The data directory is this process's own: the API may listen, and answers for liveness.
+  private(set) var isClaimed = false
+  /// The replica is there: everything is served.
   private(set) var isOpen = false
 
   private(set) var replica: Replica?
@@ -134,7 +136,7 @@ final class NodeDriver: Driver {
 
   private func takes(_ audience: Audience) -> Bool {
     switch stage {
-    case .serving, .draining: true
+    case .opening, .serving, .draining: true
     case .finishing where !isLeaving, .drained: audience != .api
     default: audience == .metrics
     }
@@ -273,6 +275,7 @@ final class NodeDriver: Driver {
     while let report = storage.reports.take() {
       lastReport = loop.now
       switch report.kind {
+      case .claimed: isClaimed = true
       case .opened(let store):
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
         open(store, loop)

@@ -22,7 +22,6 @@ final class MaintenanceDesk {
 
   init(home: NodeHome, policies: StoragePolicies, metrics: StorageMetrics, integrity: Integrity, log: Log) {
     (self.home, self.policies, self.metrics, self.integrity, self.log) = (home, policies, metrics, integrity, log)
-    FrozenVerification.removeLeftovers(data: home.data)
     scrub = Scrub(home: home, policy: policies.scrub, metrics: metrics, integrity: integrity, log: log)
   }
 
