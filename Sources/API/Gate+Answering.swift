@@ -59,7 +59,9 @@ extension Gate {
     writers[0].removeAll()
     writers[0].append(prepared[index].head)
     sessions[slot].request.id.write(to: &writers[0])
-    if keepsAlive { writers[0].append("\r\n\r\n") } else { writers[0].append("\r\nConnection: close\r\n\r\n") }
+    writers[0].append("\r\n")
+    writeOrigin(slot)
+    if keepsAlive { writers[0].append("\r\n") } else { writers[0].append("Connection: close\r\n\r\n") }
     if sessions[slot].request.method != .head { writers[0].append(prepared[index].body) }
     send(sessions[slot].connection, writers[0], loop)
     complete(slot, keepsAlive: keepsAlive, loop)
@@ -113,6 +115,7 @@ extension Gate {
     writers[0].append("X-Request-Id: ")
     sessions[slot].request.id.write(to: &writers[0])
     writers[0].append("\r\n")
+    writeOrigin(slot)
     if let rate = sessions[slot].request.rate { writeRate(rate) }
     if !keepsAlive { writers[0].append("Connection: close\r\n") }
   }
@@ -196,6 +199,24 @@ extension Gate {
   }
 
   func respondOptions(_ slot: Int, _ route: Route, _ loop: Loop) {
-    respond(slot, Answer(status: 204, .text, [], fields: Array("Allow: \(route.allowedMethods)\r\n".utf8)), loop)
+    var fields = "Allow: \(route.allowedMethods)\r\n"
+    if sessions[slot].request.origin >= 0 {
+      fields += "Access-Control-Allow-Methods: \(route.allowedMethods)\r\n"
+      fields += "Access-Control-Allow-Headers: Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, X-API-Key, X-Request-Id\r\n"
+      fields += "Access-Control-Max-Age: 600\r\n"
+    }
+    respond(slot, Answer(status: 204, .text, [], fields: Array(fields.utf8)), loop)
+  }
+
+  /// What lets a page of a configured origin read this answer.
+  private func writeOrigin(_ slot: Int) {
+    guard !options.corsOrigins.isEmpty else { return }
+    writers[0].append("Vary: Origin\r\n")
+    // The list may have changed since the request was read.
+    let position = sessions[slot].request.origin
+    guard position >= 0, position < options.corsOrigins.count else { return }
+    writers[0].append(Array("Access-Control-Allow-Origin: \(options.corsOrigins[position])\r\n".utf8))
+    writers[0].append("Access-Control-Expose-Headers: X-Request-Id, Moloch-Height, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, RateLimit, ")
+    writers[0].append("RateLimit-Policy, Retry-After, Location\r\n")
   }
 }

@@ -100,6 +100,15 @@ extension Gate {
         if type.equalsIgnoringCase("application/octet-stream") { sessions[slot].request.acceptsOctets = true }
         if type.equalsIgnoringCase("application/openmetrics-text") { sessions[slot].request.acceptsOpenMetrics = true }
       }
+    case .acceptEncoding:
+      var elements = ListElements(0..<value.byteCount)
+      while let element = elements.next(value) {
+        let coding = value.extracting(element)
+        if coding.extracting(0..<coding.byteCountOfEssence).equalsIgnoringCase("gzip"), !(coding.text ?? "").hasSuffix("q=0") { sessions[slot].request.acceptsGzip = true }
+      }
+    case .forwardedFor: readForwarded(slot, value)
+    case .origin:
+      if !options.corsOrigins.isEmpty, let text = value.text { sessions[slot].request.origin = options.corsOrigins.firstIndex(of: text) ?? -1 }
     case .prefer:
       var elements = ListElements(0..<value.byteCount)
       while let element = elements.next(value) {
@@ -127,7 +136,13 @@ extension Gate {
   private func resolve(_ slot: Int, _ span: RawSpan, _ loop: Loop) throws(Refusal) {
     let audience = sessions[slot].audience
     let route: Route
-    switch Route.match(span.extracting(heads[0].path)) {
+    let match: Route.Match
+    if audience == .metrics {
+      match = span.extracting(heads[0].path).elementsEqual(Array(options.metricsPath.utf8).bytes) ? .found(.metrics) : .unknown
+    } else {
+      match = Route.match(span.extracting(heads[0].path))
+    }
+    switch match {
     case .found(let found): route = found
     case .unknown: throw Refusal(.notFound, "no such resource")
     case .malformed(let field): throw Refusal(.invalidRequest, "the '\(field)' of the path is malformed", [("field", .text(field))])
@@ -205,8 +220,8 @@ extension Gate {
   /// Takes tokens for a request, and remembers the balance for the answer's fields.
   func charge(_ slot: Int, cost: Int, _ loop: Loop) throws(Refusal) {
     guard let route = sessions[slot].request.route, !route.isUnlimited, sessions[slot].audience == .api, limiter != nil else { return }
-    if route == .peers, sessions[slot].isLoopback { return }
-    let key = sessions[slot].addressKey
+    if route == .peers, sessions[slot].isLoopback, !sessions[slot].request.isForwarded { return }
+    let key = sessions[slot].request.clientKey ?? sessions[slot].addressKey
     let verdict = limiter!.charge(key.0, key.1, cost: cost, now: loop.now)
     sessions[slot].request.rate = verdict
     guard verdict.isAllowed else {

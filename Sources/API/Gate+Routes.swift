@@ -50,7 +50,10 @@ extension Gate {
       case .ready: respond(slot, .ready, loop)
       case .metrics:
         let wantsOpenMetrics = sessions[slot].request.acceptsOpenMetrics
-        respond(slot, Answer(wantsOpenMetrics ? .openMetrics : .metrics, metricsText(wantsOpenMetrics)), loop)
+        let mediaType = wantsOpenMetrics ? Answer.MediaType.openMetrics : .metrics, text = metricsText(wantsOpenMetrics)
+        let packed = sessions[slot].request.acceptsGzip ? gzip(text) : nil
+        let fields = Array("Vary: Accept, Accept-Encoding\r\n\(packed == nil ? "" : "Content-Encoding: gzip\r\n")".utf8)
+        respond(slot, Answer(mediaType, packed ?? text, fields: fields), loop)
       case .genesis: respond(slot, Answer(.json, chain.genesis.json, caching: .immutable(tag: chain.genesis.hash.hex)), loop)
       case .index: respond(slot, Answer(.text, Array(Self.indexText.utf8)), loop)
       case .peers: respond(slot, try administer(.list(includesKnown: false), loop), loop)

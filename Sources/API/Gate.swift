@@ -22,6 +22,12 @@ public final class Gate {
     /// Requests per minute and burst per client address; nil = no limits.
     public var rateLimit: (requestsPerMinute: Int, burst: Int)?
     public var drainStatus = 503
+    /// Path of the metrics on their own listener.
+    public var metricsPath = "/metrics"
+    /// Networks whose `X-Forwarded-For` names the client.
+    public var trustedProxies: [AddressNetwork] = []
+    /// Origins whose pages may read answers; empty: no answer has a field for browsers.
+    public var corsOrigins: [String] = []
     public init() {}
   }
 
@@ -84,6 +90,8 @@ public final class Gate {
   public var metricsText: (Bool) -> [UInt8] = { _ in [] }
   /// Answers commands about peers; set by the driver, which owns the network.
   public var peers: (PeerCommand, Loop) -> PeerOutcome = { command, _ in answerWithoutNetwork(command) }
+  /// Compresses a body with gzip; nil when it cannot. Set by the driver, which has the library.
+  public var gzip: ([UInt8]) -> [UInt8]? = { _ in nil }
   /// Answers commands about the node itself; set by the driver.
   public var node: (NodeCommand, CommandTicket, Loop) -> NodeOutcome = { _, _, _ in .refused(Refusal(.notImplemented, "nobody takes commands")) }
   public private(set) var isDraining = false
@@ -110,8 +118,10 @@ public final class Gate {
 
   /// Takes over new options; requests in work keep the times they were given. Buckets start anew when the rate limit changes.
   public func reconfigure(_ options: Options) {
-    let old = self.options.rateLimit, new = options.rateLimit
+    let old = self.options.rateLimit, new = options.rateLimit, path = self.options.metricsPath
     self.options = options
+    // Of the start: who scrapes is not told of a new one.
+    self.options.metricsPath = path
     guard old?.requestsPerMinute != new?.requestsPerMinute || old?.burst != new?.burst else { return }
     limiter = new.map { RateLimiter(requestsPerMinute: $0.requestsPerMinute, burst: $0.burst) }
   }
@@ -142,6 +152,7 @@ public final class Gate {
     sessions[slot].open(connection, audience, deadline: loop.now.adding(milliseconds: options.headerTimeoutMilliseconds))
     sessions[slot].addressKey = key
     sessions[slot].isLoopback = isLoopback
+    sessions[slot].isProxy = peer.map { isProxy($0) } ?? false
     counters[0].connections += 1
   }
 

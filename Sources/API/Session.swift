@@ -17,6 +17,8 @@ struct Session: ~Copyable {
   var audience = Audience.api
   /// The client's address in two words, for rate limits.
   var addressKey: (UInt64, UInt64) = (0, 0)
+  /// The other end is one of the trusted proxies.
+  var isProxy = false
   /// The peer is on this host.
   var isLoopback = false
   var parser = RequestParser()
@@ -109,6 +111,13 @@ struct Request {
   var acceptsOctets = false
   var acceptsOpenMetrics = false
   var prefersMinimal = false
+  var acceptsGzip = false
+  /// A proxy says that it asks for somebody else.
+  var isForwarded = false
+  /// The client that a trusted proxy names, as the key of a bucket.
+  var clientKey: (UInt64, UInt64)?
+  /// Position in the configured origins of the page that asks; -1: none of them.
+  var origin = -1
   /// All records of a batch or none.
   var isAtomic = false
   var waitMilliseconds: UInt64?
@@ -130,6 +139,10 @@ struct Request {
     acceptsOctets = false
     acceptsOpenMetrics = false
     prefersMinimal = false
+    acceptsGzip = false
+    isForwarded = false
+    clientKey = nil
+    origin = -1
     isAtomic = false
     waitMilliseconds = nil
     if !query.isEmpty { query = [] }

@@ -57,10 +57,15 @@ enum FieldLines {
     let (first, second) = candidates(end - start)
     if first != .other, matches(span, start, end, first.literal) { return first }
     if second != .other, matches(span, start, end, second.literal) { return second }
-    return end - start == 6 ? six(span, start, end) : end - start == 13 ? thirteen(span, start, end) : .other
+    switch end - start {
+    case 6: return six(span, start, end)
+    case 13: return thirteen(span, start, end)
+    case 15: return matches(span, start, end, "x-forwarded-for") ? .forwardedFor : .other
+    default: return .other
+    }
   }
 
-  /// The names of a length, two at most; those of 6 and 13 letters are looked at apart.
+  /// The names of a length, two at most; those of 6 and 13 letters, and the third one of 15, are looked at apart.
   private static func candidates(_ length: Int) -> (FieldName, FieldName) {
     switch length {
     case 4: (.host, .other)

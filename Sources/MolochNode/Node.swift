@@ -103,7 +103,7 @@ public enum Node {
       if driver.isOpen {
         let peers = options.takesPeers ? try listen(events, driver, options.peersAddress, .peers, "network.listen_addr", sockets["peers"]) : "-"
         log.info("api", "listening", [("name", options.name), ("api", api), ("metrics", metrics), ("peers", peers), ("peer_id", network.id.text)])
-        started(Endpoints(api: "http://\(api)", metrics: "http://\(metrics)/metrics"))
+        started(Endpoints(api: "http://\(api)", metrics: "http://\(metrics)\(options.settings.text("metrics.path"))"))
         driver.announceReady(events.loop)
         while !events.loop.isStopping { events.runOnce() }
       }

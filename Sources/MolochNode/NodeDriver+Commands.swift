@@ -119,6 +119,23 @@ extension NodeDriver {
     if !isShownBefore { log.notice("node", message, fields) }
   }
 
+  // MARK: Prune
+
+  /// After a start the node has this long to find the peers that hold what it would delete.
+  private static let pruneDelayMilliseconds: UInt64 = 10_000
+
+  /// Once a second: has old bodies pruned when it is time.
+  func pruneByItself(_ loop: Loop) {
+    guard isOpen, options.settings.boolean("retention.auto_prune") else { return nextPrune = nil }
+    let interval = options.settings.milliseconds("retention.auto_prune_interval")
+    let due = nextPrune ?? loop.now.adding(milliseconds: min(interval, Self.pruneDelayMilliseconds))
+    // A shorter interval of a reload counts from now on.
+    nextPrune = min(due, loop.now.adding(milliseconds: interval))
+    guard loop.now >= due, !isReadOnly else { return }
+    nextPrune = loop.now.adding(milliseconds: interval)
+    post(.prune(archivePeers: gate.surroundings.archivePeerCount))
+  }
+
   // MARK: Reload
 
   /// Takes over a new configuration, all of it or nothing; logs are opened anew either way.

@@ -76,6 +76,8 @@ final class NodeDriver: Driver {
   let reloading: Reloading
   /// Levels that an operator has changed at run time.
   var levelChanges: [LevelChange] = []
+  /// When old bodies are looked for next; nil before the store is open and without `retention.auto_prune`.
+  var nextPrune: Instant?
   private var savedBytes = 0
   /// A signal came while the store was still being opened.
   private var stopsWhenOpen = false
@@ -98,6 +100,7 @@ final class NodeDriver: Driver {
     figures.metrics.mempool.capacity.set(options.poolEventsMax)
     gate.metricsText = { [unowned gate] isOpenMetrics in figures.text(gate, isOpenMetrics ? .openMetrics : .text) }
     gate.peers = { [unowned self] command, loop in self.network.answer(command, loop) }
+    gate.gzip = { Gzip.compress($0) }
     gate.node = { [unowned self] command, ticket, loop in self.obey(command, ticket, loop) }
   }
 
@@ -190,6 +193,7 @@ final class NodeDriver: Driver {
     figures.take(network)
     if let book = network.bookToSave(loop) { post(.peerBook(book)) }
     expireLevels(loop)
+    pruneByItself(loop)
     if let replica {
       figures.metrics.mempool.expired.add(UInt64(replica.pool.expire(now: loop.now)))
       let age = replica.pool.statistics.oldest.map { Double(loop.now.milliseconds(since: $0)) / 1000 }

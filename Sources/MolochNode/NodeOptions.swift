@@ -88,6 +88,9 @@ public struct NodeOptions: Sendable {
     options.headerTimeoutMilliseconds = settings.milliseconds("api.header_timeout")
     options.idleTimeoutMilliseconds = settings.milliseconds("api.idle_timeout")
     options.drainStatus = settings.integer("api.drain_status")
+    options.metricsPath = settings.text("metrics.path")
+    options.trustedProxies = settings.list("api.trusted_proxies").compactMap { AddressNetwork($0) }
+    options.corsOrigins = settings.boolean("api.cors.enabled") ? settings.list("api.cors.origins") : []
     if settings.boolean("api.rate_limit.enabled") {
       options.rateLimit = (settings.integer("api.rate_limit.requests_per_minute"), settings.integer("api.rate_limit.burst_size"))
     }

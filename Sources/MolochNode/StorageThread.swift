@@ -27,6 +27,8 @@ final class StorageJob: Sendable {
     /// All evidence, whole.
     case evidence([UInt8])
     case policies(StoragePolicies)
+    /// Delete what the policy allows, when so many connected peers hold it.
+    case prune(archivePeers: Int)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
   }
@@ -165,6 +167,7 @@ final class StorageThread: @unchecked Sendable {
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
         case .evidence(let bytes): try HomeFile.replace(session.evidencePath, bytes, mode: 0o640)
         case .policies(let policies): session.take(policies)
+        case .prune(let archivePeers): try session.prune(archivePeers: archivePeers)
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
@@ -198,9 +201,7 @@ final class StorageSession {
   private var uncounted: UInt64 = 0
 
   /// - Parameter claimed: called once, when the data directory is locked and before the store is read.
-  init(
-    home: NodeHome, options: StoreOptions, policies: StoragePolicies, metrics: StorageMetrics, log: Log, claimed: () -> Void
-  ) throws(NodeFailure) {
+  init(home: NodeHome, options: StoreOptions, policies: StoragePolicies, metrics: StorageMetrics, log: Log, claimed: () -> Void) throws(NodeFailure) {
     self.home = home
     integrity = Integrity(metrics: metrics, log: log)
     desk = MaintenanceDesk(home: home, policies: policies, metrics: metrics, integrity: integrity, log: log)
@@ -212,6 +213,8 @@ final class StorageSession {
     } catch {
       throw Self.failure(error, home)
     }
+    // Under the lock of the directory: those of another process are in use.
+    FrozenVerification.removeLeftovers(data: home.data)
     reader = Reader(store: store, genesis: home.genesis)
     uncounted = store.head.height.rawValue
   }
@@ -235,6 +238,8 @@ final class StorageSession {
     space.limits = policies.disk
     desk.take(policies)
   }
+
+  func prune(archivePeers: Int) throws(NodeFailure) { try desk.prune(archivePeers: archivePeers, store) }
 
   /// The state of the head, for the replica.
   func opened() throws -> OpenedStore {

@@ -100,6 +100,30 @@ import Testing
     print("PruneTests: seed \(seed), \(cutOff) of 4 prunes were cut off before their end")
   }
 
+  @Test func aNodePrunesByItselfWhenItsPolicySaysSo() throws {
+    let scratch = try ScratchDirectory()
+    let home = scratch.url.appendingPathComponent("home")
+    let ids = try OldChain.make(home, blocks: 5)
+    // Nobody else holds the bodies: without an archive that is asked for they go, with one they stay.
+    var variables = Self.policy
+    variables["MOLOCH_RETENTION_AUTO_PRUNE"] = "true"
+    let careful = try NodeProcess(home: home, environment: variables)
+    let client = try careful.client()
+    let today = try RecordMaker(client, key: .forTest()).next().bytes
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: today).status == 201)
+    let deadline = Date(timeIntervalSinceNow: 60)
+    while !careful.log.contains("nothing is pruned"), Date() < deadline { usleep(50_000) }
+    #expect(careful.log.contains("0 connected peers hold these bodies"), "\(careful.log.suffix(1500))")
+    #expect(try client.get("/v1/events/\(ids[0])").status == 200)
+    careful.signal(SIGTERM)
+    #expect(careful.waitForExit() == 0)
+    variables["MOLOCH_RETENTION_MIN_ARCHIVE_PEERS"] = "0"
+    let node = try NodeProcess(home: home, environment: variables)
+    let status = try node.status(within: 60) { ($0["earliest_body_height"] as? Int ?? 0) > 1 }
+    #expect(status["earliest_body_height"] as? Int == 6, "all old blocks, and not the one of today: \(status)")
+    #expect(try node.client().get("/v1/events/\(ids[0])").errorCode == "PRUNED")
+  }
+
   /// Submits one event after another until it is told to end.
   private final class Load: @unchecked Sendable {
     // Sendable: the lock guards what both threads touch.

@@ -22,7 +22,6 @@ final class MaintenanceDesk {
 
   init(home: NodeHome, policies: StoragePolicies, metrics: StorageMetrics, integrity: Integrity, log: Log) {
     (self.home, self.policies, self.metrics, self.integrity, self.log) = (home, policies, metrics, integrity, log)
-    FrozenVerification.removeLeftovers(data: home.data)
     scrub = Scrub(home: home, policy: policies.scrub, metrics: metrics, integrity: integrity, log: log)
   }
 
@@ -105,6 +104,19 @@ final class MaintenanceDesk {
     compaction?.allow()
     log.notice("maintenance", "interrupted", [("task", task.name)])
     return .success(Answer(.json, Self.json(task)))
+  }
+
+  /// Prunes as far as the policy allows, without being told. Nothing happens while something else is under way.
+  func prune(archivePeers: Int, _ store: RocksLedgerStore) throws(NodeFailure) {
+    if let task, case .running = task.outcome { return }
+    do throws(NodeFailure) {
+      guard let pruning = try Pruning(automatic: store, home.genesis, policies.retention, archivePeers: archivePeers, wall: WallClock.now().milliseconds) else { return }
+      try begin(pruning, store)
+      if let task, case .failed(let failure) = task.outcome { log.warn("maintenance", "nothing is pruned", [("reason", failure.message)]) }
+    } catch {
+      if error.code == 74 { throw error }
+      log.warn("maintenance", "nothing is pruned", [("reason", error.message)])
+    }
   }
 
   /// The bodies are gone between two commits; their space comes back beside them.

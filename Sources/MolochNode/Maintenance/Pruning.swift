@@ -60,6 +60,20 @@ struct Pruning: Sendable {
     }
   }
 
+  /// What may be pruned now by itself; nil when there is nothing, or nothing may be.
+  /// - Throws: 65 for a damaged store.
+  init?(automatic store: RocksLedgerStore, _ genesis: Genesis, _ policy: RetentionPolicy, archivePeers: Int, wall: UInt64) throws(NodeFailure) {
+    guard let days = policy.daysMin, !policy.isHeld else { return nil }
+    let highest: Height
+    do { highest = try Self.highest(store, genesis, days: days, wall: wall) } catch { throw NodeFailure(65, "\(error)") }
+    guard highest > store.earliestBodyHeight else { return nil }
+    self.init(before: highest.rawValue, isDryRun: false, isForced: false, archivePeers: archivePeers, policy: policy)
+  }
+
+  init(before: UInt64, isDryRun: Bool, isForced: Bool, archivePeers: Int?, policy: RetentionPolicy) {
+    (self.before, self.isDryRun, self.isForced, self.archivePeers, self.policy) = (before, isDryRun, isForced, archivePeers, policy)
+  }
+
   /// Blocks below it are older than the policy asks and behind the replay window of the head, which keeps its bodies, too.
   static func highest(_ store: RocksLedgerStore, _ genesis: Genesis, days: UInt64, wall: UInt64) throws(StoreError) -> Height {
     let windows = genesis.parameters.pastWindow + genesis.parameters.futureWindow, age = days * 86_400_000, head = store.head.timestamp.rawValue

@@ -18,7 +18,7 @@ struct SystemFiles {
             - targets: ['localhost:\(port)']
           scrape_interval: 15s
 
-      """
+      """ + (settings.text("metrics.path") == "/metrics" ? "" : "    metrics_path: '\(settings.text("metrics.path"))'\n")
   }
 
   /// The guide's five lines.
