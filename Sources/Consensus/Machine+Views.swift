@@ -118,6 +118,7 @@ extension Machine {
     for relay in relays { consider(relay.due) }
     consider(askAgain)
     if let retry { consider(retry.due) }
+    if recovery?.boundSequence != nil, let window = options.listenMilliseconds, let end = recovery?.end(milliseconds: window) { consider(end) }
     return deadline
   }
 }

@@ -81,6 +81,7 @@ extension Replica {
       }
     case .penalise(let peer, let fault): effects.append(.penalise(peer, fault))
     case .enterEpoch: step(.epochOpened(epochFacts), now, &effects)
+    case .standing(let change): effects.append(.standing(change))
     case .halt(let contradiction): effects.append(.halt("\(contradiction)"))
     }
   }

@@ -110,12 +110,15 @@ public final class Replica {
     let facts = EpochFacts(
       epoch: chain.parameters.epoch(of: block.height.next), set: chain.validators, parameters: chain.parameters, boundary: boundary,
       boundaryCertificate: boundaryCertificate)
-    var (records, mustRecover): ([JournalRecord], Bool) = ([], false)
+    var (records, mustRecover, isHalted): ([JournalRecord], Bool, Bool) = ([], false, false)
     switch state.journal {
     case .records(let found): records = found
     case .lost: mustRecover = true
+    case .doubtful(let found): (records, mustRecover) = (found, true)
+    case .halted(let found): (records, isHalted) = (found, true)
     }
-    machine = Machine(options: options.machine, epoch: facts, key: key, floor: floor, journal: records, mustRecover: mustRecover, now: now)
+    machine = Machine(
+      options: options.machine, epoch: facts, key: key, floor: floor, journal: records, mustRecover: mustRecover, isHalted: isHalted, now: now)
     let signers = SignerCache(seed: options.seed)
     batch = SignatureBatch(capacity: 256, seed: options.seed, cache: signers)
     verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
@@ -206,6 +209,12 @@ public final class Replica {
   /// The journal holds every record up to this sequence number.
   public func journalSynced(_ sequence: UInt64, now: Times, _ effects: inout [ReplicaEffect]) {
     step(.journalSynced(sequence), now, &effects)
+    finish(now, &effects)
+  }
+
+  /// The journal refuses records: nothing is signed any more in this process.
+  public func halt(now: Times, _ effects: inout [ReplicaEffect]) {
+    step(.journalRefused, now, &effects)
     finish(now, &effects)
   }
 
