@@ -12,6 +12,7 @@ extension Machine {
       guard let certificate = round.finalisation, isCertified(round), let chain = chain(to: certificate.vote.blockHash), let tip = chain.last else { continue }
       // R2: only the direct finalisation of a view that this node did not give up shows that the timers are long enough.
       if round.ownNullify == nil { backOff = max(0, backOff - 1) }
+      outcomes.finalised += UInt64(chain.count)
       effects.append(.commit(chain, certificate))
       raiseFloor(Floor(block: tip, view: round.view, certificate: certificate))
       return true
@@ -60,6 +61,7 @@ extension Machine {
     chooseKey()
     if floor.block.hash == facts.boundary { floor.view = View(0) }
     view = floor.view.next
+    entered = now.monotonic
     (hasPleaded, pleadedView) = (false, View(0))
     isEpochOver = false
     hasAskedForEpoch = false

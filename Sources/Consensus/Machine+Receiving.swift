@@ -127,6 +127,7 @@ extension Machine {
     let index = round(vote.view)
     guard rounds[index].proposal == nil else { return }
     rounds[index].proposal = (proposal, now.wall)
+    noteProposal(index, now.monotonic)
     add(BlockEntry(reference: proposal.block, heard: now.monotonic, verdict: .held))
   }
 

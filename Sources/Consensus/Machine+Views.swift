@@ -50,6 +50,7 @@ extension Machine {
     }
     guard target > view else { return false }
     view = target
+    entered = now.monotonic
     hasPleaded = false
     building = .idle
     retry = nil

@@ -103,6 +103,10 @@ public struct Machine: Sendable {
   var votedHeights: [Height]
   /// What became of views since the start.
   public internal(set) var outcomes = ViewOutcomes()
+  var steps = StepDurations()
+  /// When the current view was entered, and since when events have been pending.
+  var entered: Instant
+  var pendingSince = Instant.zero
 
   // Promises: on disk, on their way to it, and from before the last restart.
   var appended: UInt64 = 0
@@ -161,6 +165,7 @@ public struct Machine: Sendable {
     if opensEpoch { self.floor.view = View(0) }
     view = self.floor.view.next
     floorHeard = now
+    entered = now
     appliedHeight = floor.block.height
     heard = Array(repeating: now, count: facts.set.count)
     votedViews = Array(repeating: View(0), count: facts.set.count)
@@ -247,6 +252,7 @@ public struct Machine: Sendable {
       effects.append(.append(.recovering, sequence: appended))
     }
     floorHeard = now.monotonic
+    entered = now.monotonic
     for index in heard.indices { heard[index] = now.monotonic }
     armTimers(now.monotonic)
   }

@@ -60,6 +60,7 @@ extension Figures {
     metrics.view.set(facts.view.rawValue)
     metrics.views[0].set(outcomes.finalised)
     metrics.views[1].set(outcomes.nullified)
+    for (step, nanoseconds) in replica.takeSteps().list { metrics.steps[step.rawValue].observe(nanoseconds) }
     metrics.missed[0].set(outcomes.missedProposals)
     metrics.missed[1].set(outcomes.missedVotes)
     let own = key.flatMap { set.index(of: $0) }
