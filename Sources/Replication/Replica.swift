@@ -94,6 +94,7 @@ public final class Replica {
   /// Pieces that found no room since the start.
   public var evidenceDropped: UInt64 { evidenceRecord.dropped }
   var evidenceRecord: EvidenceRecord
+  var evidenceRelay = EvidenceRelay()
 
   /// - Parameters:
   ///   - key: the validator key; nil for a node that only follows.
@@ -176,6 +177,7 @@ public final class Replica {
     }
     askAgain(now, &effects)
     rebroadcast(now)
+    relayEvidence(now, &effects)
     synchronise(now, &effects)
     probe(now, &effects)
     finish(now, &effects)
@@ -293,6 +295,7 @@ public final class Replica {
     confirmTip()
     var next = min(machineDeadline, sync.deadline, boundaries.deadline)
     if isProbing { next = min(next, probeDue) }
+    if !evidenceRelay.pending.isEmpty { next = min(next, evidenceRelay.due) }
     for arrival in arrivals { next = min(next, arrival.deadline) }
     if !peers.isEmpty { next = min(next, rebroadcasted.adding(milliseconds: rebroadcastMilliseconds)) }
     if next != armed {
