@@ -29,9 +29,10 @@ extension Gate {
     let isStalled = state.storageSilenceMilliseconds > 5000
     let isFailing = state.readOnlyReason != nil || state.integrityDetail != nil || isStalled
     let isFull = replica?.pool.isFull ?? false
+    let standing = replica.flatMap { $0.machine.isMember ? $0.machine.standing : nil } ?? .voting
     json.beginObject()
     json.key("status")
-    json.string(isFailing ? "failing" : state.isDiskLow || isFull ? "degraded" : "ok" as StaticString)
+    json.string(isFailing ? "failing" : state.isDiskLow || isFull || standing != .voting ? "degraded" : "ok" as StaticString)
     json.key("checks")
     json.beginArray()
     func check(_ name: StaticString, _ status: StaticString, _ detail: String, _ json: inout JSONWriter) {
@@ -48,6 +49,11 @@ extension Gate {
     check("integrity", state.integrityDetail != nil ? "failing" : "ok", state.integrityDetail ?? "", &json)
     check("loops", isStalled ? "failing" : "ok", "oldest tick \(state.storageSilenceMilliseconds) ms", &json)
     if isFull { check("mempool", "degraded", "the mempool is full", &json) }
+    switch standing {
+    case .voting: break
+    case .listening: check("validator", "degraded", "it listens before it votes", &json)
+    case .halted: check("validator", "degraded", "halted: another instance votes with its key", &json)
+    }
     json.endArray()
     json.endObject()
     return isFailing ? 503 : 200

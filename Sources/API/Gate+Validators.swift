@@ -91,7 +91,13 @@ extension Gate {
   private func state(of key: PublicKey, _ replica: Replica) -> StaticString {
     let coming = comingSets(replica)
     guard replica.chain.validators.index(of: key) != nil else { return coming.contains { $0.index(of: key) != nil } ? "pending" : "inactive" }
-    if key == validatorKey, replica.machine.isRecovering { return "listening" }
+    if key == validatorKey {
+      switch replica.machine.standing {
+      case .listening: return "listening"
+      case .halted: return "halted"
+      case .voting: break
+      }
+    }
     return coming.contains { $0.index(of: key) == nil } ? "leaving" : "active"
   }
 

@@ -52,6 +52,9 @@
 //   such witnesses of a quorum, itself excluded, nothing that it forgot lies more than 2 views above the highest certified one: that is the bound, a
 //   journal record, at or below which it never votes, nor in view 1 of the next epoch. The reason stands at `concludeRecovery`. The first record of the
 //   new journal says that a bound is wanted, so that a crash before it ends nothing.
+// * R15 Whoever doubts its journal (lost, copied to another place, without a promise on a chain that has gone on, or behind its own key's votes) listens: rule
+//   R14, and a window of time with a peer connected, until it votes. A vote of its key above the bound of R14 cannot be a forgotten one: another instance
+//   votes, and this one halts. Votes of its key that it has not made are seen in certificates, and on a connection that has proved the same key.
 // * Evidence: two different notarise or finalise votes of one signer and view, or nullify with finalise. Nothing else is an offence of a vote.
 // * Pacing: `block_time_ms` between parent and proposal, from when the parent was proposed or received; nothing pending: `empty_block_interval_ms`; a full
 //   block or a pending set change, evidence or the last 16 blocks of an epoch do not wait for events. Timers count from there. Events may wait where the

@@ -56,4 +56,6 @@ public enum Effect: Sendable {
   /// The last block of the epoch before is final and applied; the driver answers `epochOpened`.
   case enterEpoch(Epoch, boundary: Digest)
   case halt(Contradiction)
+  /// Whether this validator signs has changed.
+  case standing(StandingChange)
 }

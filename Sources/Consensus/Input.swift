@@ -47,6 +47,8 @@ public enum Input: Sendable {
   case synced(Machine.Floor, EpochFacts?)
   /// The answer to `Effect.enterEpoch`.
   case epochOpened(EpochFacts)
+  /// The journal will take no more records: nothing is signed any more.
+  case journalRefused
   /// What waits to be proposed. `isUrgent`: a change of the set or evidence is pending, so that blocks do not wait for events.
   case pendingChanged(hasEvents: Bool, fillsBlock: Bool, isUrgent: Bool = false)
 }

@@ -20,6 +20,14 @@ public enum JournalRecord: Sendable, Hashable {
   /// A cosigned tree head: size, root, Unix seconds. Later cosignatures have a larger size and no earlier time.
   case cosignature(size: UInt64, root: Digest, seconds: UInt64)
 
+  /// It shows that the journal's key has been in use, or was declared new.
+  public var isPromise: Bool {
+    switch self {
+    case .vote, .voted, .bound, .recovering: true
+    case .certificate, .floor, .cosignature: false
+    }
+  }
+
   /// Type byte of the encoding.
   public var code: UInt8 {
     switch self {

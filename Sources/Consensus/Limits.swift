@@ -34,6 +34,8 @@ public enum ConsensusLimit {
   public static let boundaryBlocks: UInt64 = 16
   /// Doublings of the tolerance for old timestamps.
   public static let staleDoublingsMax: UInt64 = 20
+  /// Durations of steps that are kept until they are taken.
+  public static let stepDurations = 4096
   /// Validators of a set.
   public static let validators = 128
   /// Length of a segment of the vote journal, bytes. A validator of a set of 128 writes about 10 KB per view with certificates, 400 bytes without.

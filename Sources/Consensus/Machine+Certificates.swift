@@ -46,6 +46,7 @@ extension Machine {
     guard rounds[index].certificate(certificate.vote.kind) == nil else { return }
     rounds[index].set(certificate)
     note(certificate, rounds[index])
+    noteStep(of: certificate.vote.kind, index, now.monotonic)
     if certificate.vote.kind == .notarise, isLeftOut(.backOffFallsOnNotarisation) { backOff = max(0, backOff - 1) }
     if let finalisation = rounds[index].finalisation, let nullification = rounds[index].nullification {
       effects.append(.halt(.certificates(finalisation, nullification)))
@@ -71,7 +72,6 @@ extension Machine {
       if let ownIndex, schedule.leader(of: vote.view) == ownIndex { outcomes.missedProposals += 1 }
     case .finalise:
       certifiedHeight = max(certifiedHeight ?? vote.height, vote.height)
-      outcomes.finalised += 1
       if isMember, round.ownNotarise == nil, round.ownFinalise == nil { outcomes.missedVotes += 1 }
     }
   }

@@ -32,8 +32,10 @@ public struct ViewFacts: Hashable, Sendable {
   public var certificates: [Vote]
 }
 
-/// How views ended, counted since the start of the process by the certificates that this node made or received.
+/// How views ended, counted since the start of the process: by the blocks that votes made final here, and by the nullifications that this node made or
+/// received. A view of which both are true counts twice.
 public struct ViewOutcomes: Hashable, Sendable {
+  /// Views whose block became final, by itself or with a later one.
   public var finalised: UInt64 = 0
   public var nullified: UInt64 = 0
   /// Views of this validator that were nullified, and blocks that were finalised before it had voted for them.
@@ -41,7 +43,49 @@ public struct ViewOutcomes: Hashable, Sendable {
   public var missedVotes: UInt64 = 0
 }
 
+/// How long the steps of views took here, until somebody takes them.
+public struct StepDurations: Sendable {
+  public enum Step: Int, CaseIterable, Sendable {
+    /// From when the proposal was due, pacing and events considered, until it was here.
+    case propose
+    /// From the proposal to the notarisation.
+    case notarise
+    /// From the notarisation to the finalisation.
+    case finalise
+  }
+
+  /// Nanoseconds, in the order in which the steps ended; more than `ConsensusLimit.stepDurations` are not kept.
+  public private(set) var list: [(step: Step, nanoseconds: UInt64)] = []
+
+  mutating func add(_ step: Step, from begin: Instant, to end: Instant) {
+    guard end >= begin, list.count < ConsensusLimit.stepDurations else { return }
+    list.append((step, end.nanoseconds(since: begin)))
+  }
+}
+
 extension Machine {
+  /// The durations since the last call.
+  public mutating func takeSteps() -> StepDurations {
+    defer { steps = StepDurations() }
+    return steps
+  }
+
+  mutating func noteProposal(_ index: Int, _ now: Instant) {
+    rounds[index].proposed = now
+    // A proposal that is here before its view is entered, or before it was expected, was not waited for.
+    if rounds[index].view == view { steps.add(.propose, from: max(entered, spacingEnd, hasEvents ? pendingSince : .zero), to: now) }
+  }
+
+  mutating func noteStep(of kind: VoteKind, _ index: Int, _ now: Instant) {
+    switch kind {
+    case .nullify: break
+    case .notarise:
+      rounds[index].notarised = now
+      if let proposed = rounds[index].proposed { steps.add(.notarise, from: proposed, to: now) }
+    case .finalise: if let notarised = rounds[index].notarised { steps.add(.finalise, from: notarised, to: now) }
+    }
+  }
+
   public var viewFacts: ViewFacts {
     let round = rounds.first { $0.view == view }
     func votes(_ kind: VoteKind) -> ViewFacts.Votes {

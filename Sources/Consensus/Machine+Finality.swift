@@ -12,6 +12,7 @@ extension Machine {
       guard let certificate = round.finalisation, isCertified(round), let chain = chain(to: certificate.vote.blockHash), let tip = chain.last else { continue }
       // R2: only the direct finalisation of a view that this node did not give up shows that the timers are long enough.
       if round.ownNullify == nil { backOff = max(0, backOff - 1) }
+      outcomes.finalised += UInt64(chain.count)
       effects.append(.commit(chain, certificate))
       raiseFloor(Floor(block: tip, view: round.view, certificate: certificate))
       return true
@@ -52,6 +53,7 @@ extension Machine {
   /// Starts an epoch with a fresh instance at view 1, and hears what was said in it before.
   mutating func open(_ facts: EpochFacts, _ now: Times, _ effects: inout [Effect]) {
     votedHeights = facts.set.validators.map { validator in set.index(of: validator.publicKey).map { votedHeights[$0] } ?? Height(0) }
+    let old = self.facts
     self.facts = facts
     if self.facts.boundaryCertificate == nil, floor.block.hash == facts.boundary { self.facts.boundaryCertificate = floor.certificate }
     epoch = facts.epoch
@@ -59,6 +61,7 @@ extension Machine {
     chooseKey()
     if floor.block.hash == facts.boundary { floor.view = View(0) }
     view = floor.view.next
+    entered = now.monotonic
     (hasPleaded, pleadedView) = (false, View(0))
     isEpochOver = false
     hasAskedForEpoch = false
@@ -67,7 +70,8 @@ extension Machine {
     fetches.removeAll()
     building = .idle
     retry = nil
-    recovery = recovery == nil ? nil : Recovery()
+    // Witnesses are of the set of their epoch; a bound that was found stays one.
+    if recovery?.boundSequence == nil { recovery?.witnesses = [] }
     heard = Array(repeating: now.monotonic, count: set.count)
     votedViews = Array(repeating: View(0), count: set.count)
     for index in peers.indices {
@@ -75,6 +79,7 @@ extension Machine {
       peers[index].shown = View(0)
     }
     restoreLaterVotes()
+    noteFirstEpoch(after: old, &effects)
     armTimers(now.monotonic)
     guard isStarted else { return }
     effects.append(.send(.status(status(now)), to: .all, after: 0))

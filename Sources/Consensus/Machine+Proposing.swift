@@ -41,6 +41,7 @@ extension Machine {
 
   mutating func pendingChanged(_ hasEvents: Bool, _ fillsBlock: Bool, _ isUrgent: Bool, _ now: Times) {
     let isNew = hasEvents && !self.hasEvents || isUrgent && !self.isUrgent
+    if isNew { pendingSince = now.monotonic }
     self.hasEvents = hasEvents
     self.fillsBlock = fillsBlock
     self.isUrgent = isUrgent
@@ -108,6 +109,7 @@ extension Machine {
     let proposal = Proposal(vote: vote, block: block, justification: justification(view, parentView))
     let index2 = round(view)
     rounds[index2].proposal = (proposal, now.wall)
+    noteProposal(index2, now.monotonic)
     cast(vote, as: .proposal(proposal), &effects)
   }
 

@@ -12,9 +12,10 @@ extension Machine {
     var new = Peer(link: link, validator: validator)
     new.index = validator.flatMap { set.index(of: $0) }
     peers.insert(new, at: peers.firstIndex { $0.link > link } ?? peers.count)
+    if isStarted { recovery?.resume(now.monotonic) }
     guard isStarted, !isLeftOut(.noResendOnReconnect) else { return }
     resend(to: .peer(link), now, &effects)
-    if recovery != nil, validator != nil { effects.append(.send(.witnessRequest(options.nonce), to: .peer(link), after: 0)) }
+    if wantsWitnesses, validator != nil { effects.append(.send(.witnessRequest(options.nonce), to: .peer(link), after: 0)) }
   }
 
   mutating func receive(_ message: Message, from link: PeerLink, _ now: Times, _ effects: inout [Effect]) {
@@ -23,7 +24,7 @@ extension Machine {
     switch message {
     case .vote(let vote):
       guard place(vote.vote, message, peer, now, &effects) else { return }
-      _ = receiveVote(vote, peer, &effects)
+      _ = receiveVote(vote, peer, now, &effects)
     case .proposal(let proposal):
       guard place(proposal.vote.vote, message, peer, now, &effects) else { return }
       receiveProposal(proposal, peer, now, &effects)
@@ -63,7 +64,11 @@ extension Machine {
   // MARK: Votes
 
   /// Takes a vote over the connection of its signer. Returns whether it is now the signer's recorded vote.
-  private mutating func receiveVote(_ vote: SignedVote, _ peer: Int, _ effects: inout [Effect]) -> Bool {
+  private mutating func receiveVote(_ vote: SignedVote, _ peer: Int, _ now: Times, _ effects: inout [Effect]) -> Bool {
+    if peers[peer].validator == vote.publicKey, let ownIndex, peers[peer].index == ownIndex, isForeign(vote.vote) {
+      if vote.isAccepted(memory: options.signatures) { heed(vote.vote, now, &effects) } else { accuse(peer, .badSignature, &effects) }
+      return false
+    }
     guard peers[peer].validator == vote.publicKey, let signer = peers[peer].index, signer != ownIndex, isInWindow(vote.vote.view) else { return false }
     let kind = vote.vote.kind, slot = kind.slot
     peers[peer].shown = max(peers[peer].shown, vote.vote.view)
@@ -109,16 +114,20 @@ extension Machine {
     guard vote.kind == .notarise, vote.view.rawValue >= 1, vote.blockHash == proposal.block.hash, vote.height == proposal.block.height,
       signer == schedule.leader(of: vote.view), proposal.justification.count <= ConsensusLimit.justificationCertificates
     else { return accuse(peer, .malformed, &effects) }
-    guard signer != ownIndex else { return }
+    guard signer != ownIndex else {
+      _ = receiveVote(proposal.vote, peer, now, &effects)
+      return
+    }
     for certificate in proposal.justification where certificate.vote.epoch == epoch && certificate.vote.chainTag == options.chainTag {
       receiveCertificate(certificate, peer, now, &effects)
       guard !peers[peer].isFaulty else { return }
     }
     while enterNewest(now, &effects) { continue }
-    guard receiveVote(proposal.vote, peer, &effects), vote.view >= view, vote.view <= view.next, vote.view > floor.view else { return }
+    guard receiveVote(proposal.vote, peer, now, &effects), vote.view >= view, vote.view <= view.next, vote.view > floor.view else { return }
     let index = round(vote.view)
     guard rounds[index].proposal == nil else { return }
     rounds[index].proposal = (proposal, now.wall)
+    noteProposal(index, now.monotonic)
     add(BlockEntry(reference: proposal.block, heard: now.monotonic, verdict: .held))
   }
 
@@ -127,6 +136,11 @@ extension Machine {
   /// Verifies a certificate that is new here, once, and applies it. Any distance ahead is welcome: this is how those behind catch up.
   mutating func receiveCertificate(_ certificate: Certificate, _ peer: Int, _ now: Times, _ effects: inout [Effect]) {
     let vote = certificate.vote
+    // Others may have counted a vote of this key that is in no certificate made here.
+    if let ownIndex, isForeign(vote), certificate.signers.contains(ownIndex) {
+      guard isValid(certificate) else { return accuse(peer, .invalidCertificate, &effects) }
+      heed(vote, now, &effects)
+    }
     guard vote.view > floor.view else { return }
     let held = existingRound(vote.view)?.certificate(vote.kind)
     if let held, held.vote == vote {
@@ -150,6 +164,7 @@ extension Machine {
       return ask(peer, View(floor.view.rawValue + 1), now, &effects)
     }
     peers[peer].shown = max(peers[peer].shown, status.view)
+    peers[peer].claimsGenesis = status.epoch.rawValue == 0 && status.finalHeight.rawValue == 0
     if status.hasEvents { hear(pleaOf: peer, in: status.view) }
     guard !isLeftOut(.retryWithoutEntryCertificates) else { return }
     if status.finalHeight > floor.block.height { ask(peer, floor.view.next, now, &effects) }

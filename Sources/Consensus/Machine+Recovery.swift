@@ -7,6 +7,24 @@ import Ed25519
 struct Recovery: Sendable {
   /// By validator index, with the highest view that each has proved to be certified.
   var witnesses: [(index: Int, certified: View)] = []
+  /// Sequence of the record with the bound, once it is known.
+  var boundSequence: UInt64?
+  /// Nanoseconds with a peer connected, and since when one is.
+  private var listened: UInt64 = 0
+  private var since: Instant?
+
+  mutating func resume(_ now: Instant) { since = since ?? now }
+
+  mutating func pause(_ now: Instant) {
+    listened = nanoseconds(now)
+    since = nil
+  }
+
+  /// How long it has listened with a peer connected, nanoseconds.
+  func nanoseconds(_ now: Instant) -> UInt64 { listened + (since.map { now > $0 ? now.nanoseconds(since: $0) : 0 } ?? 0) }
+
+  /// When it will have listened so long; nil while no peer is connected.
+  func end(milliseconds: UInt64) -> Instant? { since.map { $0.adding(nanoseconds: milliseconds * 1_000_000 - min(milliseconds * 1_000_000, listened)) } }
 }
 
 // After a restart (rule R13) and after the loss of the journal (rule R14).
@@ -24,7 +42,8 @@ extension Machine {
         pledges.floor = max(pledges.floor ?? place, place)
       case .bound(let epoch, let view):
         let place = Bound(epoch: epoch, view: view)
-        bound = max(bound ?? place, place)
+        // A bound at view 0 bars nothing.
+        if view.rawValue > 0 { bound = max(bound ?? place, place) }
         recovery = nil
       case .recovering: beginRecovery()
       case .voted(let kind, let epoch, let view):
@@ -68,7 +87,7 @@ extension Machine {
   }
 
   mutating func receiveWitness(_ witness: Witness, _ peer: Int, _ now: Times, _ effects: inout [Effect]) {
-    guard recovery != nil, witness.nonce == options.nonce, witness.chainTag == options.chainTag, witness.epoch == epoch, witness.view.rawValue >= 1,
+    guard let recovery, recovery.boundSequence == nil, witness.nonce == options.nonce, witness.chainTag == options.chainTag, witness.epoch == epoch, witness.view.rawValue >= 1,
       peers[peer].validator == witness.publicKey, let index = peers[peer].index, index != ownIndex
     else { return }
     guard witness.isAccepted else { return accuse(peer, .badSignature, &effects) }
@@ -82,10 +101,10 @@ extension Machine {
       guard !peers[peer].isFaulty else { return }
       certified = entry.vote.view
     }
-    if let known = recovery?.witnesses.firstIndex(where: { $0.index == index }) {
-      recovery?.witnesses[known].certified = certified
+    if let known = recovery.witnesses.firstIndex(where: { $0.index == index }) {
+      self.recovery?.witnesses[known].certified = certified
     } else {
-      recovery?.witnesses.append((index, certified))
+      self.recovery?.witnesses.append((index, certified))
     }
   }
 
@@ -94,19 +113,30 @@ extension Machine {
   /// The newest forgotten vote, in view w, needed a certificate of w-1 by a quorum. That quorum and the witnesses share an honest validator, which voted
   /// in w-1 and therefore holds a certificate of w-2 at least. A first vote in the next epoch needed the last block of this one to be final, for
   /// which the same holds: so view 1 of the next epoch is barred too.
-  mutating func concludeRecovery(_ effects: inout [Effect]) -> Bool {
-    guard let recovery else { return false }
+  mutating func concludeRecovery(_ now: Times, _ effects: inout [Effect]) -> Bool {
+    guard let recovery, !isHalted else { return false }
+    guard recovery.boundSequence == nil else { return endListening(recovery, now, &effects) }
     guard ownIndex != nil else { return false }
     let power = recovery.witnesses.reduce(UInt64(0)) { $0 + set.validators[$1.index].power }
     guard set.isQuorum(power) else { return false }
     let certified = recovery.witnesses.reduce(View(view.rawValue - 1)) { max($0, $1.certified) }
     let new = Bound(epoch: epoch, view: View(certified.rawValue + 2))
     bound = max(bound ?? new, new)
-    self.recovery = nil
     // Every later vote's record comes behind this one, and leaves only when both are synced.
     let kept = isLeftOut(.recoveryWithoutBound) ? Bound(epoch: Epoch(0), view: View(0)) : new
     appended += 1
     effects.append(.append(.bound(epoch: kept.epoch, view: kept.view), sequence: appended))
+    if options.listenMilliseconds == nil { self.recovery = nil } else { self.recovery?.boundSequence = appended }
+    return true
+  }
+
+  /// R15: the bound is on disk and the window has passed without a vote of another instance.
+  private mutating func endListening(_ recovery: Recovery, _ now: Times, _ effects: inout [Effect]) -> Bool {
+    guard let sequence = recovery.boundSequence, synced >= sequence, let window = options.listenMilliseconds,
+      recovery.nanoseconds(now.monotonic) >= window * 1_000_000
+    else { return false }
+    self.recovery = nil
+    effects.append(.standing(.votes))
     return true
   }
 }

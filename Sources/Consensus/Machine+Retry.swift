@@ -18,7 +18,7 @@ extension Machine {
 
   /// The interval at which something has to be said again; nil when nothing does.
   private var retryInterval: UInt64? {
-    if recovery != nil { return baseDelay }
+    if wantsWitnesses { return baseDelay }
     guard !isEpochOver else { return nil }
     if existingRound(view)?.ownNullify != nil { return baseDelay }
     return rounds.contains { $0.view > floor.view && $0.naming != nil } ? 2 * baseDelay : nil
@@ -41,7 +41,7 @@ extension Machine {
     running.interval = min(ConsensusLimit.retryNanosecondsMax, running.interval * 2)
     running.due = now.monotonic.adding(nanoseconds: running.interval)
     retry = running
-    if recovery != nil { effects.append(.send(.witnessRequest(options.nonce), to: .all, after: 0)) }
+    if wantsWitnesses { effects.append(.send(.witnessRequest(options.nonce), to: .all, after: 0)) }
     resend(to: .all, now, &effects)
   }
 
@@ -56,7 +56,7 @@ extension Machine {
           if let certificate = round.certificate(kind) { effects.append(.send(.certificate(certificate), to: destination, after: 0)) }
         }
       }
-      guard let ownIndex else { continue }
+      guard let ownIndex, standing == .voting else { continue }
       for kind in [VoteKind.notarise, .nullify, .finalise] {
         // What is in the tally is synced.
         guard let vote = round.ballots[kind.slot].vote(of: ownIndex) else { continue }

@@ -50,6 +50,7 @@ extension Machine {
     }
     guard target > view else { return false }
     view = target
+    entered = now.monotonic
     hasPleaded = false
     building = .idle
     retry = nil
@@ -118,6 +119,7 @@ extension Machine {
     for relay in relays { consider(relay.due) }
     consider(askAgain)
     if let retry { consider(retry.due) }
+    if recovery?.boundSequence != nil, let window = options.listenMilliseconds, let end = recovery?.end(milliseconds: window) { consider(end) }
     return deadline
   }
 }

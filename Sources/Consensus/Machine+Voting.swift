@@ -16,6 +16,8 @@ struct Pledges: Sendable {
   var floor: Bound?
   /// Up to where votes of a kind may have been made that the journal does not hold any more, by kind.
   var voted: [Bound?] = [nil, nil, nil]
+  /// Where the floor was at the start: votes up to there were not restored.
+  var opened = Bound(epoch: Epoch(0), view: View(0))
   /// Own votes of later epochs than the one restored to.
   var later: [SignedVote] = []
 }
@@ -24,7 +26,7 @@ struct Pledges: Sendable {
 extension Machine {
   /// Whether this node may make a vote of this kind in a view at all, whatever it knows about the view.
   func mayVote(_ kind: VoteKind, in view: View) -> Bool {
-    guard isMember, recovery == nil, !isEpochOver, view > floor.view else { return false }
+    guard isMember, recovery == nil, !isHalted, !isUntried || isSole, !isEpochOver, view > floor.view else { return false }
     let place = Bound(epoch: epoch, view: view)
     if let bound, place <= bound || epoch.rawValue == bound.epoch.rawValue + 1 && view.rawValue == 1 { return false }
     if let floor = pledges.floor, place <= floor { return false }

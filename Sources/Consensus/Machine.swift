@@ -16,6 +16,9 @@ public struct Machine: Sendable {
     public var clockAheadMilliseconds: UInt64
     /// How old a block's time may be when it is received, milliseconds; doubled for every view that was nullified before it.
     public var clockStaleMilliseconds: UInt64
+    /// How long a validator that doubts its journal listens before it votes, milliseconds. Nil: until rule R14 is done, and other instances of its key are
+    /// not looked for (rule R15).
+    public var listenMilliseconds: UInt64?
     /// The key that takes over from the machine's own in the first epoch whose set names it and not the other.
     public var nextKey: SigningKey?
     /// Entropy of this process, fresh at every start: the nonce by which a validator without its journal recognises answers (rule R14).
@@ -100,12 +103,20 @@ public struct Machine: Sendable {
   var votedHeights: [Height]
   /// What became of views since the start.
   public internal(set) var outcomes = ViewOutcomes()
+  var steps = StepDurations()
+  /// When the current view was entered, and since when events have been pending.
+  var entered: Instant
+  var pendingSince = Instant.zero
 
   // Promises: on disk, on their way to it, and from before the last restart.
   var appended: UInt64 = 0
   var synced: UInt64 = 0
   var outbox: [Held] = []
   var recovery: Recovery?
+  /// Another instance votes with this key.
+  var isHalted: Bool
+  /// The journal has promised nothing yet, and whether the key is new is not known.
+  var isUntried = false
   /// The new journal does not say yet that there was another.
   private var marksRecovery = false
   /// Votes at or below this are not made (rule R14).
@@ -134,12 +145,15 @@ public struct Machine: Sendable {
   /// - Parameters:
   ///   - epoch: the facts of the epoch of the floor's successor.
   ///   - journal: the journal's records, oldest first. Votes above the floor bind again.
-  ///   - mustRecover: the key's journal is lost or damaged, so that no vote may be made before rule R14 has set a bound.
+  ///   - mustRecover: the key's journal is lost, damaged or in doubt, so that no vote may be made before rule R14 has set a bound.
+  ///   - isHalted: another instance was seen to vote with the key.
   public init(
-    options: Options, epoch facts: EpochFacts, key: SigningKey?, floor: Floor, journal records: [JournalRecord], mustRecover: Bool = false, now: Instant
+    options: Options, epoch facts: EpochFacts, key: SigningKey?, floor: Floor, journal records: [JournalRecord], mustRecover: Bool = false,
+    isHalted: Bool = false, now: Instant
   ) {
     self.options = options
     self.facts = facts
+    self.isHalted = isHalted
     firstKey = key
     nextKey = options.nextKey
     self.key = Self.key(of: facts.set, key, options.nextKey)
@@ -151,10 +165,13 @@ public struct Machine: Sendable {
     if opensEpoch { self.floor.view = View(0) }
     view = self.floor.view.next
     floorHeard = now
+    entered = now
     appliedHeight = floor.block.height
     heard = Array(repeating: now, count: facts.set.count)
     votedViews = Array(repeating: View(0), count: facts.set.count)
     votedHeights = Array(repeating: Height(0), count: facts.set.count)
+    pledges.opened = Bound(epoch: epoch, view: self.floor.view)
+    isUntried = options.listenMilliseconds != nil && key != nil && !mustRecover && !records.contains(where: \.isPromise)
     restore(records)
     if mustRecover {
       beginRecovery()
@@ -208,7 +225,9 @@ public struct Machine: Sendable {
       return
     case .received(let message, let link): receive(message, from: link, now, &effects)
     case .peerUp(let link, let validator): connect(link, validator, now, &effects)
-    case .peerDown(let link): peers.removeAll { $0.link == link }
+    case .peerDown(let link):
+      peers.removeAll { $0.link == link }
+      if peers.isEmpty { recovery?.pause(now.monotonic) }
     case .built(let view, let block): built(view, block, now, &effects)
     case .validated(let hash, let verdict): judged(hash, verdict, now, &effects)
     case .journalSynced(let sequence): release(through: sequence, &effects)
@@ -217,6 +236,7 @@ public struct Machine: Sendable {
     case .applied(let height): appliedHeight = max(appliedHeight, height)
     case .synced(let floor, let facts): adopt(floor, facts, now, &effects)
     case .epochOpened(let facts): if facts.epoch.rawValue == epoch.rawValue + 1, isEpochOver { open(facts, now, &effects) }
+    case .journalRefused: isHalted = true
     case .pendingChanged(let hasEvents, let fillsBlock, let isUrgent): pendingChanged(hasEvents, fillsBlock, isUrgent, now)
     }
     guard isStarted else { return }
@@ -232,6 +252,7 @@ public struct Machine: Sendable {
       effects.append(.append(.recovering, sequence: appended))
     }
     floorHeard = now.monotonic
+    entered = now.monotonic
     for index in heard.indices { heard[index] = now.monotonic }
     armTimers(now.monotonic)
   }
@@ -248,7 +269,8 @@ public struct Machine: Sendable {
       changed = considerProposal(now, &effects) || changed
       changed = nullifyIfDue(now, &effects) || changed
       changed = closeEpoch(&effects) || changed
-      changed = concludeRecovery(&effects) || changed
+      changed = concludeRecovery(now, &effects) || changed
+      changed = considerFirstVote(now, &effects) || changed
     }
     restoreOwnProposal(now, &effects)
     pleadIfDue(now, &effects)

@@ -10,6 +10,8 @@ struct Peer: Sendable {
   var index: Int?
   /// The highest view of the epoch that its messages have shown.
   var shown = View(0)
+  /// Its last status says that nothing is final yet.
+  var claimsGenesis = false
   /// A provable fault was reported: nothing it says is looked at until it connects anew.
   var isFaulty = false
   /// Votes, certificates and proposals of the next epoch, whose set is not known yet.

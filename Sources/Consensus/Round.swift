@@ -1,4 +1,5 @@
 import Ambient
+import Ambient
 import Audit
 import Digests
 import Ed25519
@@ -44,6 +45,9 @@ struct Round: Sendable {
   let view: View
   /// The leader's first proposal, and the wall clock when it came.
   var proposal: (proposal: Proposal, heard: Timestamp)?
+  /// When the proposal came, and when the notarisation was there.
+  var proposed: Instant?
+  var notarised: Instant?
   /// The proposal can never be voted for.
   var isRefused = false
   /// By kind; own votes are in them only once they are synced.

@@ -14,9 +14,9 @@ public struct ConsensusMetrics: Sendable {
 
   init(_ registry: inout Registry) {
     view = registry.gauge("moloch_consensus_view", "Current view.")
-    views = registry.counters("moloch_consensus_views_total", "Views that ended.", by: Registry.Label("outcome", ["finalised", "nullified"]))
+    views = registry.counters("moloch_consensus_views_total", "Views whose block became final here by votes, and views that were nullified.", by: Registry.Label("outcome", ["finalised", "nullified"]))
     steps = registry.histograms(
-      "moloch_consensus_step_duration_seconds", "Time of a step of a view.", .secondsOfNanoseconds, Registry.spans,
+      "moloch_consensus_step_duration_seconds", "Time of a step of a view: due until proposed, proposed until notarised, notarised until finalised.", .secondsOfNanoseconds, Registry.spans,
       by: Registry.Label("step", ["propose", "notarise", "finalise"]))
     quorumMargin = registry.gauge("moloch_consensus_quorum_margin", "Power heard from within 10 s, or connected while nothing is pending, less the quorum; negative: stalled.")
     isActive = registry.gauge("moloch_validator_active", "1 when this node votes.")

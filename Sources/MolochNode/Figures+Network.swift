@@ -60,10 +60,11 @@ extension Figures {
     metrics.view.set(facts.view.rawValue)
     metrics.views[0].set(outcomes.finalised)
     metrics.views[1].set(outcomes.nullified)
+    for (step, nanoseconds) in replica.takeSteps().list { metrics.steps[step.rawValue].observe(nanoseconds) }
     metrics.missed[0].set(outcomes.missedProposals)
     metrics.missed[1].set(outcomes.missedVotes)
     let own = key.flatMap { set.index(of: $0) }
-    metrics.isListening.set(own != nil && replica.machine.isRecovering)
+    metrics.isListening.set(own != nil && replica.machine.standing == .listening)
     metrics.power.set(own.map { set.validators[$0].power } ?? 0)
     // With nothing to agree on validators are silent, and a link that is up is all one can ask for.
     let connected = replica.pool.load.events == 0 ? replica.peerHeads.compactMap { $0.validator.flatMap { set.index(of: $0) } } : []

@@ -109,7 +109,7 @@ final class Figures {
       let sync = replica.syncFacts
       if let lag = sync.lag { metrics.sync.lag.set(lag) }
       metrics.sync.isSyncing.set(sync.isSyncing)
-      metrics.consensus.isActive.set(replica.machine.isMember)
+      metrics.consensus.isActive.set(replica.machine.isMember && replica.machine.standing == .voting)
     }
     readProcess()
     return Exposition(metrics.registry, format).bytes

@@ -17,6 +17,8 @@ final class JournalJob: Sendable {
     case floor([JournalRecord], Height)
     /// Cosign this final tree head.
     case cosign(CosignRequest)
+    /// Remember what ties the journal to a place, before the jobs behind this one; nil: the place where it lies.
+    case bind(Binding?)
     case stop
   }
   let kind: Kind
@@ -38,6 +40,8 @@ final class JournalReport: Sendable {
     case synced(UInt64, nanoseconds: UInt64)
     case floored(Height)
     case cosigned(Cosignature)
+    /// A vote or a tree head contradicts the journal. Neither votes nor cosignatures are written from then on.
+    case refused(String)
     case stopped
     case failed(NodeFailure)
   }
@@ -53,9 +57,14 @@ final class JournalThread: @unchecked Sendable {
   private let bell = Doorbell()
   let pulse = Pulse()
   private let journal: VoteJournal
+  private var votes: VoteGuard
+  private var isRefusing = false
   private var waker: Waker?
 
-  init(journal: VoteJournal) { self.journal = journal }
+  init(journal: VoteJournal) {
+    self.journal = journal
+    votes = VoteGuard(journal.records)
+  }
 
   /// Starts the thread; its reports wake the loop behind `waker`.
   func start(waking waker: Waker) throws(NodeFailure) {
@@ -100,18 +109,25 @@ final class JournalThread: @unchecked Sendable {
   }
 
   /// One barrier for all that is queued. Returns false when it ends with a stop.
-  private func perform(_ batch: [JournalJob.Kind]) throws(NodeFailure) -> Bool {
+  func perform(_ batch: [JournalJob.Kind]) throws(NodeFailure) -> Bool {
     var records: [JournalRecord] = []
     var cosignatures: [Cosignature] = []
     var isStopping = false
     for job in batch {
       switch job {
-      case .votes(let votes, _): records += votes
-      case .floor(let floor, _): records += floor
+      case .votes(let some, _): if mayWrite(some) { records += some }
+      case .floor(let floor, _):
+        records += floor
+        for record in floor { votes.note(record) }
       case .cosign(let request):
-        guard let (record, cosignature) = cosign(request, behind: records) else { continue }
+        guard !isRefusing, let (record, cosignature) = cosign(request, behind: records) else { continue }
         records.append(record)
         cosignatures.append(cosignature)
+      case .bind(let binding):
+        // What was queued in front of it binds where it was.
+        try journal.append(records)
+        records.removeAll()
+        if let binding { try journal.bind(binding) } else { try journal.bindHere() }
       case .stop: isStopping = true
       }
     }
@@ -120,13 +136,31 @@ final class JournalThread: @unchecked Sendable {
     let nanoseconds = MonotonicClock.now().nanoseconds(since: began)
     for job in batch {
       switch job {
-      case .votes(_, let through): report(.synced(through, nanoseconds: nanoseconds))
+      case .votes(_, let through): if !isRefusing { report(.synced(through, nanoseconds: nanoseconds)) }
       case .floor(_, let height): report(.floored(height))
-      case .cosign, .stop: break
+      case .cosign, .bind, .stop: break
       }
     }
     for cosignature in cosignatures { report(.cosigned(cosignature)) }
     return !isStopping
+  }
+
+  /// Whether none of these records contradicts what is written.
+  private func mayWrite(_ records: [JournalRecord]) -> Bool {
+    guard !isRefusing else { return false }
+    for record in records {
+      if case .vote(let vote) = record, let objection = votes.objection(vote.vote) {
+        refuse(objection)
+        return false
+      }
+      votes.note(record)
+    }
+    return true
+  }
+
+  private func refuse(_ reason: String) {
+    isRefusing = true
+    report(.refused(reason))
   }
 
   /// Size and time never go back. The last head again, as after a restart, is given the same cosignature: its record is in the journal.
@@ -135,7 +169,11 @@ final class JournalThread: @unchecked Sendable {
     for case .cosignature(let size, let root, let seconds) in records { last = (size, root, seconds) }
     var seconds = UInt64(WallClock.now().seconds)
     if let last {
-      guard request.checkpoint.size > last.size || request.checkpoint.size == last.size && request.checkpoint.root == last.root else { return nil }
+      if request.checkpoint.size == last.size, request.checkpoint.root != last.root {
+        refuse("a tree of size \(last.size) has root \(request.checkpoint.root), and root \(last.root) was cosigned")
+        return nil
+      }
+      guard request.checkpoint.size >= last.size else { return nil }
       seconds = request.checkpoint.size == last.size ? last.seconds : max(seconds, last.seconds)
     }
     let line = request.checkpoint.cosignature(request.key, name: request.name, seconds: seconds)

@@ -42,6 +42,7 @@ extension NodeDriver {
       case .penalise(let link, let fault):
         log.warn("peering", "peer at fault", [("link", "\(link.rawValue)"), ("fault", "\(fault)")])
         network.penalise(LinkID(rawValue: link.rawValue), .ban, "\(fault)", loop)
+      case .standing(let change): note(change)
       case .evidence(let evidence, let isKept): report(evidence, isKept: isKept, loop)
       case .halt(let reason): fail(NodeFailure(70, reason), loop)
       case .setTimer(let instant): setReplicaTimer(instant, loop)
@@ -101,6 +102,7 @@ extension NodeDriver {
         replica?.journalSynced(sequence, now: times(loop), &effects)
       case .floored(let height): replica?.persisted(height, now: times(loop), &effects)
       case .cosigned(let cosignature): replica?.cosigned(cosignature, now: times(loop), &effects)
+      case .refused(let reason): refused(reason, loop)
       case .stopped: break
       case .failed(let failure): fail(failure, loop)
       }
@@ -114,7 +116,7 @@ extension NodeDriver {
 
   /// Asks the journal thread for this validator's cosignature of a final, durable tree head, as a member of the set of its block.
   func cosign(_ header: BlockHeader, _ set: ValidatorSet) {
-    guard let journal else { return }
+    guard let journal, replica?.machine.standing == .voting else { return }
     let own = validatorKeys.lazy.compactMap { key in set.index(of: key.publicKey).map { (key, $0) } }.first
     guard let (key, index) = own else { return }
     guard set.validators[index].cosignerKey == key.publicKey else {

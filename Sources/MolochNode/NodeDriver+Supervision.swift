@@ -62,7 +62,13 @@ extension NodeDriver {
   /// `Height 12345 (1.2 s ago), validator active, peers 5, lag 0, mempool 17`
   private func statusLine(_ replica: Replica, _ loop: Loop) -> String {
     let age = figures.lastCommit.map { loop.now.milliseconds(since: $0) }.map { " (\($0 / 1000).\($0 % 1000 / 100) s ago)" } ?? ""
-    let validator = home.validatorKey == nil ? "none" : !replica.machine.isMember ? "inactive" : replica.machine.isRecovering ? "listening" : "active"
+    let standing =
+      switch replica.machine.standing {
+      case .voting: "active"
+      case .listening: "listening"
+      case .halted: "halted"
+      }
+    let validator = home.validatorKey == nil ? "none" : replica.machine.isMember ? standing : "inactive"
     let lag = replica.syncFacts.lag.map { "\($0)" } ?? "unknown"
     let line = "Height \(replica.durable.header.height.rawValue)\(age), validator \(validator), peers \(network.count), lag \(lag), mempool \(replica.pool.load.events)"
     return isReadOnly ? "Read-only, the disk is too full. \(line)" : line

@@ -334,6 +334,7 @@ final class NodeDriver: Driver {
     var machine = Machine.Options(chainTag: home.genesis.chainTag)
     options.apply(to: &machine)
     machine.nextKey = nextValidatorKey
+    machine.nonce = Digest(Bytes32(random.next(), random.next(), random.next(), random.next()))
     let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
     var settings = Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed)
     settings.rangesInFlight = options.syncRequestsMax
@@ -351,6 +352,7 @@ final class NodeDriver: Driver {
     replica.start(now: times(loop), &effects)
     replica.collect(now: times(loop), &effects)
     announce(replica, loop)
+    if let doubt = store.doubt { report(doubt) }
     if let (header, set) = store.state.newestHead { cosign(header, set) }
     isOpen = true
     opened = loop.now

@@ -20,6 +20,8 @@ public struct NodeHome: Sendable {
   /// The same of the next key.
   let nextValidatorMarkPath: String?
   let genesisPath: String
+  /// The vote journal is tied to this machine and directory. A developer's chain is copied freely.
+  let isBound: Bool
 
   public static func genesisPath(_ home: String) -> String { home + "/config/genesis.json" }
 
@@ -38,6 +40,7 @@ public struct NodeHome: Sendable {
     nodeKey = try Self.key(options.nodeKeyPath)
     validatorKey = options.settings.boolean("consensus.validator") ? try Self.key(options.validatorKeyPath) : nil
     nextValidatorKey = try Self.nextKey(options)
+    isBound = !options.settings.isDevelopment
     validatorMarkPath = options.validatorKeyPath + ".used"
     nextValidatorMarkPath = options.nextValidatorKeyPath.map { $0 + ".used" }
     let chain = options.settings.text("node.chain_id")

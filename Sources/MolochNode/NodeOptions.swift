@@ -133,6 +133,7 @@ public struct NodeOptions: Sendable {
 
   func apply(to machine: inout Machine.Options) {
     machine.baseDelayMilliseconds = settings.milliseconds("consensus.base_delay")
+    machine.listenMilliseconds = settings.milliseconds("consensus.listen_window")
     machine.skipTimeoutMilliseconds = settings.milliseconds("consensus.skip_timeout")
     machine.clockAheadMilliseconds = settings.milliseconds("consensus.clock_ahead")
     machine.clockStaleMilliseconds = settings.milliseconds("consensus.stale_base")

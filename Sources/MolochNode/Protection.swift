@@ -109,6 +109,12 @@ public struct Protection {
     guard !Self.isRecovering(journal.records) else {
       throw NodeFailure(65, "the validator has lost its vote journal and is finding out what it may vote on: start the node until 'moloch validator status' says active")
     }
+    let directory = home.data + "/validator", found = Binding.read(directory)
+    let here = try Binding.place(directory), freed = try Binding.place(directory, isReset: true)
+    guard found != .halted else { throw NodeFailure(65, "another instance votes with this key: export the protection there") }
+    guard !home.isBound || found == nil || found == here || found == freed else {
+      throw NodeFailure(65, "\(directory) was copied, restored or moved: export the protection where the node ran last")
+    }
     self.init(key: key, chainTag: home.genesis.chainTag, journal.records)
   }
 
@@ -146,15 +152,33 @@ public struct Protection {
       records.append(.cosignature(size: cosignature.size, root: cosignature.root, seconds: max(cosignature.seconds, journal.cosignature?.seconds ?? 0)))
     }
     try journal.append(records)
+    try journal.bindHere()
     try HomeFile.replace(home.validatorMarkPath, NodeHome.mark(own, chainTag), mode: 0o600)
   }
 
-  /// Begins a journal anew for a key whose own is lost: the node votes at once, and nothing keeps it from signing what contradicts a forgotten vote.
-  /// - Returns: false when the journal is there and intact.
+  /// Lets a key vote at once whose journal is lost, was copied or is in doubt, and nothing keeps it from signing what contradicts a vote that the journal does
+  /// not know. An intact journal keeps what it has; a lost one begins anew.
+  /// - Returns: false when the journal is intact and bound to this place.
+  /// - Throws: 78 for a halted validator, and what `VoteJournal` throws.
   public static func reset(_ home: NodeHome) throws(NodeFailure) -> Bool {
     let (journal, key) = try open(home)
-    guard journal.condition != .intact else { return false }
-    try journal.append([.floor(epoch: Epoch(0), view: View(0), height: Height(0), blockHash: home.genesis.header.hash)])
+    let directory = home.data + "/validator", found = Binding.read(directory)
+    guard found != .halted else {
+      throw NodeFailure(78, "another instance was seen to vote with \(key): stop it, 'moloch validator protection export' there and 'import' here, or give the place to a new key")
+    }
+    if journal.condition == .intact {
+      let isRecovering = isRecovering(journal.records)
+      let here = try Binding.place(directory)
+      guard isRecovering || home.isBound && found != here else { return false }
+      let known = Protection(key: key, chainTag: home.genesis.chainTag, journal.records)
+      if isRecovering { try journal.append([.bound(epoch: known.bound.epoch, view: known.bound.view)]) }
+    } else {
+      try journal.append([
+        .floor(epoch: Epoch(0), view: View(0), height: Height(0), blockHash: home.genesis.header.hash), .bound(epoch: Epoch(0), view: View(0)),
+      ])
+    }
+    let freed = try Binding.place(directory, isReset: true)
+    if home.isBound { try journal.bind(freed) }
     try HomeFile.replace(home.validatorMarkPath, NodeHome.mark(key, home.genesis.chainTag), mode: 0o600)
     return true
   }

@@ -59,6 +59,8 @@ struct OpenedStore: Sendable {
   var state: RestoredState
   /// Nil on a node without a validator key.
   var journal: VoteJournal?
+  /// Why the validator does not vote at once.
+  var doubt: StartDoubt?
   /// Records that the last clean stop saved.
   var pending: [UInt8]
   var earliestBodyHeight: Height
@@ -257,7 +259,7 @@ final class StorageSession {
     var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: seed.next())
     try store.restoreWindow(of: &chain)
     let pending = (try? HomeFile.read(home.data + "/mempool.bin")) ?? []
-    var journal: (file: VoteJournal, restored: RestoredJournal)?
+    var journal: ValidatorState.Opened?
     if let key = home.validatorKey {
       let keys = [key.publicKey] + (home.nextValidatorKey.map { [$0.publicKey] } ?? [])
       journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators).open()
@@ -265,7 +267,7 @@ final class StorageSession {
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
     state.evidence = try evidence()
-    return OpenedStore(state: state, journal: journal?.file, pending: pending, earliestBodyHeight: store.earliestBodyHeight)
+    return OpenedStore(state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight)
   }
 
   /// What this node has seen of contradictions before it was started; without the file, nothing.

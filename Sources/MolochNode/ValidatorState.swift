@@ -37,7 +37,9 @@ struct ValidatorState {
       switch record {
       case .vote(let vote): vote.vote.epoch >= newest
       case .certificate(let certificate): certificate.vote.epoch >= newest
-      case .voted(_, let epoch, _), .bound(let epoch, _): epoch >= newest
+      case .voted(_, let epoch, _): epoch >= newest
+      // At view 0 it says that the key is new.
+      case .bound(let epoch, let view): epoch >= newest && view.rawValue > 0
       case .recovering: true
       case .floor, .cosignature: false
       }
@@ -54,8 +56,11 @@ struct ValidatorState {
     if (try? HomeFile.read(path)) != mark { try HomeFile.replace(path, mark, mode: 0o600) }
   }
 
-  /// - Throws: 65 for a sole validator whose chain or journal was lost: nobody else can tell what it has promised.
-  func open() throws(NodeFailure) -> (file: VoteJournal, restored: RestoredJournal) {
+  /// The journal, what of it binds, and why it does not vote at once.
+  typealias Opened = (file: VoteJournal, restored: RestoredJournal, doubt: StartDoubt?)
+
+  /// - Throws: 65 for a sole validator whose chain or journal was lost or copied: nobody else can tell what it has promised.
+  func open() throws(NodeFailure) -> Opened {
     let journal = try VoteJournal(directory: directory, chainTag: home.genesis.chainTag)
     try home.checkNotRetired()
     try markNext()
@@ -70,21 +75,52 @@ struct ValidatorState {
             + "Restore data/chain from a backup; a sole validator has no peer to fetch it from.")
       }
       if !isMarked { try HomeFile.replace(home.validatorMarkPath, mark, mode: 0o600) }
-      return (journal, .records(journal.records))
+      return try bind(journal, isSole: isSole)
     case .missing where !isMarked:
-      // The segment comes into being with the first record; the mark follows it.
-      try journal.append([.floor(epoch: Epoch(0), view: View(0), height: Height(0), blockHash: home.genesis.header.hash)])
+      if home.isBound { try Binding.place(directory).write(directory) }
+      // The segment comes into being with the first record; the mark follows it. A sole validator has nobody who could say whether its key is new.
+      var records = [JournalRecord.floor(epoch: Epoch(0), view: View(0), height: Height(0), blockHash: home.genesis.header.hash)]
+      if isSole { records.append(.bound(epoch: Epoch(0), view: View(0))) }
+      try journal.append(records)
       try HomeFile.replace(home.validatorMarkPath, mark, mode: 0o600)
-      return (journal, .records(journal.records))
+      return (journal, .records(records), nil)
     case .missing, .damaged:
+      let what = if case .damaged(let reason) = journal.condition { "is damaged (\(reason))" } else { "is gone" }
       guard !isSole else {
-        let what = if case .damaged(let reason) = journal.condition { "is damaged (\(reason))" } else { "is gone" }
         throw NodeFailure(
           65,
           "the vote journal in \(directory) \(what), and the mark \(home.validatorMarkPath) says that the key has voted. A sole validator has no peers that "
             + "could witness its votes: restore the directory from the disk it was on, or, if no other copy of this node runs, remove the mark to begin anew.")
       }
-      return (journal, .lost)
+      if home.isBound { try Binding.listening.write(directory) }
+      return (journal, .lost, .lost("the vote journal \(what)"))
+    }
+  }
+
+  /// An intact journal votes where it is bound. One without a promise can be bound anywhere; the machine finds out whether its key is new.
+  private func bind(_ journal: VoteJournal, isSole: Bool) throws(NodeFailure) -> Opened {
+    let records = journal.records
+    guard home.isBound else { return (journal, .records(records), nil) }
+    let here = try Binding.place(directory), freed = try Binding.place(directory, isReset: true), found = Binding.read(directory)
+    switch found {
+    case here: return (journal, .records(records), nil)
+    case .halted: return (journal, .halted(records), .halted)
+    case freed:
+      try here.write(directory)
+      return (journal, .records(records), .reset)
+    case .here, .reset, .listening, nil:
+      guard records.contains(where: \.isPromise) else {
+        try here.write(directory)
+        return (journal, .records(records), nil)
+      }
+      guard !isSole else {
+        throw NodeFailure(
+          65,
+          "\(directory) is bound to another place: it was copied, restored or moved, and a sole validator has no peers that could tell whether another copy votes. "
+            + "If none does: 'moloch validator protection reset --unsafe --key \(key)'.")
+      }
+      try Binding.listening.write(directory)
+      return (journal, .doubtful(records), found == .listening ? .interrupted : .elsewhere)
     }
   }
 }

@@ -104,6 +104,12 @@ final class VoteJournal: @unchecked Sendable {
     }
   }
 
+  /// Writes what ties the journal to its place.
+  func bind(_ binding: Binding) throws(NodeFailure) { try binding.write(directory) }
+
+  /// Ties it to the place where it lies.
+  func bindHere() throws(NodeFailure) { try Binding.place(directory).write(directory) }
+
   // MARK: Files
 
   private static func path(_ directory: String, _ name: UInt64) -> String { "\(directory)/journal-\(name)" }

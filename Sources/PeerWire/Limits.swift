@@ -52,6 +52,7 @@ public struct WireCaps: Sendable, Equatable {
     case .addresses: WireLimit.addresses
     case .vote, .status, .getCertificate, .witnessRequest, .cosignature, .getBlock, .syncRequest, .getBoundaries, .eventsTaken: 1024
     case .certificate, .witness: 65_536
+    case .evidence: WireLimit.addresses
     case .getEvents: 160 << 10
     case .propose, .block, .blockEvents: largestBlockMessage
     case .syncResponse, .boundaries: largestRange

@@ -7,7 +7,7 @@
   case sync = 2
   /// Gossip of events.
   case events = 3
-  /// Addresses of other nodes.
+  /// Addresses of other nodes, and evidence.
   case exchange = 4
 
   @inlinable public var index: Int { Int(rawValue) }
@@ -32,6 +32,7 @@
   public static let witnessRequest = MessageType(rawValue: 21)
   public static let witness = MessageType(rawValue: 22)
   public static let cosignature = MessageType(rawValue: 23)
+  public static let evidence = MessageType(rawValue: 24)
 
   public static let getBlock = MessageType(rawValue: 32)
   public static let block = MessageType(rawValue: 33)
@@ -47,7 +48,7 @@
 
   /// Every type, in the order of its code; the index of a type in statistics.
   public static let all: [MessageType] = [
-    .hello, .goodbye, .ping, .pong, .addresses, .vote, .propose, .certificate, .getCertificate, .status, .witnessRequest, .witness, .cosignature,
+    .hello, .goodbye, .ping, .pong, .addresses, .vote, .propose, .certificate, .getCertificate, .status, .witnessRequest, .witness, .cosignature, .evidence,
     .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .events, .eventsTaken,
   ]
 
@@ -55,7 +56,7 @@
   @inlinable public var lane: Lane? {
     switch rawValue {
     case 1...4, 16, 18...23, 49: .votes
-    case 5: .exchange
+    case 5, 24: .exchange
     case 17, 32...35: .blocks
     case 36...39: .sync
     case 48: .events
@@ -82,6 +83,7 @@
     case .witnessRequest: "witness_request"
     case .witness: "witness"
     case .cosignature: "cosignature"
+    case .evidence: "evidence"
     case .getBlock: "get_block"
     case .block: "block"
     case .getEvents: "get_events"

@@ -17,7 +17,7 @@ struct EvidenceRecord: Sendable {
   init(_ pieces: [Evidence]) { self.pieces = Array(pieces.prefix(ReplicationLimit.evidenceMax)) }
 
   mutating func add(_ piece: Evidence) -> Outcome {
-    guard !pieces.contains(piece) else { return .known }
+    guard !holds(piece) else { return .known }
     if pieces.count >= ReplicationLimit.evidenceMax {
       dropped += 1
       guard let crowded = newestOfTheBusiest(), count(pieces[crowded].signer) > count(piece.signer) + 1 else { return .dropped }
@@ -27,7 +27,12 @@ struct EvidenceRecord: Sendable {
     return .kept
   }
 
-  private func count(_ signer: PublicKey) -> Int { pieces.count { $0.signer == signer } }
+  /// Whether the two votes are kept, whichever was seen first.
+  func holds(_ piece: Evidence) -> Bool {
+    pieces.contains { $0 == piece || $0.first == piece.second && $0.second == piece.first }
+  }
+
+  func count(_ signer: PublicKey) -> Int { pieces.count { $0.signer == signer } }
 
   private func newestOfTheBusiest() -> Int? {
     pieces.indices.max { a, b in

@@ -47,6 +47,11 @@ public enum ReplicationLimit {
   public static let rangesPerPeer = 2
   /// Pieces of evidence kept in memory.
   public static let evidenceMax = 256
+  /// Pieces of one validator that are passed on, and of one message; a message has at most 12,800 bytes.
+  public static let evidenceRelayed = 4
+  public static let evidencePerMessage = 32
+  /// Pieces of one peer that are verified: so many at once, and one in every `evidenceMilliseconds`.
+  public static let evidenceBurst = 64
   /// Tree heads whose cosignatures are collected at a time.
   public static let cosignedHeadsMax = 32
   /// Tree heads of one validator that wait for this node to reach them.
@@ -54,6 +59,8 @@ public enum ReplicationLimit {
 
   // MARK: Times
 
+  /// Least time between two messages of evidence to a peer. It takes one in a second.
+  public static let evidenceMilliseconds: UInt64 = 2000
   /// A block may be this far ahead of the own clock before it is voted on, milliseconds.
   public static let clockAheadMilliseconds: UInt64 = 500
   /// Bodies up to this size travel with the proposal whole.

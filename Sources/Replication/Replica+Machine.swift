@@ -73,14 +73,12 @@ extension Replica {
     case .setTimer(let instant): machineDeadline = instant
     case .commit(let blocks, let certificate): commit(blocks, certificate, now, &effects)
     case .evidence(let found):
-      // After a restart the same votes may be seen again.
-      switch evidenceRecord.add(found) {
-      case .known: break
-      case .kept: effects.append(.evidence(found, isKept: true))
-      case .dropped: effects.append(.evidence(found, isKept: false))
-      }
+      // After a restart, or from a peer, the same votes may be seen again.
+      keepEvidence(found, from: nil, &effects)
+      relayEvidence(now, &effects)
     case .penalise(let peer, let fault): effects.append(.penalise(peer, fault))
     case .enterEpoch: step(.epochOpened(epochFacts), now, &effects)
+    case .standing(let change): effects.append(.standing(change))
     case .halt(let contradiction): effects.append(.halt("\(contradiction)"))
     }
   }

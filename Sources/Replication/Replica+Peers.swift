@@ -30,6 +30,9 @@ struct Peer: Sendable {
   var loads = 0
   /// When it was told last, in answer to its own word, where this node stands.
   var statusAnswered: Instant?
+  /// Pieces of evidence that it may bring, in thousandths, and when that was.
+  private var evidenceLeft = ReplicationLimit.evidenceBurst * 1000
+  private var evidenceSince: Instant?
   /// The largest size that it has cosigned.
   var cosigned: UInt64 = 0
 
@@ -51,6 +54,18 @@ struct Peer: Sendable {
     (self.link, self.validator, self.head, self.place) = (link, validator, head, place)
   }
 
+  /// Takes one piece of evidence from its allowance.
+  mutating func mayBringEvidence(_ now: Instant) -> Bool {
+    if let evidenceSince, now > evidenceSince {
+      let credit = min(now.milliseconds(since: evidenceSince) * 1000 / ReplicationLimit.evidenceMilliseconds, UInt64(ReplicationLimit.evidenceBurst) * 1000)
+      evidenceLeft = min(ReplicationLimit.evidenceBurst * 1000, evidenceLeft + Int(credit))
+    }
+    evidenceSince = now
+    guard evidenceLeft >= 1000 else { return false }
+    evidenceLeft -= 1000
+    return true
+  }
+
   /// Less is under way to it than it may have.
   var mayTake: Bool { sent - taken < UInt64(ReplicationLimit.gossipWindowBytes) }
 }
@@ -61,6 +76,7 @@ extension Replica {
     sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight)
     step(.peerUp(link, validator: facts.validator), now, &effects)
     if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
+    showEvidence(link, &effects)
     synchronise(now, &effects)
     finish(now, &effects)
   }
@@ -106,6 +122,7 @@ extension Replica {
     case .boundaries(let list):
       if boundaries.received(list, link, head: peers[index].head), list.isEmpty { sync.strike(link, now.monotonic) }
     case .cosignature(let cosignature): receivedCosignature(cosignature, index, now, &effects)
+    case .evidence(let pieces): receivedEvidence(pieces, index, now, &effects)
     }
     finish(now, &effects)
   }

@@ -94,6 +94,7 @@ public final class Replica {
   /// Pieces that found no room since the start.
   public var evidenceDropped: UInt64 { evidenceRecord.dropped }
   var evidenceRecord: EvidenceRecord
+  var evidenceRelay = EvidenceRelay()
 
   /// - Parameters:
   ///   - key: the validator key; nil for a node that only follows.
@@ -110,12 +111,15 @@ public final class Replica {
     let facts = EpochFacts(
       epoch: chain.parameters.epoch(of: block.height.next), set: chain.validators, parameters: chain.parameters, boundary: boundary,
       boundaryCertificate: boundaryCertificate)
-    var (records, mustRecover): ([JournalRecord], Bool) = ([], false)
+    var (records, mustRecover, isHalted): ([JournalRecord], Bool, Bool) = ([], false, false)
     switch state.journal {
     case .records(let found): records = found
     case .lost: mustRecover = true
+    case .doubtful(let found): (records, mustRecover) = (found, true)
+    case .halted(let found): (records, isHalted) = (found, true)
     }
-    machine = Machine(options: options.machine, epoch: facts, key: key, floor: floor, journal: records, mustRecover: mustRecover, now: now)
+    machine = Machine(
+      options: options.machine, epoch: facts, key: key, floor: floor, journal: records, mustRecover: mustRecover, isHalted: isHalted, now: now)
     let signers = SignerCache(seed: options.seed)
     batch = SignatureBatch(capacity: 256, seed: options.seed, cache: signers)
     verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
@@ -173,6 +177,7 @@ public final class Replica {
     }
     askAgain(now, &effects)
     rebroadcast(now)
+    relayEvidence(now, &effects)
     synchronise(now, &effects)
     probe(now, &effects)
     finish(now, &effects)
@@ -206,6 +211,12 @@ public final class Replica {
   /// The journal holds every record up to this sequence number.
   public func journalSynced(_ sequence: UInt64, now: Times, _ effects: inout [ReplicaEffect]) {
     step(.journalSynced(sequence), now, &effects)
+    finish(now, &effects)
+  }
+
+  /// The journal refuses records: nothing is signed any more in this process.
+  public func halt(now: Times, _ effects: inout [ReplicaEffect]) {
+    step(.journalRefused, now, &effects)
     finish(now, &effects)
   }
 
@@ -284,6 +295,7 @@ public final class Replica {
     confirmTip()
     var next = min(machineDeadline, sync.deadline, boundaries.deadline)
     if isProbing { next = min(next, probeDue) }
+    if !evidenceRelay.pending.isEmpty { next = min(next, evidenceRelay.due) }
     for arrival in arrivals { next = min(next, arrival.deadline) }
     if !peers.isEmpty { next = min(next, rebroadcasted.adding(milliseconds: rebroadcastMilliseconds)) }
     if next != armed {

@@ -24,6 +24,8 @@ public enum ReplicaEffect: Sendable {
   case checkpoint(CosignedHead)
   /// Raise an alarm: a validator has signed what contradicts itself, in a way not seen before. `isKept`: `Replica.evidence` has changed, keep it.
   case evidence(Evidence, isKept: Bool)
+  /// Whether this validator signs has changed. Remember it beyond the process, before the records that follow.
+  case standing(StandingChange)
   case penalise(PeerLink, Fault)
   /// End the process with this reason: what a quorum has signed is not what this node finds.
   case halt(String)

@@ -42,6 +42,9 @@ extension Replica {
   /// Where the machine stands: view, leader, votes seen, timers.
   public var viewFacts: ViewFacts { machine.viewFacts }
 
+  /// How long the steps of views took since the last call.
+  public func takeSteps() -> StepDurations { machine.takeSteps() }
+
   /// The key of the leader of the current view.
   public var leader: PublicKey { chain.validators.validators[machine.leader].publicKey }
 }

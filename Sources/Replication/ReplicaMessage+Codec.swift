@@ -12,6 +12,7 @@ public enum ReplicaMessageType {
   public static let propose: UInt8 = 17
   static let certificate: UInt8 = 18, witness: UInt8 = 22
   public static let cosignature: UInt8 = 23
+  public static let evidence: UInt8 = 24
   public static let getBlock: UInt8 = 32
   public static let block: UInt8 = 33
   public static let getEvents: UInt8 = 34
@@ -31,6 +32,7 @@ public enum ReplicaMessageType {
     case certificate, witness: ReplicationLimit.certificateBytesMax
     case consensus: 1024
     case cosignature: Cosignature.byteCount
+    case evidence: ReplicationLimit.evidencePerMessage * Evidence.byteCount
     case getBlock: 32
     case block: ReplicationLimit.blockBytesMax
     case getEvents: 32 + 2 * ReplicationLimit.blockEventsMax
@@ -54,6 +56,7 @@ public enum ReplicaMessageType {
 /// |---|---|
 /// | propose 17 | length (4), proposal of the machine, header (320), kind (1): 1 ids, 2 body, reserved (3), then ids: count (4), ids (32 each), length (4), records; or body: length (4), body |
 /// | cosignature 23 | size (8), root (32), validator (2), reserved (6), Unix seconds (8), signature (64) |
+/// | evidence 24 | pieces (400 each): two signed votes |
 /// | getBlock 32 | block hash (32) |
 /// | block 33 | header (320), body |
 /// | getEvents 34 | block hash (32), positions (2 each), ascending |
@@ -114,7 +117,15 @@ extension ReplicaMessage {
       bytes.append(bigEndian: cosignature.seconds)
       bytes.append(cosignature.signature.bytes)
       return (ReplicaMessageType.cosignature, bytes)
+    case .evidence(let pieces): return (ReplicaMessageType.evidence, pieces.flatMap(\.encoded))
     }
+  }
+
+  private static func evidence(_ span: RawSpan, _ chainTag: ChainTag) throws(FormatError) -> Self {
+    let pieces = try Evidence.decodeAll(span)
+    guard !pieces.isEmpty else { throw .truncated(needed: Evidence.byteCount, got: 0) }
+    guard pieces.allSatisfy({ $0.first.vote.chainTag == chainTag }) else { throw .malformed("chain tag") }
+    return .evidence(pieces)
   }
 
   private static func append(_ height: Height, _ blocks: [Block], _ certificate: [UInt8], to bytes: inout [UInt8]) {
@@ -172,6 +183,7 @@ extension ReplicaMessage {
     case ReplicaMessageType.getBlock: self = .getBlock(try reader.digest())
     case ReplicaMessageType.block:
       self = .block(try Self.block(span))
+    case ReplicaMessageType.evidence: self = try Self.evidence(span, chainTag)
     case ReplicaMessageType.getEvents:
       let hash = try reader.digest()
       self = .getEvents(block: hash, positions: try Self.positions(&reader))
@@ -189,7 +201,8 @@ extension ReplicaMessage {
     case ReplicaMessageType.boundaries: self = try Self.boundaries(&reader, chainTag)
     default: self = .cosignature(try Self.cosignature(&reader))
     }
-    if type != ReplicaMessageType.block && type != ReplicaMessageType.events && !(ReplicaMessageType.consensus.contains(type) && type != ReplicaMessageType.propose) {
+    let isWhole = [ReplicaMessageType.block, ReplicaMessageType.events, ReplicaMessageType.evidence].contains(type)
+    if !isWhole && !(ReplicaMessageType.consensus.contains(type) && type != ReplicaMessageType.propose) {
       try reader.finish()
     }
   }

@@ -73,4 +73,6 @@ public enum ReplicaMessage: Sendable {
   case getBoundaries(from: Epoch)
   case boundaries([Boundary])
   case cosignature(Cosignature)
+  /// Contradictions of validators, at least one and at most `ReplicationLimit.evidencePerMessage`.
+  case evidence([Evidence])
 }

@@ -10,6 +10,10 @@ public enum RestoredJournal: Sendable {
   case records([JournalRecord])
   /// Missing or damaged although the key was used: no vote before others have witnessed where they stand (consensus rule R14).
   case lost
+  /// The records are there, and whether they are all that the key has promised is in doubt: it listens (consensus rule R15).
+  case doubtful([JournalRecord])
+  /// Another instance was seen to vote with the key: nothing is signed.
+  case halted([JournalRecord])
 }
 
 /// Where a replica begins: what the driver has read from the disk.

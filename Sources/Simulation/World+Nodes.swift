@@ -195,6 +195,8 @@ extension World {
       try chainLaws.reported(block.header, block.hash, node: index, now: milliseconds)
     case .evidence(_, _): statistics.evidence += 1
     case .checkpoint: break
+    // Without a listening window only rule R14 decides who signs.
+    case .standing: preconditionFailure("a simulated validator has no listening window")
     case .penalise(let link, let fault):
       guard let peer = node.peer(of: link) else { return }
       trace("node \(index) penalises node \(peer) for \(fault)")

@@ -27,6 +27,8 @@ struct Cluster {
     var timer = Instant.distantFuture
     var wallOffset: Int64 = 0
     var mustRecover = false
+    /// The journal is there and may not be all that the key has promised.
+    var isDoubtful = false
     // Disk
     var journal: [JournalRecord] = []
     var bodies: [BlockReference] = []
@@ -41,6 +43,7 @@ struct Cluster {
     var backlog: [Event] = []
     var penalties: [Fault] = []
     var evidence: [Evidence] = []
+    var standings: [StandingChange] = []
     var inbox: [(from: Int, message: Message)] = []
     var builds = 0
     var fetches = 0
@@ -91,7 +94,10 @@ struct Cluster {
   /// Looks at every message on its way; false drops it.
   var filter: (@Sendable (_ from: Int, _ to: Int, _ message: Message) -> Bool)?
 
-  init(_ count: Int, seed: UInt64, members: [[Int]]? = nil, powers: [UInt64]? = nil, epochLength: UInt32 = 1000, blockTime: UInt32 = 20) throws {
+  init(
+    _ count: Int, seed: UInt64, members: [[Int]]? = nil, powers: [UInt64]? = nil, epochLength: UInt32 = 1000, blockTime: UInt32 = 20,
+    listenMilliseconds: UInt64? = nil
+  ) throws {
     random = SeededGenerator(seed: seed)
     keys = (0..<count).map { SigningKey(seed: Bytes32(repeating: UInt8($0 + 1))) }.sorted { $0.publicKey < $1.publicKey }
     self.members = members ?? [Array(0..<count)]
@@ -101,6 +107,7 @@ struct Cluster {
     parameters.emptyBlockInterval = 60_000
     parameters.epochLength = epochLength
     options = Machine.Options(chainTag: Self.chainTag)
+    options.listenMilliseconds = listenMilliseconds
     for index in 0..<count {
       let floor = Machine.Floor(block: Self.genesis, view: View(0))
       nodes.append(
@@ -159,7 +166,8 @@ struct Cluster {
     nodes[index].committed = node.floor.block
     nodes[index].machine = Machine(
       options: options, epoch: try facts(epoch, boundary.hash, isOpening ? node.floor.certificate : node.boundary), key: keys[index], floor: node.floor,
-      journal: node.journal, mustRecover: node.mustRecover && node.journal.isEmpty, now: now)
+      journal: node.journal, mustRecover: node.mustRecover && node.journal.isEmpty || node.isDoubtful,
+      now: now)
     try begin(index)
     if connected { for other in nodes.indices where other != index { try connect(index, other) } }
   }
@@ -397,6 +405,7 @@ struct Cluster {
     case .enterEpoch(let epoch, let boundary): inputs.append(.epochOpened(try facts(epoch, boundary, nodes[index].floor.certificate)))
     case .evidence(let evidence): nodes[index].evidence.append(evidence)
     case .penalise(_, let fault): nodes[index].penalties.append(fault)
+    case .standing(let change): nodes[index].standings.append(change)
     case .halt(let contradiction): checker.halted(contradiction)
     }
   }

@@ -57,7 +57,7 @@ struct SoleNode {
           }
         case .enterEpoch(let epoch, let boundary):
           inputs.append(.epochOpened(EpochFacts(epoch: epoch, set: set, parameters: parameters, boundary: boundary)))
-        case .send, .validate, .fetch, .requestSync, .evidence, .penalise, .halt: continue
+        case .send, .validate, .fetch, .requestSync, .evidence, .penalise, .halt, .standing: continue
         }
       }
     }

@@ -13,7 +13,7 @@ final class Cluster {
   /// Makes homes with keys and one genesis; starts nothing.
   /// - Parameter addresses: where member `from` is told to find member `to`; nil leaves the listening address.
   init(
-    count: Int = 4, chainID: String = "moloch-cluster", extra: String = "", epochLength: UInt32 = 100,
+    count: Int = 4, chainID: String = "moloch-cluster", extra: String = "", epochLength: UInt32 = 100, listenWindow: String = "2m",
     addresses: (_ from: Int, _ to: Int, _ port: UInt16) throws -> UInt16? = { _, _, _ in nil }
   ) throws {
     scratch = try ScratchDirectory()
@@ -35,14 +35,14 @@ final class Cluster {
       // Who is found at another address says so itself too: peers remember what they hear.
       if let port { external[to] = "external_addr = \"\(members[to].address(port: port))\"\n" }
     }
-    for (index, member) in members.enumerated() { try member.write(genesis: genesis, peers: peers[index], extra: external[index] + extra) }
+    for (index, member) in members.enumerated() { try member.write(genesis: genesis, peers: peers[index], extra: external[index] + extra, listenWindow: listenWindow) }
   }
 
   /// A further node with keys of its own that knows the members; not started.
   /// - Parameter peers: whom it knows; nil: all members.
-  func join(_ name: String, in directory: URL, peers: [Member]? = nil, extra: String = "") throws -> Member {
+  func join(_ name: String, in directory: URL, peers: [Member]? = nil, extra: String = "", listenWindow: String = "2m") throws -> Member {
     let member = try Member(name: name, home: directory.appendingPathComponent(name), validatorKey: try SigningKey.generate())
-    try member.write(genesis: genesis, peers: (peers ?? members).map { $0.address(port: $0.peerPort) }, extra: extra)
+    try member.write(genesis: genesis, peers: (peers ?? members).map { $0.address(port: $0.peerPort) }, extra: extra, listenWindow: listenWindow)
     return member
   }
 
@@ -108,7 +108,7 @@ final class Cluster {
     func address(port: UInt16) -> String { "/ip4/127.0.0.1/tcp/\(port)/p2p/\(peerID)" }
     func file(_ path: String) -> URL { home.appendingPathComponent(path) }
 
-    func write(genesis: [UInt8], peers: [String], extra: String = "") throws {
+    func write(genesis: [UInt8], peers: [String], extra: String = "", listenWindow: String = "2m") throws {
       try Data(genesis).write(to: file("config/genesis.json"))
       let text = """
         [node]
@@ -119,6 +119,7 @@ final class Cluster {
         \(extra)
         [consensus]
         validator = true
+        listen_window = "\(listenWindow)"
         [api]
         listen_addr = "127.0.0.1:\(apiPort)"
         drain_delay = "0s"
@@ -191,6 +192,24 @@ final class Cluster {
 
     @discardableResult func status(within seconds: Double = 60, until accept: ([String: Any]) -> Bool) throws -> [String: Any] {
       try read("/v1/status", within: seconds, until: accept)
+    }
+
+    /// The value of a metric without labels, or of a whole series as `name{label="value"}`.
+    func metric(_ name: String) throws -> Double? {
+      let text = try HTTPClient(port: metricsPort).get("/metrics").text
+      return text.split(separator: "\n").first { $0.hasPrefix(name + " ") }.flatMap { Double($0.dropFirst(name.count + 1)) }
+    }
+
+    /// Waits until a metric is as wanted: most are brought up to date once a second.
+    func expectMetric(_ name: String, within seconds: Double = 30, _ accept: (Double) -> Bool) throws {
+      let deadline = Date(timeIntervalSinceNow: seconds)
+      var last: Double?
+      repeat {
+        last = try metric(name)
+        if let last, accept(last) { return }
+        usleep(50_000)
+      } while Date() < deadline
+      throw NodeProcess.Failure(description: "\(self.name): \(name) stayed \(last.map { "\($0)" } ?? "absent")")
     }
 
     func headHeight() throws -> Int { try status { $0["head_height"] is Int }["head_height"] as? Int ?? 0 }

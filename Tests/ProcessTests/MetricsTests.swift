@@ -30,6 +30,23 @@ import Testing
     #expect(open.fields["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8" && open.text.hasSuffix("# EOF\n"))
   }
 
+  @Test func stepsAndViewsOfTheConsensusAreMeasured() throws {
+    let cluster = try Cluster(chainID: "moloch-steps")
+    try cluster.start()
+    let records = try cluster.records()
+    for _ in 0..<6 { try cluster[0].finalise(1, of: records) }
+    for member in cluster.members {
+      let height = Double(try member.headHeight())
+      try member.expectMetric("moloch_consensus_views_total{outcome=\"finalised\"}") { $0 >= height }
+      for step in ["propose", "notarise", "finalise"] {
+        let name = "moloch_consensus_step_duration_seconds"
+        try member.expectMetric("\(name)_count{step=\"\(step)\"}") { $0 >= 4 }
+        let sum = try member.metric("\(name)_sum{step=\"\(step)\"}") ?? 0
+        #expect(sum > 0 && sum < 60, "\(member.name) \(step): \(sum) s")
+      }
+    }
+  }
+
   @Test func metricsAnswerWhileTheNodeDrains() throws {
     let scratch = try ScratchDirectory()
     let node = try NodeProcess(home: scratch.url, arguments: ["--set", "api.drain_delay=30s"])

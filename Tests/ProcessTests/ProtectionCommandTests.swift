@@ -48,4 +48,49 @@ import Testing
     let reset = try ValidatorChangesTests.json(new.home, "validator", "protection", "reset", "--unsafe", "--key", key)
     #expect(reset["schema"] as? String == "moloch.validator.protection.reset/1")
   }
+
+  /// Moves in a row; a drill sets more.
+  static let moves = ProcessInfo.processInfo.environment["MOLOCH_MOVES"].flatMap { Int($0) } ?? 2
+
+  /// While events come in, a validator moves to a home with an empty disk. It votes there without listening: with another validator gone it is needed.
+  @Test func aMovedValidatorTakesPart() throws {
+    let cluster = try Cluster(chainID: "moloch-moved")
+    let scratch = try ScratchDirectory()
+    try cluster.start()
+    let records = try cluster.records()
+    var (ids, height) = try cluster[0].finalise(5, of: records)
+    var mover = cluster[3]
+    for move in 1...Self.moves {
+      let load = BatchLoad(member: cluster[0], genesis: cluster.genesis, key: try .generate())
+      load.start()
+      while load.finalIDs.isEmpty { usleep(10_000) }
+      #expect(mover.stop() == 0, "\(mover.lastLines)")
+      let file = scratch.url.appendingPathComponent("protection-\(move).json").path
+      let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--home", mover.home.path)
+      #expect(exported.status == 0, "move \(move): \(exported.errors)")
+      let new = try cluster.join("v4-\(move)", in: scratch.url)
+      for name in ["validator.key", "validator.pub"] {
+        try FileManager.default.removeItem(at: new.file("keys/\(name)"))
+        try FileManager.default.copyItem(at: mover.file("keys/\(name)"), to: new.file("keys/\(name)"))
+      }
+      _ = try ValidatorChangesTests.json(new.home, "validator", "protection", "import", file)
+      try new.start()
+      ids += load.stop()
+      try new.status { $0["state"] as? String == "live" && ($0["peer_count"] as? Int ?? 0) >= 3 }
+      cluster[1].kill()
+      let needed = Stopwatch()
+      let (some, at) = try cluster[0].finalise(5, of: records)
+      needed.report("finality that needs a validator after its move \(move)")
+      ids += some
+      height = at
+      #expect(try new.metric("moloch_validator_active") == 1)
+      #expect(!new.log.contains("the validator listens"), "\(new.lastLines)")
+      try cluster[1].start()
+      try cluster[1].status { ($0["peer_count"] as? Int ?? 0) >= 3 }
+      mover = new
+    }
+    try cluster.expectAgreement(at: height, of: [cluster[0], cluster[1], cluster[2], mover])
+    try mover.expectFinal(ids)
+    #expect(try cluster[0].client().get("/v1/evidence").json["count"] as? Int == 0)
+  }
 }

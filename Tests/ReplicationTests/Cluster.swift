@@ -211,6 +211,7 @@ final class Cluster {
     case .evidence(let evidence, _): Issue.record("evidence against \(evidence.signer)")
     case .penalise(let peer, let fault):
       if tamper == nil { Issue.record("node \(node.index) penalises \(Self.index(of: peer)): \(fault)") }
+    case .standing: break
     case .halt(let reason): node.halted = reason
     }
   }

@@ -43,6 +43,8 @@ import Testing
     let proposal = Proposal(
       vote: SignedVote(vote: vote, publicKey: key.publicKey, signature: Signature(Bytes64(repeating: 1))), block: reference, justification: [certificate])
     let ids = [EventID(SHA256.hash([1])), EventID(SHA256.hash([2]))]
+    let rival = Vote(kind: .notarise, chainTag: tag, epoch: Epoch(0), view: View(9), parentView: View(8), height: Height(9), blockHash: .zero)
+    let evidence = Evidence(proposal.vote, SignedVote(vote: rival, publicKey: key.publicKey, signature: Signature(Bytes64(repeating: 2))))
     return [
       .consensus(.getCertificate(Epoch(1), View(2))), .consensus(.certificate(certificate)), .propose(proposal, block.header, .ids(ids, records: record(1))),
       .propose(proposal, block.header, .body(block.body)), .getBlock(block.hash), .block(block), .getEvents(block: block.hash, positions: [0, 5, 65_535]),
@@ -50,6 +52,7 @@ import Testing
       .syncResponse(from: Height(9), blocks: [block], certificate: certificate), .syncResponse(from: Height(10), blocks: [], certificate: nil),
       .getBoundaries(from: Epoch(3)), .boundaries([Boundary(header: block.header, certificate: certificate, nextSet: [1, 2, 3])]),
       .cosignature(Cosignature(size: 12, root: .empty, validator: 0, seconds: 5, signature: Signature(Bytes64(repeating: 6)))),
+      .evidence([try #require(evidence)]),
     ]
   }
 

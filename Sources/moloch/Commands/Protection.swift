@@ -67,9 +67,10 @@ struct ProtectionImportCommand: ParsableCommand {
 
 struct ProtectionResetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "reset", abstract: "Begin the vote journal anew after its loss, at your own risk.",
+    commandName: "reset", abstract: "Let a validator vote whose journal is lost, copied or in doubt, at your own risk.",
     discussion: """
-      The node votes without asking others which votes it has forgotten: a contradicting vote is evidence against the key. Ends with 2 for an intact journal.
+      The node votes without asking others which votes it does not know of: a contradicting vote is evidence against the key. What the journal holds stays. Ends \
+      with 2 for a journal that is intact and where it belongs. A halted validator is freed by 'protection import' alone.
       """)
 
   @Flag(name: .customLong("unsafe"), help: "Needed: say that no other copy of this key runs.") var isUnsafe = false
@@ -83,8 +84,8 @@ struct ProtectionResetCommand: ParsableCommand {
     try confirm(own)
     let isReset: Bool
     do throws(NodeFailure) { isReset = try Protection.reset(home) } catch { throw CommandFailure(error) }
-    guard isReset else { throw CommandFailure("the vote journal is intact: there is nothing to reset", Exit.no) }
-    global.note("WARN: the vote journal of \(own) begins anew; its earlier votes are forgotten")
+    guard isReset else { throw CommandFailure("the vote journal is intact and where it belongs: there is nothing to reset", Exit.no) }
+    global.note("WARN: \(own) votes at the next start, whatever it may have voted that this journal does not know")
     ProtectionCommand.print("moloch.validator.protection.reset/1", own, isJSON: global.json, "Reset \(own)")
   }
 

@@ -82,7 +82,7 @@ struct ValidatorReport {
 struct ValidatorStatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status", abstract: "Whether this node votes, and when it leads.",
-    discussion: "States: active, listening, pending, leaving, inactive, none; 'stopped' and exit 69 when the node is down.")
+    discussion: "States: active, listening, halted, pending, leaving, inactive, none; 'stopped' and exit 69 when the node is down.")
 
   @Flag(help: "End with 2 unless the state is active.") var check = false
   @OptionGroup var global: GlobalOptions
