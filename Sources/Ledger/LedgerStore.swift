@@ -91,6 +91,8 @@ public protocol LedgerStore: AnyObject {
 
   /// Blocks below this height have given up their salts and bodies; all else of them is kept. 1 for a store with the whole history.
   var earliestBodyHeight: Height { get }
+  /// The block that this store was begun from; blocks up to it come without bodies. Nil for a store that began with genesis.
+  var anchor: Anchor? { get }
 
   /// Height up to which the index has been built; it follows the head.
   var indexedHeight: Height { get }
@@ -118,6 +120,18 @@ extension LedgerStore {
     guard height >= earliestBodyHeight, height.rawValue > 0, height <= head.height, let header = try header(at: height) else { return nil }
     guard let entries = try entries(at: height), let bodies = try bodies(at: height), let block = Block(header: header, entries: entries, bodies: bodies)
     else { throw .damaged("block \(height.rawValue)") }
+    return block
+  }
+
+  /// A final block without the salts and bodies of its events, governance excepted; nil beyond the head and for genesis. Every store has it of every block,
+  /// whatever was pruned.
+  public func abridged(at height: Height) throws(StoreError) -> Block? {
+    guard height.rawValue > 0, height <= head.height, let header = try header(at: height) else { return nil }
+    let kept = try governanceRecords(from: height, blocksMax: 1).first
+    let governance = kept.flatMap { $0.height == height ? $0.records : nil } ?? []
+    guard let entries = try entries(at: height), let block = Block(header: header, entries: entries, governance: governance) else {
+      throw .damaged("entries of block \(height.rawValue)")
+    }
     return block
   }
 

@@ -17,7 +17,12 @@ public final class MemoryStore: LedgerStore {
   private var durable: (blocks: Int, held: [Block]) = (0, [])
   private var unsynced: [Write] = []
 
-  public init(genesis: BlockHeader) { self.genesis = genesis }
+  public let anchor: Anchor?
+
+  public init(genesis: BlockHeader, anchor: Anchor? = nil) {
+    self.genesis = genesis
+    self.anchor = anchor
+  }
 
   public var head: BlockHeader { blocks.last?.header ?? genesis }
   /// Writes that a crash may lose.
@@ -104,7 +109,7 @@ public final class MemoryStore: LedgerStore {
   #endif
 
   public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
-  public var earliestBodyHeight: Height { Height(1) }
+  public var earliestBodyHeight: Height { anchor?.height.next ?? Height(1) }
   public func bodies(at height: Height) -> [UInt8]? { block(height)?.block.sections.bodies }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {

@@ -41,6 +41,9 @@
   public static let syncResponse = MessageType(rawValue: 37)
   public static let getBoundaries = MessageType(rawValue: 38)
   public static let boundaries = MessageType(rawValue: 39)
+  /// From protocol version 2 on, like `history`.
+  public static let historyRequest = MessageType(rawValue: 40)
+  public static let history = MessageType(rawValue: 41)
 
   public static let events = MessageType(rawValue: 48)
   public static let eventsTaken = MessageType(rawValue: 49)
@@ -48,7 +51,8 @@
   /// Every type, in the order of its code; the index of a type in statistics.
   public static let all: [MessageType] = [
     .hello, .goodbye, .ping, .pong, .addresses, .vote, .propose, .certificate, .getCertificate, .status, .witnessRequest, .witness, .cosignature,
-    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .events, .eventsTaken,
+    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .historyRequest, .history,
+    .events, .eventsTaken,
   ]
 
   /// The lane of the type; nil for an unknown code.
@@ -57,7 +61,7 @@
     case 1...4, 16, 18...23, 49: .votes
     case 5: .exchange
     case 17, 32...35: .blocks
-    case 36...39: .sync
+    case 36...41: .sync
     case 48: .events
     default: nil
     }
@@ -90,6 +94,8 @@
     case .syncResponse: "sync_response"
     case .getBoundaries: "get_boundaries"
     case .boundaries: "boundaries"
+    case .historyRequest: "history_request"
+    case .history: "history"
     case .events: "events"
     case .eventsTaken: "events_taken"
     default: "unknown"

@@ -13,7 +13,10 @@ public struct PeerFacts: Hashable, Sendable {
   public var head: Height
   /// From where on it says to hold bodies.
   public var earliestBodyHeight: Height
-  public init(validator: PublicKey?, head: Height = Height(0), earliestBodyHeight: Height = Height(1)) {
+  /// It speaks a version of the protocol that has blocks without bodies.
+  public var servesHistory: Bool
+  public init(validator: PublicKey?, head: Height = Height(0), earliestBodyHeight: Height = Height(1), servesHistory: Bool = true) {
+    self.servesHistory = servesHistory
     self.validator = validator
     self.head = head
     self.earliestBodyHeight = earliestBodyHeight
@@ -58,7 +61,7 @@ struct Peer: Sendable {
 extension Replica {
   public func peerUp(_ link: PeerLink, _ facts: PeerFacts, now: Times, _ effects: inout [ReplicaEffect]) {
     peers.append(Peer(link: link, validator: facts.validator, head: facts.head, place: log.begin))
-    sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight)
+    sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight, servesHistory: facts.servesHistory)
     step(.peerUp(link, validator: facts.validator), now, &effects)
     if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
     synchronise(now, &effects)
@@ -101,6 +104,12 @@ extension Replica {
     case .syncResponse(let from, let blocks, let certificate):
       let length = chain.parameters.epochLength
       if !sync.received(from: from, blocks, certificate, link, epochLength: length, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
+      synchronise(now, &effects)
+    case .historyRequest(let from, let blocks, let bytes, let anchor):
+      load(.history(from: from, blocksMax: blocks, bytesMax: bytes, anchor: anchor, link), &effects)
+    case .history(let from, let history):
+      let length = chain.parameters.epochLength
+      if !sync.received(from: from, history, link, epochLength: length, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
       synchronise(now, &effects)
     case .getBoundaries(let epoch): load(.boundaries(from: epoch, countMax: ReplicationLimit.boundariesMax, link), &effects)
     case .boundaries(let list):
@@ -153,6 +162,7 @@ extension Replica {
     switch answer {
     case .range(let from, let blocks, let certificate):
       effects.append(.send(.syncResponse(from: from, blocks: blocks, certificate: certificate), to: .peer(query.peer)))
+    case .history(let from, let history): effects.append(.send(.history(from: from, history), to: .peer(query.peer)))
     case .block(let block?): effects.append(.send(.block(block), to: .peer(query.peer)))
     case .block(nil): break
     case .boundaries(let boundaries): effects.append(.send(.boundaries(boundaries), to: .peer(query.peer)))

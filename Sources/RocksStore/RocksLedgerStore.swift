@@ -20,6 +20,7 @@ public final class RocksLedgerStore: LedgerStore {
   let index: Database
   public private(set) var indexedHeight: Height
   public internal(set) var earliestBodyHeight = Height(1)
+  public private(set) var anchor: Anchor?
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
 
@@ -42,6 +43,11 @@ public final class RocksLedgerStore: LedgerStore {
     } else {
       try chain.write([(Family.meta, Array("genesis".utf8), genesisHash.bytes.array)])
     }
+    if let stored = try chain.value(Family.meta, Self.anchorKey) {
+      guard stored.count == 40 else { throw .damaged("anchor") }
+      let anchor = Anchor(height: Height(stored.bytes.uint64(at: 0)), hash: Digest(stored.bytes, at: 8))
+      (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next)
+    }
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
@@ -55,6 +61,16 @@ public final class RocksLedgerStore: LedgerStore {
     try loadCandidates()
     try resumePruning()
     try repair()
+  }
+
+  private static let anchorKey = Array("anchor".utf8)
+
+  /// Begins an empty store from a block that the operator vouches for.
+  /// - Throws: `.failed` when the store has blocks already.
+  public func begin(from anchor: Anchor) throws(StoreError) {
+    guard head.height.rawValue == 0 else { throw .failed("the store is not empty") }
+    try chain.write([(Family.meta, Self.anchorKey, Self.key(anchor.height, anchor.hash))])
+    (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next)
   }
 
   /// Bytes in the block caches of the chain and of the index.
@@ -111,7 +127,7 @@ public final class RocksLedgerStore: LedgerStore {
       } else {
         let sections = block.block.sections
         batch.put(Family.entries, Self.key(height, block.hash), sections.entries)
-        batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies)
+        if height >= earliestBodyHeight { batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies) }
       }
       batch.put(Family.hashes, block.hash.bytes.array, Self.key(height))
       if !block.governance.isEmpty { batch.put(Family.governance, Self.key(height), block.governance) }

@@ -65,7 +65,7 @@ import Testing
         Line(text: "moloch maintenance verify", tests: ["nothingReportedFinalIsLostByKillNine", "eachLevelSeesWhatItIsForAndSaysWhatItChecked", "aDamagedNodeBelowARightRootIsNamedAndRebuilt", "aBackupOfARunningNodeVerifiesAndBringsAnotherHomeToItsHead"], remark: "with the node stopped only"),
         Line(text: "moloch maintenance repair", tests: ["aDamagedNodeBelowARightRootIsNamedAndRebuilt", "aDamagedIndexIsBuiltAnew", "damageThatPeersMustCureIsSaid"], remark: "tree files and index; with the node stopped only"),
         Line(text: "Restore from backup", tests: ["aStoppedNodeIsBackedUpUnderItsLock"]),
-        Line(text: "force resync from checkpoint", tests: [], remark: "not a command of this release"),
+        Line(text: "force resync from checkpoint", tests: ["aFreshNodeBeginsFromACheckpointAndServesWhatItHas", "theCommandAsksAndNamesWhatIsWrong"], remark: "moloch sync --from-checkpoint HEIGHT:HASH"),
       ]
     ),
     (

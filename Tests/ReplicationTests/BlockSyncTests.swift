@@ -59,6 +59,24 @@ import Testing
     #expect(sync.plan(epochLength: 600, now: Self.begin).allSatisfy { $0.peer == PeerLink(1) || $0.from >= Height(900) })
   }
 
+  /// Blocks up to the anchor are asked of peers that have it and speak of blocks without bodies, whatever they have pruned; no range crosses it.
+  @Test func peersOfAnOlderProtocolAreNotAskedForHistory() throws {
+    var sync = BlockSync(applied: Height(0), anchor: Anchor(height: Height(300), hash: .empty), now: Self.begin)
+    sync.peerUp(PeerLink(0), head: Height(5000), servesHistory: false)
+    sync.peerUp(PeerLink(1), head: Height(299))
+    let none = sync.plan(epochLength: 600, now: Self.begin)
+    #expect(none.isEmpty && sync.unobtainable == nil)
+    sync.peerUp(PeerLink(2), head: Height(5000), earliestBodyHeight: Height(4000))
+    let requests = sync.plan(epochLength: 600, now: Self.begin)
+    #expect(requests.map(\.from.rawValue) == [1, 257, 301, 557] && requests.map(\.to.rawValue) == [256, 300, 556, 600])
+    #expect(requests.map(\.anchor) == [Height(300), Height(300), nil, nil])
+    #expect(requests.map(\.peer.rawValue) == [2, 2, 0, 0])
+    // Not caught up before the anchor is reached, whatever is certified.
+    sync.certify(Height(2))
+    sync.applied(Height(2), now: Self.begin)
+    #expect(sync.isSyncing)
+  }
+
   @Test func rangesOfAnEpochAreSpreadOverThePeers() {
     var sync = sync(heads: [5000, 5000, 5000])
     let requests = sync.plan(epochLength: 600, now: Self.begin)
