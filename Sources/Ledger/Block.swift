@@ -99,22 +99,41 @@ public struct Block: Sendable {
     try self.init(header: header, body: [UInt8](copying: span.extracting(BlockHeader.byteCount..<span.byteCount)))
   }
 
-  /// Puts the parts together that a store keeps. Nil when they are not those of `eventCount` records.
-  public init?(header: BlockHeader, entries: [UInt8], bodies: [UInt8]) {
-    guard entries.count == Entry.byteCount * Int(header.eventCount) else { return nil }
+  /// Puts the parts together that a store keeps. Nil when they are not those of `eventCount` records, those of `withheld` without salt and body.
+  public init?(header: BlockHeader, entries: [UInt8], bodies: [UInt8], withheld: [UInt8] = []) {
+    guard entries.count == Entry.byteCount * Int(header.eventCount), withheld.isEmpty || withheld.count == (Int(header.eventCount) + 7) / 8 else { return nil }
     var body: [UInt8] = []
     body.reserveCapacity(entries.count + bodies.count)
     var offsets = [0]
     var begin = 0
     for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) {
-      guard let length = Record.length(peeking: entries.bytes, at: offset), length - Entry.byteCount <= bodies.count - begin else { return nil }
+      guard var length = Record.length(peeking: entries.bytes, at: offset) else { return nil }
+      if Self.isSet(offset / Entry.byteCount, in: withheld) { length = Entry.byteCount }
+      guard length - Entry.byteCount <= bodies.count - begin else { return nil }
       body.append(entries.bytes.extracting(offset..<offset + Entry.byteCount))
       body.append(bodies.bytes.extracting(begin..<begin + length - Entry.byteCount))
       begin += length - Entry.byteCount
       offsets.append(body.count)
     }
     guard begin == bodies.count else { return nil }
-    self.init(header: header, body: body, offsets: offsets)
+    self.init(header: header, body: body, offsets: offsets, withheld: withheld)
+  }
+
+  /// The block without salts and bodies of these events too; detached events and those of governance stay as they are.
+  public func withholding(_ positions: [Int]) -> Block {
+    let count = offsets.count - 1
+    var bits = withheld.isEmpty ? [UInt8](repeating: 0, count: (count + 7) / 8) : withheld
+    for position in positions where offsets[position + 1] - offsets[position] > Entry.byteCount {
+      if !ContentType(rawValue: body[offsets[position] + 17]).isGovernance { bits[position / 8] |= 1 << UInt8(position % 8) }
+    }
+    guard bits.contains(where: { $0 != 0 }) else { return self }
+    var (kept, ends): ([UInt8], [Int]) = ([], [0])
+    for position in 0..<count {
+      let end = Self.isSet(position, in: bits) ? offsets[position] + Entry.byteCount : offsets[position + 1]
+      kept.append(body.bytes.extracting(offsets[position]..<end))
+      ends.append(kept.count)
+    }
+    return Block(header: header, body: kept, offsets: ends, withheld: bits)
   }
 
   /// The parts that a store keeps apart: 192 bytes per event, and salt and body of every inline event, both in leaf order.
@@ -226,8 +245,8 @@ public struct Candidate: Sendable {
   /// One per record, in order.
   public let leafHashes: [Digest]
   public let ids: [EventID]
-  /// Events named by redactions that this block approves.
-  public let redactions: [EventID]
+  /// Redactions that this block approves.
+  public let redactions: [ApprovedRedaction]
   /// The records of its governance events, concatenated.
   let governanceRecords: [UInt8]
   let timestamps: [Timestamp]

@@ -173,7 +173,9 @@ extension Chain {
   private func candidate(_ block: Block, on parent: ChainTip, _ parts: Parts, _ tree: MountainRange, _ history: MountainRange) -> Candidate {
     let recent = parent.recent.filter { $0.height > tip.header.height } + [.init(height: block.header.height, ids: parts.ids.sorted())]
     var state = parent.governance
-    let redactions = state.advance(to: block.header.height, timestamp: block.header.timestamp, parts.governance)
+    var outcomes: [ProposalOutcome] = []
+    _ = state.advance(to: block.header.height, timestamp: block.header.timestamp, parts.governance, &outcomes)
+    let redactions = ApprovedRedaction.all(in: outcomes, open: parent.governance.open, parts.governance)
     let child = ChainTip(header: block.header, tree: tree, history: history, governance: state, recent: recent)
     return Candidate(
       block: block, tip: child, leafHashes: parts.leafHashes, ids: parts.ids, redactions: redactions, governanceRecords: parts.governanceRecords,

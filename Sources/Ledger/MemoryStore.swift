@@ -16,6 +16,8 @@ public final class MemoryStore: LedgerStore {
   /// What is durable: the state of `blocks` and `held` at the last sync.
   private var durable: (blocks: Int, held: [Block]) = (0, [])
   private var unsynced: [Write] = []
+  /// Redacted events with the proposals that name them; looked up, never walked.
+  private var redactions: [EventID: EventID] = [:]
 
   public let anchor: Anchor?
 
@@ -65,6 +67,7 @@ public final class MemoryStore: LedgerStore {
 
   private func append(_ block: BlockCommit) {
     blocks.append(block)
+    for redaction in block.redactions { for id in redaction.events where redactions[id] == nil { redactions[id] = redaction.proposal } }
     tree.append(block.treeNodes)
     history.append(block.historyNodes)
   }
@@ -74,7 +77,7 @@ public final class MemoryStore: LedgerStore {
     let log = unsynced.prefix(survivors)
     let kept = blocks.prefix(durable.blocks)
     held = durable.held
-    (blocks, tree, history, unsynced) = ([], MemoryTree(), MemoryTree(), [])
+    (blocks, tree, history, unsynced, redactions) = ([], MemoryTree(), MemoryTree(), [], [:])
     for block in kept { append(block) }
     for write in log {
       switch write {
@@ -108,9 +111,22 @@ public final class MemoryStore: LedgerStore {
     public func loseCertificate() { lostCertificates.insert(head.height) }
   #endif
 
+  public func withheld(at height: Height) -> [UInt8] {
+    guard height >= earliestBodyHeight, let block = block(height) else { return [] }
+    return redacted(block).withheld
+  }
+
+  public func redaction(of id: EventID) -> EventID? { location(of: id) == nil ? nil : redactions[id] }
+
+  /// A block without the bodies that redactions name.
+  private func redacted(_ commit: BlockCommit) -> Block {
+    guard !redactions.isEmpty else { return commit.block }
+    return commit.block.withholding(commit.ids.indices.filter { redactions[commit.ids[$0]] != nil })
+  }
+
   public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
   public var earliestBodyHeight: Height { anchor?.height.next ?? Height(1) }
-  public func bodies(at height: Height) -> [UInt8]? { block(height)?.block.sections.bodies }
+  public func bodies(at height: Height) -> [UInt8]? { block(height).map { redacted($0).sections.bodies } }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
     switch tree {

@@ -54,7 +54,7 @@ public struct WireCaps: Sendable, Equatable {
     case .certificate, .witness: 65_536
     case .getEvents: 160 << 10
     case .propose, .block, .blockEvents: largestBlockMessage
-    case .syncResponse, .history, .boundaries: largestRange
+    case .syncResponse, .history, .partialRange, .boundaries: largestRange
     case .events: Self.gossipByteCount
     default: 0
     }

@@ -44,6 +44,7 @@
   /// From protocol version 2 on, like `history`.
   public static let historyRequest = MessageType(rawValue: 40)
   public static let history = MessageType(rawValue: 41)
+  public static let partialRange = MessageType(rawValue: 42)
 
   public static let events = MessageType(rawValue: 48)
   public static let eventsTaken = MessageType(rawValue: 49)
@@ -51,7 +52,7 @@
   /// Every type, in the order of its code; the index of a type in statistics.
   public static let all: [MessageType] = [
     .hello, .goodbye, .ping, .pong, .addresses, .vote, .propose, .certificate, .getCertificate, .status, .witnessRequest, .witness, .cosignature,
-    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .historyRequest, .history,
+    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .historyRequest, .history, .partialRange,
     .events, .eventsTaken,
   ]
 
@@ -61,7 +62,7 @@
     case 1...4, 16, 18...23, 49: .votes
     case 5: .exchange
     case 17, 32...35: .blocks
-    case 36...41: .sync
+    case 36...42: .sync
     case 48: .events
     default: nil
     }
@@ -96,6 +97,7 @@
     case .boundaries: "boundaries"
     case .historyRequest: "history_request"
     case .history: "history"
+    case .partialRange: "partial_range"
     case .events: "events"
     case .eventsTaken: "events_taken"
     default: "unknown"

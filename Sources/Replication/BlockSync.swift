@@ -48,12 +48,16 @@ struct BlockSync: Sendable {
     /// The anchor commits to it; bodies are withheld.
     var isHistory = false
     var to: Height { Height(from.rawValue + UInt64(blocks.count) - 1) }
+    /// Events whose bodies the peer does not have, although nobody asked for less.
+    var missing: Int { isHistory ? 0 : blocks.reduce(0) { $0 + $1.withheld.reduce(0) { $0 + $1.nonzeroBitCount } } }
     var byteCount: Int { blocks.reduce(0) { $0 + BlockHeader.byteCount + $1.body.count } }
   }
 
   private(set) var sources: [Source] = []
   private(set) var requests: [Request] = []
   private(set) var ranges: [Range] = []
+  /// Ranges in which bodies are missing: taken when every peer that can be asked has been asked, and none has them.
+  private var partial: [(best: Range, asked: [PeerLink])] = []
   /// The height up to which blocks are applied, in memory.
   private(set) var applied: Height
   /// The highest height that a verified finality certificate has named; nil before the first.
@@ -125,6 +129,7 @@ struct BlockSync: Sendable {
     applied = height
     lastProgress = now
     ranges.removeAll { $0.to <= applied }
+    partial.removeAll { $0.best.from <= applied }
     certify(height)
   }
 
@@ -148,6 +153,7 @@ struct BlockSync: Sendable {
   mutating func plan(epochLength: UInt32, now: Instant) -> [Request] {
     for request in requests where request.deadline <= now { strike(request.peer, now) }
     requests.removeAll { $0.deadline <= now }
+    settlePartial()
     let goal = goal
     deadline = .distantFuture
     guard goal > applied else {
@@ -207,7 +213,8 @@ struct BlockSync: Sendable {
   /// oldest connection. When nobody claims what is certified, anybody.
   private func source(holding height: Height, _ now: Instant) -> PeerLink? {
     let history = anchor.flatMap { height <= $0.height ? $0.height : nil }
-    let heard = sources.filter { $0.pausedUntil <= now && (history == nil ? $0.earliestBodyHeight <= height : $0.servesHistory) }
+    let asked = partial.first { $0.best.from == height }?.asked ?? []
+    let heard = sources.filter { $0.pausedUntil <= now && !asked.contains($0.link) && (history == nil ? $0.earliestBodyHeight <= height : $0.servesHistory) }
     var able = heard.filter { $0.head >= history ?? height }
     if able.isEmpty, let certified, height <= certified { able = heard }
     able.removeAll { source in requests.count { $0.peer == source.link } >= ReplicationLimit.rangesPerPeer }
@@ -267,9 +274,37 @@ struct BlockSync: Sendable {
       strike(link, now)
       return false
     }
-    let range = Range(from: from, blocks: blocks, certificate: certificate, peer: link, isHistory: isHistory)
-    if range.to > applied { ranges.insert(range, at: ranges.firstIndex { $0.from > from } ?? ranges.count) }
+    let range = wholest(Range(from: from, blocks: blocks, certificate: certificate, peer: link, isHistory: isHistory), now)
+    if let range, range.to > applied { ranges.insert(range, at: ranges.firstIndex { $0.from > from } ?? ranges.count) }
     return true
+  }
+
+  /// Redacted bodies are nowhere; others are. A range without some bodies waits until the peers that may have them were asked for it, too.
+  private mutating func wholest(_ range: Range, _ now: Instant) -> Range? {
+    let known = partial.firstIndex { $0.best.from == range.from }
+    guard range.missing > 0 else {
+      if let known { partial.remove(at: known) }
+      return range
+    }
+    var (best, asked) = known.map { partial[$0] } ?? (range, [])
+    if range.missing < best.missing { best = range }
+    asked.append(range.peer)
+    if let known { partial.remove(at: known) }
+    partial.append((best, asked))
+    return nil
+  }
+
+  /// Lets ranges without some bodies go on when nobody is left who may have more.
+  private mutating func settlePartial() {
+    for (best, asked) in partial {
+      let isHope = sources.contains { source in
+        source.earliestBodyHeight <= best.from && source.head >= best.from && source.failures < ReplicationLimit.partialFailuresMax && !asked.contains(source.link)
+      }
+      guard !isHope else { continue }
+      partial.removeAll { $0.best.from == best.from }
+      requests.removeAll { $0.from == best.from }
+      if best.to > applied { ranges.insert(best, at: ranges.firstIndex { $0.from > best.from } ?? ranges.count) }
+    }
   }
 
   /// Whether the range that continues the applied blocks is here.

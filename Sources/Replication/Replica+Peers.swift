@@ -27,6 +27,8 @@ public struct PeerFacts: Hashable, Sendable {
 struct Peer: Sendable {
   let link: PeerLink
   let validator: PublicKey?
+  /// It understands blocks without bodies.
+  let servesHistory: Bool
   /// What it claims: steers whom to ask, and is never believed.
   var head: Height
   /// Store look-ups that are made for it.
@@ -50,8 +52,8 @@ struct Peer: Sendable {
   var processed: UInt64 = 0
   var reported: UInt64 = 0
 
-  init(link: PeerLink, validator: PublicKey?, head: Height, place: UInt64) {
-    (self.link, self.validator, self.head, self.place) = (link, validator, head, place)
+  init(link: PeerLink, _ facts: PeerFacts, place: UInt64) {
+    (self.link, validator, head, servesHistory, self.place) = (link, facts.validator, facts.head, facts.servesHistory, place)
   }
 
   /// Less is under way to it than it may have.
@@ -60,7 +62,7 @@ struct Peer: Sendable {
 
 extension Replica {
   public func peerUp(_ link: PeerLink, _ facts: PeerFacts, now: Times, _ effects: inout [ReplicaEffect]) {
-    peers.append(Peer(link: link, validator: facts.validator, head: facts.head, place: log.begin))
+    peers.append(Peer(link: link, facts, place: log.begin))
     sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight, servesHistory: facts.servesHistory)
     step(.peerUp(link, validator: facts.validator), now, &effects)
     if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
@@ -161,6 +163,10 @@ extension Replica {
     peers[index].loads -= 1
     switch answer {
     case .range(let from, let blocks, let certificate):
+      // A peer of an older release cannot read a block that redactions have changed; it goes elsewhere.
+      guard peers[index].servesHistory || blocks.allSatisfy(\.isWhole) else {
+        return effects.append(.send(.syncResponse(from: from, blocks: [], certificate: nil), to: .peer(query.peer)))
+      }
       effects.append(.send(.syncResponse(from: from, blocks: blocks, certificate: certificate), to: .peer(query.peer)))
     case .history(let from, let history): effects.append(.send(.history(from: from, history), to: .peer(query.peer)))
     case .block(let block?): effects.append(.send(.block(block), to: .peer(query.peer)))

@@ -44,7 +44,8 @@ extension LedgerStore {
     case .block(let hash, _):
       if let candidate = try candidate(hash) { return .block(candidate) }
       guard let height = try height(ofBlock: hash) else { return .block(nil) }
-      return .block(try block(at: height))
+      // Whoever votes on a block needs all of it; redactions name events of blocks that are final for long.
+      return .block(try block(at: height).flatMap { $0.isWhole ? $0 : nil })
     case .boundaries(let epoch, let countMax, _): return .boundaries(try boundaries(from: epoch, countMax: countMax, epochLength, chainTag))
     }
   }

@@ -24,7 +24,10 @@ extension RocksLedgerStore {
     earliestBodyHeight = height
   }
 
-  private func deletePruned() throws(StoreError) { try chain.deleteRange(Family.bodies, from: Self.key(Height(0)), to: Self.key(prunedEnd)) }
+  private func deletePruned() throws(StoreError) { 
+    try chain.deleteRange(Family.bodies, from: Self.key(Height(0)), to: Self.key(prunedEnd))
+    try chain.deleteRange(Family.withheld, from: Self.key(Height(0)), to: Self.key(prunedEnd))
+  }
 
   /// Bodies below it are to go. Candidates above the head keep theirs, however far the anchor is.
   private var prunedEnd: Height { min(earliestBodyHeight, head.height.next) }

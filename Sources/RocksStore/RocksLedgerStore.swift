@@ -7,9 +7,12 @@ public import Merkle
 
 /// The store of a node on disk. One per data directory; see the header document for the layout.
 public final class RocksLedgerStore: LedgerStore {
-  public static let format = "moloch-data 1"
-  static let families = ["default", "blocks", "entries", "bodies", "hashes", "candidates", "governance", "handoffs"]
-  enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, candidates = 5, governance = 6, handoffs = 7 }
+  public static let format = "moloch-data \(formatNumber)"
+  public static let formatNumber = 2
+  static let families = ["default", "blocks", "entries", "bodies", "hashes", "candidates", "governance", "handoffs", "redactions", "withheld"]
+  enum Family {
+    static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, candidates = 5, governance = 6, handoffs = 7, redactions = 8, withheld = 9
+  }
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
@@ -23,6 +26,10 @@ public final class RocksLedgerStore: LedgerStore {
   public private(set) var anchor: Anchor?
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
+  /// Events that approved redactions name and whose bodies have not been looked for yet, or which are not on the chain.
+  var named: Set<EventID> = []
+  /// Blocks of which deleted bodies may still be in files.
+  var erased: [Height] = []
 
   /// Opens or creates the store in `directory`, which is created when missing. Repairs the tree files, and starts the index again when it is not of this chain.
   /// - Throws: `.locked`, `.format`, `.foreignChain`, `.damaged`, `.failed`.
@@ -61,6 +68,7 @@ public final class RocksLedgerStore: LedgerStore {
     try loadCandidates()
     try resumePruning()
     try repair()
+    try loadRedactions()
   }
 
   private static let anchorKey = Array("anchor".utf8)
@@ -127,10 +135,14 @@ public final class RocksLedgerStore: LedgerStore {
       } else {
         let sections = block.block.sections
         batch.put(Family.entries, Self.key(height, block.hash), sections.entries)
-        if height >= earliestBodyHeight { batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies) }
+        if height >= earliestBodyHeight {
+          batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies)
+          if !block.block.isWhole { batch.put(Family.withheld, Self.key(height), block.block.withheld) }
+        }
       }
       batch.put(Family.hashes, block.hash.bytes.array, Self.key(height))
       if !block.governance.isEmpty { batch.put(Family.governance, Self.key(height), block.governance) }
+      for redaction in block.redactions { name(redaction, &batch) }
       if let next = block.nextSet { batch.put(Family.handoffs, Self.key(height), next.encoded) }
     }
     for row in held where row.height <= height {
@@ -148,6 +160,7 @@ public final class RocksLedgerStore: LedgerStore {
       try tree.append(block.treeNodes)
       try history.append(block.historyNodes)
     }
+    if !named.isEmpty, blocks.contains(where: { !$0.redactions.isEmpty || $0.ids.contains { named.contains($0) } }) { try eraseNamed() }
   }
 
   public func header(at height: Height) throws(StoreError) -> BlockHeader? {
@@ -259,7 +272,7 @@ public final class RocksLedgerStore: LedgerStore {
     return bytes
   }
 
-  private static func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
+  static func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
 
   /// Cuts the tree files to the durable head and rebuilds them from the entries when nodes are missing or a root differs.
   private func repair() throws(StoreError) {
@@ -316,6 +329,15 @@ public final class DirectoryLock {
     if !found.isEmpty { return found }
     guard write(file, text + "\n"), fsync(file) == 0 else { throw .failed("write \(path): errno \(errno)") }
     return text
+  }
+
+  /// First line of a small file; nil when it is not there.
+  static func text(path: String) -> String? {
+    // The path is lent to the call as a C string.
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    return read(file)
   }
 
   private static func read(_ file: CInt) -> String {

@@ -4,7 +4,7 @@ enum Release {
   /// Newest version of the protocol between nodes; older ones are spoken with older nodes.
   static let protocolVersion = 2
   /// Version of the data directories.
-  static let dataFormat = 1
-  /// `moloch 1.0.0 (commit abc1234, protocol 2, data format 1)`
+  static let dataFormat = 2
+  /// `moloch 1.0.0 (commit abc1234, protocol 2, data format 2)`
   static let line = "moloch \(version) (commit \(commit), protocol \(protocolVersion), data format \(dataFormat))"
 }

@@ -74,7 +74,7 @@ import Testing
         Line(text: "sudo systemctl restart moloch", tests: ["systemdTakesTheUnitAndFindsItTight", "theSupervisorHearsOfStartLifeReloadAndStop", "sigtermDrainsAndKeepsPendingEvents"], remark: "signals and notices; no systemd runs in the tests"),
         Line(text: "Wait for sync before proceeding to next node", tests: ["syncIsWatchedUntilTheNodeHasCaughtUp"], remark: "moloch sync --watch"),
         Line(text: "Start API nodes", tests: ["anAPINodeServesAndForwardsWhileAValidatorItTalksToDies"], remark: "moloch run --api-only"),
-        Line(text: "moloch migrate", tests: [], remark: "there is one data format"),
+        Line(text: "moloch migrate", tests: ["theDataOfTheReleaseBeforeIsBroughtForwardAndBack", "dataOfALaterReleaseIsRefused", "anInterruptedMigrationGoesOn"], remark: "of a home that the release before has written"),
         Line(text: "Rolling upgrade (zero downtime)", tests: ["haproxyAndNginxTakeTheirFiles"], remark: "the configuration only; not under load"),
       ]
     ),

@@ -77,6 +77,43 @@ import Testing
     #expect(sync.isSyncing)
   }
 
+  /// One block with an event that has a body, or with its entry alone.
+  private func range(missing: Bool) throws -> ([Block], Certificate) {
+    let header = BlockHeader(
+      eventCount: 2, chainTag: ChainTag(Bytes16(1, 2)), height: Height(1), timestamp: Timestamp(milliseconds: 1), treeSize: 2, parentHash: .empty,
+      eventsRoot: .empty, treeRoot: .empty, historyRoot: .empty, validatorsHash: .empty, nextValidatorsHash: .empty, parametersHash: .empty,
+      proposer: Self.key.publicKey)
+    let whole = try Block(header: header, body: [UInt8](repeating: 0, count: 2 * (Entry.byteCount + Record.saltByteCount)))
+    let block = missing ? whole.withholding([1]) : whole
+    #expect(block.isWhole != missing)
+    let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "v1")])
+    let vote = Vote(
+      kind: .finalise, chainTag: ChainTag(Bytes16(1, 2)), epoch: Epoch(0), view: View(9), parentView: View(8), height: Height(1), blockHash: block.hash)
+    return ([block], Certificate(vote: vote, signatures: [(0, Signature(Bytes64()))], in: set))
+  }
+
+  /// A body that a peer does not have is asked of the others; it is gone when nobody has it.
+  @Test func aRangeWithoutABodyWaitsForAPeerThatHasIt() throws {
+    let (partial, certificate) = try range(missing: true), (whole, _) = try range(missing: false)
+    for haver in [1, 2, nil] as [UInt64?] {
+      var sync = sync(heads: [100, 100, 100])
+      var asked: [UInt64] = []
+      for _ in 0..<3 where !sync.isReady {
+        let planned = sync.plan(epochLength: 1, now: Self.begin)
+        let request = try #require(planned.first { $0.from == Height(1) })
+        asked.append(request.peer.rawValue)
+        let blocks = request.peer.rawValue == haver ? whole : partial
+        let isSound = sync.received(from: Height(1), blocks, certificate, request.peer, epochLength: 1, now: Self.begin)
+        #expect(isSound)
+      }
+      // When everybody has been asked, the next decision takes what there is.
+      _ = sync.plan(epochLength: 1, now: Self.begin)
+      let range = sync.take()
+      let taken = try #require(range)
+      #expect(taken.missing == (haver == nil ? 1 : 0) && Set(asked).count == asked.count, "\(asked)")
+    }
+  }
+
   @Test func rangesOfAnEpochAreSpreadOverThePeers() {
     var sync = sync(heads: [5000, 5000, 5000])
     let requests = sync.plan(epochLength: 600, now: Self.begin)

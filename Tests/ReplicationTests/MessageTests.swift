@@ -47,7 +47,11 @@ import Testing
       .consensus(.getCertificate(Epoch(1), View(2))), .consensus(.certificate(certificate)), .propose(proposal, block.header, .ids(ids, records: record(1))),
       .propose(proposal, block.header, .body(block.body)), .getBlock(block.hash), .block(block), .getEvents(block: block.hash, positions: [0, 5, 65_535]),
       .blockEvents(block: block.hash, records: record(1)), .events(record(1) + record(2)), .eventsTaken(77), .syncRequest(from: Height(5), blocksMax: 256, bytesMax: 4096),
-      .syncResponse(from: Height(9), blocks: [block], certificate: certificate), .syncResponse(from: Height(10), blocks: [], certificate: nil),
+      .syncResponse(from: Height(9), blocks: [block], certificate: certificate),
+      .syncResponse(from: Height(9), blocks: [block, block.withholding([0])], certificate: certificate),
+      .historyRequest(from: Height(5), blocksMax: 256, bytesMax: 4096, anchor: Height(77)), .history(from: Height(3), nil),
+      .history(from: Height(9), History(anchor: block.header, blocks: [block.withholding([0])], certificate: certificate, proof: [.empty, block.hash])),
+      .syncResponse(from: Height(10), blocks: [], certificate: nil),
       .getBoundaries(from: Epoch(3)), .boundaries([Boundary(header: block.header, certificate: certificate, nextSet: [1, 2, 3])]),
       .cosignature(Cosignature(size: 12, root: .empty, validator: 0, seconds: 5, signature: Signature(Bytes64(repeating: 6)))),
     ]
