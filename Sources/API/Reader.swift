@@ -33,6 +33,7 @@ public struct Reader<Store: LedgerStore> {
       case .finalised(let id, let attestation, let isMinimal): return .success(try finalised(id, attestation, isMinimal: isMinimal, job))
       case .validators(let height): return .success(try validators(height))
       case .validatorHistory(let epoch, let countMax): return .success(try validatorHistory(epoch, countMax))
+      case .signer(let key): return .success(try signer(key))
       case .governance: return .success(try governance())
       case .maintenance: throw Refusal(.notFound, "no such maintenance verb")
       }

@@ -1,5 +1,6 @@
 public import Audit
 public import Digests
+public import Ed25519
 public import Merkle
 import Bytes
 
@@ -104,6 +105,8 @@ public protocol LedgerStore: AnyObject {
   func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool
   /// Leaf of an event, as far as the index has been built.
   func location(of id: EventID) throws(StoreError) -> LeafIndex?
+  /// What a key has signed up to the head; nil when nothing. Of very many streams a store may give the lowest only.
+  func activity(of signer: PublicKey) throws(StoreError) -> SignerActivity?
 }
 
 extension LedgerStore {

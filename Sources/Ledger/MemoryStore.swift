@@ -1,6 +1,7 @@
 import Bytes
 public import Audit
 public import Digests
+public import Ed25519
 public import Merkle
 
 /// The store in memory, for tests and simulation. `commit` and `store` are durable at once, as synced writes are; their unsynced forms stay in a log that
@@ -167,6 +168,25 @@ public final class MemoryStore: LedgerStore {
   /// Look-ups search the blocks themselves, so that there is nothing to build.
   public var indexedHeight: Height { head.height }
   public func advanceIndex(blocksMax: Int) -> Bool { false }
+  public func activity(of signer: PublicKey) throws(StoreError) -> SignerActivity? {
+    var activity: SignerActivity?
+    for block in blocks {
+      let entries = block.block.sections.entries
+      for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) where Bytes32(entries.bytes, at: offset + 64) == signer.bytes {
+        var found = activity ?? SignerActivity(firstSeen: block.header.timestamp)
+        found.eventCount += 1
+        let (stream, sequence) = (entries.bytes.uint64(at: offset + 32), entries.bytes.uint64(at: offset + 40))
+        if sequence > 0 {
+          let place = found.streams.firstIndex { $0.stream >= stream } ?? found.streams.count
+          if place == found.streams.count || found.streams[place].stream != stream { found.streams.insert(SignerStream(stream: stream), at: place) }
+          found.streams[place].add(sequence)
+        }
+        activity = found
+      }
+    }
+    return activity
+  }
+
   public func location(of id: EventID) -> LeafIndex? {
     for block in blocks {
       if let position = block.ids.firstIndex(of: id) { return LeafIndex(block.header.firstLeaf.rawValue + UInt64(position)) }

@@ -4,6 +4,8 @@ enum StoreLimit {
   static let lineBytes = 64
   /// Rows of redactions read at once at the start.
   static let redactionRows = 1024
+  /// Streams that are read of one signer, the lowest.
+  static let signerStreams = 1000
   /// Bytes of leaf hashes read at once when a root is computed.
   static let leafBytes = 1 << 20
 }

@@ -217,8 +217,10 @@ public final class RocksLedgerStore: LedgerStore {
 
   // MARK: The index
 
-  /// Height and hash of the last block that is indexed. 4 bytes, so that no 32-byte id meets it.
+  /// Height and hash of the last block that is indexed, and what the rows are. 4 bytes, so that no 32-byte id meets it.
   private static let indexHeadKey = Array("head".utf8)
+  /// An index with other rows than these starts again.
+  private static let indexVersion: UInt8 = 2
 
   /// Opens the index and says how far it has been built. It holds nothing that the chain does not: when it does not open, or its head is no block of this
   /// chain (it is ahead, or of another history), it starts again.
@@ -226,7 +228,7 @@ public final class RocksLedgerStore: LedgerStore {
     do {
       let index = try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false)
       guard let value = try index.value(0, indexHeadKey) else { return (index, Height(0)) }
-      if value.count == 40, value.bytes.uint64(at: 0) <= head.height.rawValue {
+      if value.count == 41, value[40] == indexVersion, value.bytes.uint64(at: 0) <= head.height.rawValue {
         let height = Height(value.bytes.uint64(at: 0))
         if try header(in: chain, at: height)?.hash == Digest(value.bytes, at: 8) { return (index, height) }
       }
@@ -238,7 +240,7 @@ public final class RocksLedgerStore: LedgerStore {
 
   public func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool {
     guard indexedHeight < head.height else { return false }
-    var located: [(id: Digest, leaf: UInt64)] = []
+    var (located, events): ([(id: Digest, leaf: UInt64)], [IndexedEvent]) = ([], [])
     var height = indexedHeight
     for _ in 0..<blocksMax where height < head.height {
       height = height.next
@@ -248,14 +250,19 @@ public final class RocksLedgerStore: LedgerStore {
         guard entries.count >= offset + Entry.byteCount else { throw .damaged("entries of block \(height.rawValue)") }
         let id = SHA256.hash(entries.bytes.extracting(offset..<offset + Statement.byteCount))
         located.append((id, header.firstLeaf.rawValue + position))
+        events.append(
+          IndexedEvent(
+            signer: Bytes32(entries.bytes, at: offset + 64), stream: entries.bytes.uint64(at: offset + 32), sequence: entries.bytes.uint64(at: offset + 40),
+            time: header.timestamp))
       }
     }
     // In ascending order RocksDB goes on from the place of the row before; from one random place to the next the search would cost more than all the rest.
     located.sort { $0.id < $1.id }
     var puts = located.map { (family: 0, key: $0.id.bytes.array, value: Self.key(Height($0.leaf))) }
+    puts += try signerRows(adding: events)
     guard let last = try header(at: height) else { throw .damaged("block \(height.rawValue) is missing") }
     // The head travels in the same batch as the rows, so that the two are lost together or not at all.
-    puts.append((0, Self.indexHeadKey, Self.key(height) + last.hash.bytes.array))
+    puts.append((0, Self.indexHeadKey, Self.key(height) + last.hash.bytes.array + [Self.indexVersion]))
     try index.write(puts)
     indexedHeight = height
     return indexedHeight < head.height

@@ -13,7 +13,8 @@
 // * `redactions`: event id -> id of the approved proposal || leaf (8), all ones until the body is deleted. `withheld`: height -> bits of the events without a body.
 //   `default` also holds `pruned`, `anchor` (height || hash) and `erased`, the heights whose deleted bodies may still be in files.
 //
-// Keys of `data/index/`: event id -> leaf index (8); `head` -> height (8) || block hash (32).
+// Keys of `data/index/`: event id -> leaf index (8); `head` -> height (8) || block hash (32) || version of the rows (1); signers and
+// their streams as in `SignerRows.swift`.
 //
 // The directory also holds `FORMAT` (`moloch-data 2`) and `LOCK` (exclusive while open, with the process id inside).
 //
