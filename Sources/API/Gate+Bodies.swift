@@ -210,8 +210,9 @@ enum EventJSON {
   }
 
   /// Writes the members of the event object and closes it unless `isOpen`.
+  /// - Parameter redaction: the approved proposal that had the body deleted.
   static func write(
-    _ entry: Entry, id: EventID, record: [UInt8], position: Position?, includesRaw: Bool, isOpen: Bool = false, _ json: inout JSONWriter
+    _ entry: Entry, id: EventID, record: [UInt8], position: Position?, redaction: EventID? = nil, includesRaw: Bool, isOpen: Bool = false, _ json: inout JSONWriter
   ) {
     let statement = entry.statement
     json.beginObject()
@@ -245,11 +246,11 @@ enum EventJSON {
     json.key("body_digest")
     json.hex(statement.bodyDigest.bytes)
     json.key("redacted")
-    json.bool(false)
+    json.bool(redaction != nil)
     json.key("redaction_id")
-    json.null()
-    // Only a pruned block gives entries alone.
-    if record.count == Entry.byteCount, !statement.flags.contains(.detached) {
+    if let redaction { json.string("\(redaction)") } else { json.null() }
+    // An entry alone: pruned here, or withheld by those it came from.
+    if redaction == nil, record.count == Entry.byteCount, !statement.flags.contains(.detached) {
       json.key("pruned")
       json.bool(true)
     }

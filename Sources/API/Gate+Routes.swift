@@ -110,6 +110,9 @@ extension Gate {
       var json = JSONWriter()
       writeValidator(key, replica, &json)
       respond(slot, Answer(.json, json.bytes), loop)
+    case .signer(let text):
+      guard let key = PublicKey(text: text) else { throw Refusal(.notFound, "no such signer") }
+      read(slot, .signer(key), loop)
     case .consensusState: respond(slot, Answer(.json, consensusBody(replica, loop.now)), loop)
     case .evidence: respond(slot, Answer(.json, evidenceBody(replica)), loop)
     case .checkpoint, .tlogCheckpoint: try checkpoint(slot, route, loop)

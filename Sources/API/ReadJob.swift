@@ -1,9 +1,11 @@
 public import Audit
+public import Ed25519
 public import Merkle
 public import Reactor
 
 /// What the storage thread looks up.
 public enum ReadRequest: Sendable {
+  case signer(PublicKey)
   case event(EventID, raw: Bool, bodyOnly: Bool, includes: [String])
   case block(Route.BlockName, includes: [String], octets: Bool)
   case inclusion(EventID, size: UInt64?, format: ProofFormat, since: UInt64?)

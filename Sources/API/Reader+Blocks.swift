@@ -96,9 +96,11 @@ extension Reader {
     for position in 0..<UInt64(header.eventCount) {
       let found = try found(LeafIndex(header.firstLeaf.rawValue + position))
       let entry = try Entry(decoding: found.record.bytes)
+      let id = EventID(SHA256.hash(entry.statement.encoded))
       EventJSON.write(
-        entry, id: EventID(SHA256.hash(entry.statement.encoded)), record: found.record,
-        position: .init(height: header.height.rawValue, leaf: found.leaf.rawValue, blockTimestamp: header.timestamp.rawValue), includesRaw: false, &json)
+        entry, id: id, record: found.record,
+        position: .init(height: header.height.rawValue, leaf: found.leaf.rawValue, blockTimestamp: header.timestamp.rawValue),
+        redaction: found.record.count == Entry.byteCount ? try store.redaction(of: id) : nil, includesRaw: false, &json)
     }
     json.endArray()
   }

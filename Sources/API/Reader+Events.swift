@@ -7,13 +7,14 @@ import Ledger
 extension Reader {
   func event(_ id: EventID, _ includes: [String], _ job: ReadJob) throws -> Answer {
     let found = try find(id)
-    try requireBody(found)
+    let redaction = try store.redaction(of: id)
+    if redaction == nil { try requireBody(found) }
     let entry = try Entry(decoding: found.record.bytes)
     var json = JSONWriter()
     EventJSON.write(
       entry, id: id, record: found.record,
       position: .init(height: found.header.height.rawValue, leaf: found.leaf.rawValue, blockTimestamp: found.header.timestamp.rawValue),
-      includesRaw: includes.contains("body_raw"), isOpen: true, &json)
+      redaction: redaction, includesRaw: includes.contains("body_raw"), isOpen: true, &json)
     if includes.contains("proof") {
       json.key("proof")
       let proof = try inclusion(id, nil, .json, nil, job).body

@@ -175,7 +175,7 @@ extension Reader {
     json.key("consistency")
     try writeConsistency(since, header, &json)
     json.key("redaction")
-    json.null()
+    try writeRedaction(of: found, under: header, &json)
     json.endObject()
     return json.bytes
   }
@@ -195,6 +195,29 @@ extension Reader {
     if found.record.count >= bodyStart { json.base64(record.extracting(Entry.byteCount..<bodyStart)) } else { json.null() }
     json.key("body")
     if found.record.count >= bodyStart { json.base64(record.extracting(bodyStart..<found.record.count)) } else { json.null() }
+    json.endObject()
+  }
+
+  /// The proposal that had the body deleted, proven under the same header; null when there is none, or when the header is older.
+  private func writeRedaction(of found: Found, under header: BlockHeader, _ json: inout JSONWriter) throws {
+    let id = EventID(SHA256.hash(found.record.bytes.extracting(0..<Statement.byteCount)))
+    guard let proposal = try store.redaction(of: id), let leaf = try store.location(of: proposal), leaf.rawValue < header.treeSize else { return json.null() }
+    let record = try self.found(leaf).record
+    let bodyStart = Entry.byteCount + Record.saltByteCount
+    guard record.count >= bodyStart else { throw StoreError.damaged("the redaction proposal \(proposal) has no body") }
+    let proof = try InclusionProof.make(index: leaf.rawValue, size: header.treeSize, from: store.reader(of: .entries))
+    json.beginObject()
+    let parts: [(StaticString, Range<Int>)] = [
+      ("statement", 0..<Statement.byteCount), ("signature", Statement.byteCount..<Entry.byteCount), ("salt", Entry.byteCount..<bodyStart), ("body", bodyStart..<record.count),
+    ]
+    for (name, range) in parts {
+      json.key(name)
+      json.base64(record.bytes.extracting(range))
+    }
+    json.key("leaf_index")
+    json.number(leaf.rawValue)
+    json.key("hashes")
+    write(proof.hashes, &json)
     json.endObject()
   }
 

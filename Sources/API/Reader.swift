@@ -34,6 +34,7 @@ public struct Reader<Store: LedgerStore> {
       case .finalised(let id, let attestation, let isMinimal): return .success(try finalised(id, attestation, isMinimal: isMinimal, job))
       case .validators(let height): return .success(try validators(height))
       case .validatorHistory(let epoch, let countMax): return .success(try validatorHistory(epoch, countMax))
+      case .signer(let key): return .success(try signer(key))
       case .governance: return .success(try governance())
       case .maintenance: throw Refusal(.notFound, "no such maintenance verb")
       }
@@ -81,9 +82,13 @@ public struct Reader<Store: LedgerStore> {
   /// - Throws: 410 with what is left of an event whose body was pruned here.
   func requireBody(_ found: Found) throws {
     let entry = try Entry(decoding: found.record.bytes)
-    guard found.header.height < store.earliestBodyHeight, found.record.count == Entry.byteCount, !entry.statement.flags.contains(.detached) else { return }
+    guard found.record.count == Entry.byteCount, !entry.statement.flags.contains(.detached) else { return }
+    let isPruned = found.header.height < store.earliestBodyHeight
     throw Refusal(
-      .pruned, "the body was pruned on this node, which holds bodies from height \(store.earliestBodyHeight.rawValue) on; statement and proofs are still there",
+      .pruned,
+      isPruned
+        ? "the body was pruned on this node, which holds bodies from height \(store.earliestBodyHeight.rawValue) on; statement and proofs are still there"
+        : "the body is not on this node; statement and proofs are still there",
       [
         ("statement", .text(Base64.encode(entry.statement.encoded.bytes))), ("block_height", .number(found.header.height.rawValue)),
         ("leaf_index", .number(found.leaf.rawValue)),

@@ -15,6 +15,7 @@ public enum Route: Sendable, Equatable {
   case validators, validatorHistory, governance, policy
   case consensusState, evidence
   case validator(PublicKeyText)
+  case signer(PublicKeyText)
   case tlogCheckpoint
   case tile(TilePath)
   case metrics
@@ -78,6 +79,7 @@ public enum Route: Sendable, Equatable {
     if let rest = suffix(of: path, after: "/v1/validators/") {
       return PublicKey(text: rest) == nil ? .malformed(field: "key") : .found(.validator(rest))
     }
+    if let rest = suffix(of: path, after: "/v1/signers/") { return PublicKey(text: rest) == nil ? .malformed(field: "key") : .found(.signer(rest)) }
     if let rest = suffix(of: path, after: "/v1/admin/maintenance/"), !rest.contains("/") { return .found(.maintenance(rest)) }
     if let verb = suffix(of: path, after: "/v1/admin/").flatMap({ NodeVerb(rawValue: $0) }) { return .found(.node(verb)) }
     return .unknown

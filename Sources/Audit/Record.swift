@@ -62,6 +62,16 @@ public import Ed25519
     id = EventID(SHA256.hash(span.extracting(offset..<offset + Statement.byteCount)))
   }
 
+  /// The entry at `offset` alone, of an event whose salt and body are not at hand.
+  ///
+  /// Checks layout (E1, E3); E8 cannot be checked.
+  /// - Throws: `FormatError`.
+  public init(entryOf span: RawSpan, at offset: Int = 0) throws(FormatError) {
+    entry = try Entry(decoding: span, at: offset)
+    byteCount = Entry.byteCount
+    id = EventID(SHA256.hash(span.extracting(offset..<offset + Statement.byteCount)))
+  }
+
   /// Length of the record that starts at `offset`, or nil when fewer than 24 bytes are there to tell.
   public static func length(peeking span: RawSpan, at offset: Int) -> Int? {
     guard offset >= 0, span.byteCount - offset >= 24 else { return nil }

@@ -68,7 +68,7 @@ public struct Chain: Sendable {
     return candidate(Block(header: header, body: records, offsets: offsets), on: parent, parts, tree, history)
   }
 
-  /// Checks every rule of a valid block. Entries for which `isVerified` is true carry a signature that was accepted before.
+  /// Checks every rule of a valid block, but E8 of events whose bodies it withholds. Entries for which `isVerified` is true carry a signature that was accepted before.
   /// - Parameter batch: empty, and empty again afterwards.
   public func validate(
     _ block: Block, on parent: ChainTip, batch: inout SignatureBatch, isVerified: (EventID, Signature) -> Bool = { _, _ in false }
@@ -79,7 +79,9 @@ public struct Chain: Sendable {
     for position in 0..<block.offsets.count - 1 {
       let offset = block.offsets[position]
       let record: Record
-      do { record = try parts.append(block.body.bytes, at: offset) } catch { throw .event(position: position, .format(error)) }
+      do { record = try parts.append(block.body.bytes, at: offset, isWithheld: block.withholds(position)) } catch {
+        throw .event(position: position, .format(error))
+      }
       if let violation = violation(of: record, in: block.header, on: parent) { throw .event(position: position, violation) }
       if let violation = parts.violation(of: record, block.body.bytes, at: offset, under: parent.governance) { throw .event(position: position, violation) }
       if !isVerified(record.id, record.entry.signature) { unverified.append(position) }
@@ -132,8 +134,8 @@ extension Chain {
     /// The records of the governance events, concatenated.
     var governanceRecords: [UInt8] = []
 
-    mutating func append(_ body: RawSpan, at offset: Int) throws(FormatError) -> Record {
-      let record = try Record(parsing: body, at: offset)
+    mutating func append(_ body: RawSpan, at offset: Int, isWithheld: Bool = false) throws(FormatError) -> Record {
+      let record = isWithheld ? try Record(entryOf: body, at: offset) : try Record(parsing: body, at: offset)
       leafHashes.append(TreeHash.leaf(body.extracting(offset..<offset + Entry.byteCount)))
       ids.append(record.id)
       timestamps.append(record.entry.statement.timestamp)
@@ -150,6 +152,7 @@ extension Chain {
         return isValidator ? .signerIsValidator : nil
       }
       guard statement.flags.isEmpty else { return .governance(.flags) }
+      guard record.hasBody else { return .format(.malformed("a governance event without its body")) }
       guard isValidator else { return .governance(.signerIsNoValidator) }
       let content = body.extracting(offset + Entry.byteCount + Record.saltByteCount..<offset + record.byteCount)
       let act: GovernanceAct
@@ -170,7 +173,9 @@ extension Chain {
   private func candidate(_ block: Block, on parent: ChainTip, _ parts: Parts, _ tree: MountainRange, _ history: MountainRange) -> Candidate {
     let recent = parent.recent.filter { $0.height > tip.header.height } + [.init(height: block.header.height, ids: parts.ids.sorted())]
     var state = parent.governance
-    let redactions = state.advance(to: block.header.height, timestamp: block.header.timestamp, parts.governance)
+    var outcomes: [ProposalOutcome] = []
+    _ = state.advance(to: block.header.height, timestamp: block.header.timestamp, parts.governance, &outcomes)
+    let redactions = ApprovedRedaction.all(in: outcomes, open: parent.governance.open, parts.governance)
     let child = ChainTip(header: block.header, tree: tree, history: history, governance: state, recent: recent)
     return Candidate(
       block: block, tip: child, leafHashes: parts.leafHashes, ids: parts.ids, redactions: redactions, governanceRecords: parts.governanceRecords,

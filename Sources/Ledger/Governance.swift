@@ -69,6 +69,22 @@ public struct ProposalOutcome: Hashable, Sendable {
   public let fate: ProposalFate
 }
 
+/// A redaction that has its quorum: salts and bodies of these events are deleted on every node.
+public struct ApprovedRedaction: Hashable, Sendable {
+  public let proposal: EventID
+  public let events: [EventID]
+
+  /// Those that a block has approved: its outcomes, the proposals that were open before it, and its own events.
+  static func all(in outcomes: [ProposalOutcome], open: [OpenProposal], _ events: [GovernanceEvent]) -> [ApprovedRedaction] {
+    outcomes.compactMap { outcome in
+      guard outcome.fate == .active, let act = open.first(where: { $0.id == outcome.id })?.act ?? events.first(where: { $0.id == outcome.id })?.act,
+        case .proposeRedaction(let redaction) = act
+      else { return nil }
+      return ApprovedRedaction(proposal: outcome.id, events: redaction.events)
+    }
+  }
+}
+
 extension GovernanceAct {
   /// Of a proposal of a set or of parameters.
   public var effectiveEpoch: Epoch? {

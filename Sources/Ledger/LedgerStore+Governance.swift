@@ -20,6 +20,24 @@ extension LedgerStore {
     return state
   }
 
+  /// Every redaction that was approved up to the head, in the order of approval.
+  public func approvedRedactions(from genesis: GovernanceState) throws(StoreError) -> [ApprovedRedaction] {
+    var (state, redactions) = (genesis, [ApprovedRedaction]())
+    while true {
+      let blocks = try governanceRecords(from: state.height.next, blocksMax: 256)
+      if blocks.isEmpty { return redactions }
+      for (height, records) in blocks {
+        guard height > state.height, let header = try header(at: height) else { throw .damaged("header \(height.rawValue) of governance events") }
+        let events: [GovernanceEvent]
+        do { events = try GovernanceEvent.parse(records) } catch { throw .damaged("governance events of block \(height.rawValue): \(error)") }
+        var outcomes: [ProposalOutcome] = []
+        let open = state.open
+        _ = state.advance(to: height, timestamp: header.timestamp, events, &outcomes)
+        redactions += ApprovedRedaction.all(in: outcomes, open: open, events)
+      }
+    }
+  }
+
   /// Moves a state on by one stored block.
   public func advance(_ state: inout GovernanceState, to header: BlockHeader) throws(StoreError) {
     let stored = try governanceRecords(from: header.height, blocksMax: 1).first

@@ -1,5 +1,6 @@
 public import Audit
 public import Digests
+public import Ed25519
 public import Merkle
 import Bytes
 
@@ -11,8 +12,8 @@ public struct BlockCommit: Sendable {
   /// The entries and bodies were stored as a candidate's: the commit does not write them again.
   public let isStored: Bool
   public let ids: [EventID]
-  /// Events whose salts and bodies are to be deleted from here on.
-  public let redactions: [EventID]
+  /// The salts and bodies of their events are to be deleted from here on.
+  public let redactions: [ApprovedRedaction]
   /// The records of the governance events, concatenated in leaf order: kept for ever, whatever becomes of the bodies.
   public let governance: [UInt8]
   /// The set of the next height, when it is another one than this block's: kept for ever with the block as a handoff.
@@ -91,6 +92,12 @@ public protocol LedgerStore: AnyObject {
 
   /// Blocks below this height have given up their salts and bodies; all else of them is kept. 1 for a store with the whole history.
   var earliestBodyHeight: Height { get }
+  /// The events of a block at or above `earliestBodyHeight` whose salts and bodies are not here, as `Block.withheld`.
+  func withheld(at height: Height) throws(StoreError) -> [UInt8]
+  /// The approved proposal that had the body of an event of the chain deleted; nil for an event that was not redacted.
+  func redaction(of id: EventID) throws(StoreError) -> EventID?
+  /// The block that this store was begun from; blocks up to it come without bodies. Nil for a store that began with genesis.
+  var anchor: Anchor? { get }
 
   /// Height up to which the index has been built; it follows the head.
   var indexedHeight: Height { get }
@@ -98,6 +105,8 @@ public protocol LedgerStore: AnyObject {
   func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool
   /// Leaf of an event, as far as the index has been built.
   func location(of id: EventID) throws(StoreError) -> LeafIndex?
+  /// What a key has signed up to the head; nil when nothing. Of very many streams a store may give the lowest only.
+  func activity(of signer: PublicKey) throws(StoreError) -> SignerActivity?
 }
 
 extension LedgerStore {
@@ -113,15 +122,29 @@ extension LedgerStore {
     return Height(low)
   }
 
-  /// A final block as it was proposed: records put together from entries and bodies; nil beyond the head, for genesis and for a pruned block.
+  /// A final block as it was proposed, but for redacted bodies: records put together from entries and bodies; nil beyond the head, for genesis and for a pruned block.
   public func block(at height: Height) throws(StoreError) -> Block? {
     guard height >= earliestBodyHeight, height.rawValue > 0, height <= head.height, let header = try header(at: height) else { return nil }
-    guard let entries = try entries(at: height), let bodies = try bodies(at: height), let block = Block(header: header, entries: entries, bodies: bodies)
+    guard let entries = try entries(at: height), let bodies = try bodies(at: height),
+      let block = Block(header: header, entries: entries, bodies: bodies, withheld: try withheld(at: height))
     else { throw .damaged("block \(height.rawValue)") }
     return block
   }
 
-  /// The record of a leaf with the height of its block, put together from entry, salt and body, or the entry alone in a pruned block; nil beyond the head.
+  /// A final block without the salts and bodies of its events, governance excepted; nil beyond the head and for genesis. Every store has it of every block,
+  /// whatever was pruned.
+  public func abridged(at height: Height) throws(StoreError) -> Block? {
+    guard height.rawValue > 0, height <= head.height, let header = try header(at: height) else { return nil }
+    let kept = try governanceRecords(from: height, blocksMax: 1).first
+    let governance = kept.flatMap { $0.height == height ? $0.records : nil } ?? []
+    guard let entries = try entries(at: height), let block = Block(header: header, entries: entries, governance: governance) else {
+      throw .damaged("entries of block \(height.rawValue)")
+    }
+    return block
+  }
+
+  /// The record of a leaf with the height of its block, put together from entry, salt and body, or the entry alone when salt and body were pruned, redacted or
+  /// withheld; nil beyond the head.
   /// - Throws: `.damaged` when the parts do not have the digest that the statement names.
   public func record(at leaf: LeafIndex) throws(StoreError) -> (record: [UInt8], height: Height)? {
     guard let height = try height(containing: leaf), let header = try header(at: height) else { return nil }
@@ -130,8 +153,11 @@ extension LedgerStore {
       throw .damaged("entries of block \(height.rawValue)")
     }
     let position = Int(leaf.rawValue - header.firstLeaf.rawValue)
+    let withheld = try withheld(at: height)
+    func isWithheld(_ position: Int) -> Bool { position / 8 < withheld.count && withheld[position / 8] >> UInt8(position % 8) & 1 == 1 }
+    if isWithheld(position) { return (Array(entries[position * Entry.byteCount..<(position + 1) * Entry.byteCount]), height) }
     var bodyOffset = 0
-    for earlier in 0..<position {
+    for earlier in 0..<position where !isWithheld(earlier) {
       guard let length = Record.length(peeking: entries.bytes, at: earlier * Entry.byteCount) else { throw .damaged("entry \(earlier) of block \(height.rawValue)") }
       bodyOffset += length - Entry.byteCount
     }

@@ -9,6 +9,8 @@ enum LedgerLimit {
   static let openProposals = 1024
   /// Approved changes that wait for their epoch, at 26 KB for the largest set 7 MB. A proposal approved beyond it lapses.
   static let scheduledChanges = 256
+  /// Gaps that are kept of one stream of a signer.
+  static let sequenceGaps = 256
   /// Decided proposals that a history remembers, the newest; at 50 KB for the longest body and the largest set 26 MB.
   static let decidedProposals = 512
 }

@@ -1,6 +1,7 @@
 import Bytes
 public import Audit
 public import Digests
+public import Ed25519
 public import Merkle
 
 /// The store in memory, for tests and simulation. `commit` and `store` are durable at once, as synced writes are; their unsynced forms stay in a log that
@@ -16,8 +17,15 @@ public final class MemoryStore: LedgerStore {
   /// What is durable: the state of `blocks` and `held` at the last sync.
   private var durable: (blocks: Int, held: [Block]) = (0, [])
   private var unsynced: [Write] = []
+  /// Redacted events with the proposals that name them; looked up, never walked.
+  private var redactions: [EventID: EventID] = [:]
 
-  public init(genesis: BlockHeader) { self.genesis = genesis }
+  public let anchor: Anchor?
+
+  public init(genesis: BlockHeader, anchor: Anchor? = nil) {
+    self.genesis = genesis
+    self.anchor = anchor
+  }
 
   public var head: BlockHeader { blocks.last?.header ?? genesis }
   /// Writes that a crash may lose.
@@ -60,6 +68,7 @@ public final class MemoryStore: LedgerStore {
 
   private func append(_ block: BlockCommit) {
     blocks.append(block)
+    for redaction in block.redactions { for id in redaction.events where redactions[id] == nil { redactions[id] = redaction.proposal } }
     tree.append(block.treeNodes)
     history.append(block.historyNodes)
   }
@@ -69,7 +78,7 @@ public final class MemoryStore: LedgerStore {
     let log = unsynced.prefix(survivors)
     let kept = blocks.prefix(durable.blocks)
     held = durable.held
-    (blocks, tree, history, unsynced) = ([], MemoryTree(), MemoryTree(), [])
+    (blocks, tree, history, unsynced, redactions) = ([], MemoryTree(), MemoryTree(), [], [:])
     for block in kept { append(block) }
     for write in log {
       switch write {
@@ -103,9 +112,22 @@ public final class MemoryStore: LedgerStore {
     public func loseCertificate() { lostCertificates.insert(head.height) }
   #endif
 
+  public func withheld(at height: Height) -> [UInt8] {
+    guard height >= earliestBodyHeight, let block = block(height) else { return [] }
+    return redacted(block).withheld
+  }
+
+  public func redaction(of id: EventID) -> EventID? { location(of: id) == nil ? nil : redactions[id] }
+
+  /// A block without the bodies that redactions name.
+  private func redacted(_ commit: BlockCommit) -> Block {
+    guard !redactions.isEmpty else { return commit.block }
+    return commit.block.withholding(commit.ids.indices.filter { redactions[commit.ids[$0]] != nil })
+  }
+
   public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
-  public var earliestBodyHeight: Height { Height(1) }
-  public func bodies(at height: Height) -> [UInt8]? { block(height)?.block.sections.bodies }
+  public var earliestBodyHeight: Height { anchor?.height.next ?? Height(1) }
+  public func bodies(at height: Height) -> [UInt8]? { block(height).map { redacted($0).sections.bodies } }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
     switch tree {
@@ -146,6 +168,25 @@ public final class MemoryStore: LedgerStore {
   /// Look-ups search the blocks themselves, so that there is nothing to build.
   public var indexedHeight: Height { head.height }
   public func advanceIndex(blocksMax: Int) -> Bool { false }
+  public func activity(of signer: PublicKey) throws(StoreError) -> SignerActivity? {
+    var activity: SignerActivity?
+    for block in blocks {
+      let entries = block.block.sections.entries
+      for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) where Bytes32(entries.bytes, at: offset + 64) == signer.bytes {
+        var found = activity ?? SignerActivity(firstSeen: block.header.timestamp)
+        found.eventCount += 1
+        let (stream, sequence) = (entries.bytes.uint64(at: offset + 32), entries.bytes.uint64(at: offset + 40))
+        if sequence > 0 {
+          let place = found.streams.firstIndex { $0.stream >= stream } ?? found.streams.count
+          if place == found.streams.count || found.streams[place].stream != stream { found.streams.insert(SignerStream(stream: stream), at: place) }
+          found.streams[place].add(sequence)
+        }
+        activity = found
+      }
+    }
+    return activity
+  }
+
   public func location(of id: EventID) -> LeafIndex? {
     for block in blocks {
       if let position = block.ids.firstIndex(of: id) { return LeafIndex(block.header.firstLeaf.rawValue + UInt64(position)) }

@@ -21,7 +21,9 @@ extension NodeDriver {
       switch event {
       case .up(let link, let facts):
         log.info("peering", "peer connected", [("peer", facts.peer.text), ("direction", facts.direction.rawValue), ("height", "\(facts.headHeight)")])
-        let known = Replication.PeerFacts(validator: facts.validator, head: Height(facts.headHeight), earliestBodyHeight: Height(facts.earliestBodyHeight))
+        let known = Replication.PeerFacts(
+          validator: facts.validator, head: Height(facts.headHeight), earliestBodyHeight: Height(facts.earliestBodyHeight),
+          servesHistory: facts.protocolVersion >= ReplicaMessageType.historyProtocol)
         replica?.peerUp(PeerLink(link.rawValue), known, now: times(loop), &effects)
       case .received(let link, let type, let bytes): received(type, bytes, link, loop)
       case .down(let link, let peer, let reason):

@@ -2,6 +2,7 @@ import API
 import Ambient
 import Audit
 import Consensus
+import Digests
 import Ed25519
 import Ledger
 import Mempool
@@ -22,6 +23,8 @@ struct Watch {
     var stalled: UInt64?
     /// The next height to sync has been pruned by every peer that is connected.
     var unobtainable: Height?
+    /// Peers have another block where the checkpoint is from which this node begins.
+    var foreignAnchor: Digest?
     /// Least time between blocks with events, milliseconds.
     var blockTime: UInt64
   }
@@ -32,6 +35,7 @@ struct Watch {
     case skew(milliseconds: Int64, isGross: Bool)
     case stalled(milliseconds: UInt64)
     case unobtainable(Height)
+    case foreignAnchor(Digest)
   }
 
   static let pauseMilliseconds: UInt64 = 60_000
@@ -55,6 +59,7 @@ struct Watch {
   private var nextSkew = Instant.zero
   private var nextStalled = Instant.zero
   private var nextUnobtainable = Instant.zero
+  private var nextForeign = Instant.zero
 
   mutating func look(_ sight: Sight) -> [Complaint] {
     let now = sight.now
@@ -76,6 +81,10 @@ struct Watch {
       nextUnobtainable = now.adding(milliseconds: Self.pauseMilliseconds)
       complaints.append(.unobtainable(height))
     }
+    if let found = sight.foreignAnchor, now >= nextForeign {
+      nextForeign = now.adding(milliseconds: Self.pauseMilliseconds)
+      complaints.append(.foreignAnchor(found))
+    }
     return complaints
   }
 }
@@ -87,7 +96,8 @@ extension NodeDriver {
     let quiet = loop.now.milliseconds(since: figures.lastCommit ?? opened)
     let sight = Watch.Sight(
       now: loop.now, peers: network.count, isAlone: replica.machine.isSole && network.options.bootNodes.isEmpty, skew: network.medianSkewMilliseconds.map { -$0 },
-      stalled: oldest.map { min($0, quiet) }, unobtainable: replica.unobtainable, blockTime: UInt64(replica.chain.parameters.blockTime))
+      stalled: oldest.map { min($0, quiet) }, unobtainable: replica.unobtainable, foreignAnchor: replica.foreignAnchor?.found,
+      blockTime: UInt64(replica.chain.parameters.blockTime))
     for complaint in complaints.look(sight) {
       switch complaint {
       case .noPeers:
@@ -99,6 +109,10 @@ extension NodeDriver {
         if isGross { log.error("consensus", text, fields) } else { log.warn("consensus", text, fields) }
       case .unobtainable(let height):
         log.warn("sync", "every connected peer has pruned the next block: connect a peer with its body", [("height", "\(height.rawValue)")])
+      case .foreignAnchor(let found):
+        log.error(
+          "sync", "peers have another block at the height of the checkpoint: run sync --from-checkpoint with the right hash, or connect peers of this chain",
+          [("checkpoint", replica.foreignAnchor.map { "\($0.anchor.height.rawValue):\($0.anchor.hash)" } ?? "-"), ("found", "\(found)")])
       case .stalled(let milliseconds): logStall(milliseconds, replica, loop)
       }
     }

@@ -227,12 +227,23 @@ final class StorageSession {
   static func failure(_ error: StoreError, _ home: NodeHome) -> NodeFailure {
     switch error {
     case .foreignChain(let found, let expected): NodeFailure(78, "data belongs to the chain with genesis \(found), the configured genesis is \(expected)")
-    case .format(let found): NodeFailure(78, "data/FORMAT says \"\(found)\"; this program reads \"moloch-data 1\"")
+    case .format(let found): formatFailure(found)
     case .locked(let pid): NodeFailure(75, "\(home.data) is in use by process \(pid)")
     case .damaged(let detail): NodeFailure(65, "data is damaged: \(detail)")
     case .failed(let detail): NodeFailure(74, detail)
     case .notNext(let head, let got): NodeFailure(70, "block \(got.rawValue) does not follow the head \(head.rawValue)")
     }
+  }
+
+  private static func formatFailure(_ line: String) -> NodeFailure {
+    let own = RocksLedgerStore.formatNumber
+    guard let found = RocksLedgerStore.formatNumber(of: line), found != own else {
+      return NodeFailure(78, "data/FORMAT says \"\(line)\"; this program reads \"\(RocksLedgerStore.format)\"")
+    }
+    guard found > own else { return NodeFailure(78, "data format \(found) is older than that of this program, \(own): run 'moloch migrate'") }
+    return NodeFailure(
+      78, "data format \(found) needs a newer moloch than \(Node.version), which has format \(own): install the release that wrote the data, or go back with its "
+        + "'moloch migrate --rollback'")
   }
 
   /// What a reload has changed.
@@ -357,6 +368,7 @@ final class StorageSession {
   }
 
   func pulse() -> StoragePulse {
+    desk.erase(store)
     proposals.expire(wall: WallClock.now().milliseconds)
     let statistics = DirectoryStatistics(data: home.data)
     space.look(statistics)

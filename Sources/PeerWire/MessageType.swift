@@ -42,6 +42,10 @@
   public static let syncResponse = MessageType(rawValue: 37)
   public static let getBoundaries = MessageType(rawValue: 38)
   public static let boundaries = MessageType(rawValue: 39)
+  /// From protocol version 2 on, like `history`.
+  public static let historyRequest = MessageType(rawValue: 40)
+  public static let history = MessageType(rawValue: 41)
+  public static let partialRange = MessageType(rawValue: 42)
 
   public static let events = MessageType(rawValue: 48)
   public static let eventsTaken = MessageType(rawValue: 49)
@@ -49,7 +53,8 @@
   /// Every type, in the order of its code; the index of a type in statistics.
   public static let all: [MessageType] = [
     .hello, .goodbye, .ping, .pong, .addresses, .vote, .propose, .certificate, .getCertificate, .status, .witnessRequest, .witness, .cosignature, .evidence,
-    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .events, .eventsTaken,
+    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .historyRequest, .history, .partialRange,
+    .events, .eventsTaken,
   ]
 
   /// The lane of the type; nil for an unknown code.
@@ -58,7 +63,7 @@
     case 1...4, 16, 18...23, 49: .votes
     case 5, 24: .exchange
     case 17, 32...35: .blocks
-    case 36...39: .sync
+    case 36...42: .sync
     case 48: .events
     default: nil
     }
@@ -92,6 +97,9 @@
     case .syncResponse: "sync_response"
     case .getBoundaries: "get_boundaries"
     case .boundaries: "boundaries"
+    case .historyRequest: "history_request"
+    case .history: "history"
+    case .partialRange: "partial_range"
     case .events: "events"
     case .eventsTaken: "events_taken"
     default: "unknown"

@@ -31,7 +31,7 @@ public struct PeeringOptions: Sendable {
   public var name = ""
   public var version = ""
   /// Protocol versions that this node speaks.
-  public var protocols: ClosedRange<UInt16> = 1...1
+  public var protocols: ClosedRange<UInt16> = 1...2
 
   public init() {}
 }

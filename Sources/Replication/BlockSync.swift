@@ -9,6 +9,9 @@ import Ledger
 /// Ranges lie within an epoch, several are under way at a time, of different peers, and they are handed out in ascending order. A peer that is slow, has
 /// nothing or sends what does not hold together is passed over for a while, longer each time.
 ///
+/// Up to an anchor, a block whose hash the operator vouches for, ranges come without bodies: the hash commits to every one of them, so that each proves itself
+/// when it comes. They are asked of peers that have the anchor, whatever these have pruned. No range lies on both sides of it.
+///
 /// Claims grow old: a peer says where it stands when it connects and when it repeats itself, and then may say nothing for a minute. Whatever else it says
 /// raises its claim, and a height that a certificate has shown to be final is asked of anybody when nobody claims it: those who signed have it or will.
 struct BlockSync: Sendable {
@@ -19,6 +22,8 @@ struct BlockSync: Sendable {
     var head: Height
     /// Blocks below it are not asked of this peer: it has said that their bodies are gone.
     var earliestBodyHeight = Height(1)
+    /// It speaks a version of the protocol that has blocks without bodies.
+    var servesHistory = true
     var failures: UInt64 = 0
     var pausedUntil = Instant.zero
   }
@@ -29,6 +34,8 @@ struct BlockSync: Sendable {
     let to: Height
     let peer: PeerLink
     let deadline: Instant
+    /// The blocks are asked for without bodies, with their proof under the block of this height.
+    var anchor: Height?
     var blocksMax: Int { Int(to.rawValue - from.rawValue) + 1 }
   }
 
@@ -38,18 +45,28 @@ struct BlockSync: Sendable {
     let blocks: [Block]
     let certificate: Certificate
     let peer: PeerLink
+    /// The anchor commits to it; bodies are withheld.
+    var isHistory = false
     var to: Height { Height(from.rawValue + UInt64(blocks.count) - 1) }
+    /// Events whose bodies the peer does not have, although nobody asked for less.
+    var missing: Int { isHistory ? 0 : blocks.reduce(0) { $0 + $1.withheld.reduce(0) { $0 + $1.nonzeroBitCount } } }
     var byteCount: Int { blocks.reduce(0) { $0 + BlockHeader.byteCount + $1.body.count } }
   }
 
   private(set) var sources: [Source] = []
   private(set) var requests: [Request] = []
   private(set) var ranges: [Range] = []
+  /// Ranges in which bodies are missing: taken when every peer that can be asked has been asked, and none has them.
+  private var partial: [(best: Range, asked: [PeerLink])] = []
   /// The height up to which blocks are applied, in memory.
   private(set) var applied: Height
   /// The highest height that a verified finality certificate has named; nil before the first.
   private(set) var certified: Height?
   private(set) var isSyncing = true
+  /// Blocks up to it come without bodies.
+  let anchor: Anchor?
+  /// Another block at the height of the anchor, which a peer has shown.
+  private(set) var foreignAnchor: Digest?
   /// Ranges asked for or waiting at a time.
   var rangesInFlight: Int
   private var lastProgress: Instant
@@ -59,16 +76,17 @@ struct BlockSync: Sendable {
   /// When `plan` has something to decide again.
   private(set) var deadline = Instant.distantFuture
 
-  init(applied: Height, rangesInFlight: Int = ReplicationLimit.rangesInFlight, now: Instant) {
+  init(applied: Height, anchor: Anchor? = nil, rangesInFlight: Int = ReplicationLimit.rangesInFlight, now: Instant) {
     self.applied = applied
+    self.anchor = anchor
     self.rangesInFlight = rangesInFlight
     lastProgress = now
   }
 
   // MARK: What is known
 
-  mutating func peerUp(_ link: PeerLink, head: Height, earliestBodyHeight: Height = Height(1)) {
-    sources.append(Source(link: link, head: head, earliestBodyHeight: earliestBodyHeight))
+  mutating func peerUp(_ link: PeerLink, head: Height, earliestBodyHeight: Height = Height(1), servesHistory: Bool = true) {
+    sources.append(Source(link: link, head: head, earliestBodyHeight: earliestBodyHeight, servesHistory: servesHistory))
   }
 
   mutating func peerDown(_ link: PeerLink) {
@@ -111,6 +129,7 @@ struct BlockSync: Sendable {
     applied = height
     lastProgress = now
     ranges.removeAll { $0.to <= applied }
+    partial.removeAll { $0.best.from <= applied }
     certify(height)
   }
 
@@ -120,7 +139,7 @@ struct BlockSync: Sendable {
   }
 
   private mutating func settleState() {
-    guard let certified else { return }
+    guard let certified, anchor.map({ applied >= $0.height }) ?? true else { return }
     let lag = certified > applied ? certified.rawValue - applied.rawValue : 0
     if lag <= 2 { isSyncing = false } else if lag > 10 { isSyncing = true }
   }
@@ -134,6 +153,7 @@ struct BlockSync: Sendable {
   mutating func plan(epochLength: UInt32, now: Instant) -> [Request] {
     for request in requests where request.deadline <= now { strike(request.peer, now) }
     requests.removeAll { $0.deadline <= now }
+    settlePartial()
     let goal = goal
     deadline = .distantFuture
     guard goal > applied else {
@@ -159,8 +179,9 @@ struct BlockSync: Sendable {
       let from = firstUncovered()
       guard from <= goal, let peer = source(holding: from, now) else { break }
       let epochEnd = ((from.rawValue - 1) / UInt64(epochLength) + 1) * UInt64(epochLength)
-      let to = Height(min(from.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1, epochEnd, max(goal.rawValue, from.rawValue)))
-      let request = Request(from: from, to: to, peer: peer, deadline: now.adding(milliseconds: ReplicationLimit.rangeMilliseconds))
+      let history = anchor.flatMap { from <= $0.height ? $0.height : nil }
+      let end = min(from.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1, epochEnd, history?.rawValue ?? max(goal.rawValue, from.rawValue))
+      let request = Request(from: from, to: Height(end), peer: peer, deadline: now.adding(milliseconds: ReplicationLimit.rangeMilliseconds), anchor: history)
       requests.append(request)
       planned.append(request)
       bytes += ReplicationLimit.rangeBytesMax
@@ -172,7 +193,7 @@ struct BlockSync: Sendable {
 
   /// The first height that is wanted and of which every connected peer says that its body is gone; nil while anybody may have it.
   var unobtainable: Height? {
-    guard goal > applied, !sources.isEmpty, !isReady else { return nil }
+    guard goal > applied, !sources.isEmpty, !isReady, anchor.map({ applied >= $0.height }) ?? true else { return nil }
     return sources.allSatisfy { $0.earliestBodyHeight > applied.next } ? applied.next : nil
   }
 
@@ -191,8 +212,10 @@ struct BlockSync: Sendable {
   /// Whom to ask for a height: the least busy of the peers that claim it and are not passed over; among equals the one with the fewest failures, then the
   /// oldest connection. When nobody claims what is certified, anybody.
   private func source(holding height: Height, _ now: Instant) -> PeerLink? {
-    let heard = sources.filter { $0.pausedUntil <= now && $0.earliestBodyHeight <= height }
-    var able = heard.filter { $0.head >= height }
+    let history = anchor.flatMap { height <= $0.height ? $0.height : nil }
+    let asked = partial.first { $0.best.from == height }?.asked ?? []
+    let heard = sources.filter { $0.pausedUntil <= now && !asked.contains($0.link) && (history == nil ? $0.earliestBodyHeight <= height : $0.servesHistory) }
+    var able = heard.filter { $0.head >= history ?? height }
     if able.isEmpty, let certified, height <= certified { able = heard }
     able.removeAll { source in requests.count { $0.peer == source.link } >= ReplicationLimit.rangesPerPeer }
     return able.min { a, b in
@@ -207,8 +230,34 @@ struct BlockSync: Sendable {
   mutating func received(
     from: Height, _ blocks: [Block], _ certificate: Certificate?, _ link: PeerLink, epochLength: UInt32, now: Instant
   ) -> Bool {
-    guard let index = requests.firstIndex(where: { $0.peer == link && $0.from == from }) else { return true }
+    guard let index = requests.firstIndex(where: { $0.peer == link && $0.from == from && $0.anchor == nil }) else { return true }
     requests.remove(at: index)
+    return take(from, blocks, certificate, link, isHistory: false, epochLength: epochLength, now: now)
+  }
+
+  /// Takes an answer to a request for blocks without bodies. False when it does not prove itself.
+  mutating func received(from: Height, _ history: History?, _ link: PeerLink, epochLength: UInt32, now: Instant) -> Bool {
+    guard let anchor, let index = requests.firstIndex(where: { $0.peer == link && $0.from == from && $0.anchor != nil }) else { return true }
+    requests.remove(at: index)
+    if let history {
+      guard history.anchor.hash == anchor.hash else {
+        // The peer is on another chain, or the operator has misread a hash: nobody is at fault for certain.
+        if history.anchor.height == anchor.height { foreignAnchor = history.anchor.hash }
+        strike(link, now)
+        return true
+      }
+      foreignAnchor = nil
+      guard history.isProven else {
+        strike(link, now)
+        return false
+      }
+    }
+    return take(from, history?.blocks ?? [], history?.certificate, link, isHistory: true, epochLength: epochLength, now: now)
+  }
+
+  private mutating func take(
+    _ from: Height, _ blocks: [Block], _ certificate: Certificate?, _ link: PeerLink, isHistory: Bool, epochLength: UInt32, now: Instant
+  ) -> Bool {
     guard let last = blocks.last, let certificate else {
       strike(link, now)
       if let source = sources.firstIndex(where: { $0.link == link }) {
@@ -225,9 +274,37 @@ struct BlockSync: Sendable {
       strike(link, now)
       return false
     }
-    let range = Range(from: from, blocks: blocks, certificate: certificate, peer: link)
-    if range.to > applied { ranges.insert(range, at: ranges.firstIndex { $0.from > from } ?? ranges.count) }
+    let range = wholest(Range(from: from, blocks: blocks, certificate: certificate, peer: link, isHistory: isHistory), now)
+    if let range, range.to > applied { ranges.insert(range, at: ranges.firstIndex { $0.from > from } ?? ranges.count) }
     return true
+  }
+
+  /// Redacted bodies are nowhere; others are. A range without some bodies waits until the peers that may have them were asked for it, too.
+  private mutating func wholest(_ range: Range, _ now: Instant) -> Range? {
+    let known = partial.firstIndex { $0.best.from == range.from }
+    guard range.missing > 0 else {
+      if let known { partial.remove(at: known) }
+      return range
+    }
+    var (best, asked) = known.map { partial[$0] } ?? (range, [])
+    if range.missing < best.missing { best = range }
+    asked.append(range.peer)
+    if let known { partial.remove(at: known) }
+    partial.append((best, asked))
+    return nil
+  }
+
+  /// Lets ranges without some bodies go on when nobody is left who may have more.
+  private mutating func settlePartial() {
+    for (best, asked) in partial {
+      let isHope = sources.contains { source in
+        source.earliestBodyHeight <= best.from && source.head >= best.from && source.failures < ReplicationLimit.partialFailuresMax && !asked.contains(source.link)
+      }
+      guard !isHope else { continue }
+      partial.removeAll { $0.best.from == best.from }
+      requests.removeAll { $0.from == best.from }
+      if best.to > applied { ranges.insert(best, at: ranges.firstIndex { $0.from > best.from } ?? ranges.count) }
+    }
   }
 
   /// Whether the range that continues the applied blocks is here.

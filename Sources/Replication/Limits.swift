@@ -36,6 +36,8 @@ public enum ReplicationLimit {
   public static let rebroadcastBytesMax = 1 << 20
   /// Times at which the places of the slowest validator in the relay log are remembered: one in each turn of the last `gossipLeadMilliseconds`, or fewer.
   public static let placesMax = 256
+  /// Signatures checked together: a block of a sync is verified in parts of so many. Larger parts cost less for each signature, up to here.
+  public static let batchSignatures = 1024
   /// Signatures checked in one turn.
   public static let signaturesPerTurn = 512
   /// Store look-ups for one peer at a time.
@@ -45,6 +47,8 @@ public enum ReplicationLimit {
   public static let rangeBacklogBytes = 64 << 20
   /// Ranges asked of one peer at a time.
   public static let rangesPerPeer = 2
+  /// A peer that has failed so often is not waited for when another has a range without some bodies.
+  public static let partialFailuresMax: UInt64 = 3
   /// Pieces of evidence kept in memory.
   public static let evidenceMax = 256
   /// Pieces of one validator that are passed on, and of one message; a message has at most 12,800 bytes.

@@ -240,12 +240,12 @@ extension Replica {
 
   func answerBlock(_ hash: Digest, _ peer: PeerLink, _ effects: inout [ReplicaEffect]) {
     if let node = tree[hash] { return effects.append(.send(.block(node.candidate.block), to: .peer(peer))) }
-    if let block = decided.first(where: { $0.commit.hash == hash }) { return effects.append(.send(.block(block.commit.block), to: .peer(peer))) }
+    if let block = decided.first(where: { $0.commit.hash == hash && $0.commit.block.isWhole }) { return effects.append(.send(.block(block.commit.block), to: .peer(peer))) }
     load(.block(hash, peer), &effects)
   }
 
   func answerEvents(_ hash: Digest, _ positions: [UInt16], _ peer: PeerLink, _ effects: inout [ReplicaEffect]) {
-    guard let block = tree[hash]?.candidate.block ?? decided.first(where: { $0.commit.hash == hash })?.commit.block else { return }
+    guard let block = tree[hash]?.candidate.block ?? decided.first(where: { $0.commit.hash == hash && $0.commit.block.isWhole })?.commit.block else { return }
     var records: [UInt8] = []
     for position in positions {
       guard Int(position) < block.offsets.count - 1 else { return effects.append(.penalise(peer, .malformed)) }

@@ -158,6 +158,10 @@ extension Replica {
     _ now: Times, _ effects: inout [ReplicaEffect]
   ) -> Height {
     guard let last = blocks.last else { return chain.tip.header.height }
+    if let anchor = sync.anchor, let other = blocks.first(where: { $0.candidate.block.header.height == anchor.height })?.candidate.block, other.hash != anchor.hash {
+      effects.append(.halt("the final block at height \(anchor.height.rawValue) is \(other.hash); the checkpoint that this store begins from is \(anchor.hash)"))
+      return chain.tip.header.height
+    }
     var commits: [BlockCommit] = []
     for block in blocks {
       let isLast = block.candidate.block.hash == last.candidate.block.hash

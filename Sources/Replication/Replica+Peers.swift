@@ -13,7 +13,10 @@ public struct PeerFacts: Hashable, Sendable {
   public var head: Height
   /// From where on it says to hold bodies.
   public var earliestBodyHeight: Height
-  public init(validator: PublicKey?, head: Height = Height(0), earliestBodyHeight: Height = Height(1)) {
+  /// It speaks a version of the protocol that has blocks without bodies.
+  public var servesHistory: Bool
+  public init(validator: PublicKey?, head: Height = Height(0), earliestBodyHeight: Height = Height(1), servesHistory: Bool = true) {
+    self.servesHistory = servesHistory
     self.validator = validator
     self.head = head
     self.earliestBodyHeight = earliestBodyHeight
@@ -24,6 +27,8 @@ public struct PeerFacts: Hashable, Sendable {
 struct Peer: Sendable {
   let link: PeerLink
   let validator: PublicKey?
+  /// It understands blocks without bodies.
+  let servesHistory: Bool
   /// What it claims: steers whom to ask, and is never believed.
   var head: Height
   /// Store look-ups that are made for it.
@@ -50,8 +55,8 @@ struct Peer: Sendable {
   var processed: UInt64 = 0
   var reported: UInt64 = 0
 
-  init(link: PeerLink, validator: PublicKey?, head: Height, place: UInt64) {
-    (self.link, self.validator, self.head, self.place) = (link, validator, head, place)
+  init(link: PeerLink, _ facts: PeerFacts, place: UInt64) {
+    (self.link, validator, head, servesHistory, self.place) = (link, facts.validator, facts.head, facts.servesHistory, place)
   }
 
   /// Takes one piece of evidence from its allowance.
@@ -72,8 +77,8 @@ struct Peer: Sendable {
 
 extension Replica {
   public func peerUp(_ link: PeerLink, _ facts: PeerFacts, now: Times, _ effects: inout [ReplicaEffect]) {
-    peers.append(Peer(link: link, validator: facts.validator, head: facts.head, place: log.begin))
-    sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight)
+    peers.append(Peer(link: link, facts, place: log.begin))
+    sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight, servesHistory: facts.servesHistory)
     step(.peerUp(link, validator: facts.validator), now, &effects)
     if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
     showEvidence(link, &effects)
@@ -117,6 +122,12 @@ extension Replica {
     case .syncResponse(let from, let blocks, let certificate):
       let length = chain.parameters.epochLength
       if !sync.received(from: from, blocks, certificate, link, epochLength: length, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
+      synchronise(now, &effects)
+    case .historyRequest(let from, let blocks, let bytes, let anchor):
+      load(.history(from: from, blocksMax: blocks, bytesMax: bytes, anchor: anchor, link), &effects)
+    case .history(let from, let history):
+      let length = chain.parameters.epochLength
+      if !sync.received(from: from, history, link, epochLength: length, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
       synchronise(now, &effects)
     case .getBoundaries(let epoch): load(.boundaries(from: epoch, countMax: ReplicationLimit.boundariesMax, link), &effects)
     case .boundaries(let list):
@@ -169,7 +180,12 @@ extension Replica {
     peers[index].loads -= 1
     switch answer {
     case .range(let from, let blocks, let certificate):
+      // A peer of an older release cannot read a block that redactions have changed; it goes elsewhere.
+      guard peers[index].servesHistory || blocks.allSatisfy(\.isWhole) else {
+        return effects.append(.send(.syncResponse(from: from, blocks: [], certificate: nil), to: .peer(query.peer)))
+      }
       effects.append(.send(.syncResponse(from: from, blocks: blocks, certificate: certificate), to: .peer(query.peer)))
+    case .history(let from, let history): effects.append(.send(.history(from: from, history), to: .peer(query.peer)))
     case .block(let block?): effects.append(.send(.block(block), to: .peer(query.peer)))
     case .block(nil): break
     case .boundaries(let boundaries): effects.append(.send(.boundaries(boundaries), to: .peer(query.peer)))

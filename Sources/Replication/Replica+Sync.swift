@@ -22,8 +22,12 @@ extension Replica {
     if let late { sync.strike(late, now.monotonic) }
     if let asked { effects.append(.send(.getBoundaries(from: boundaries.epoch), to: .peer(asked))) }
     for request in sync.plan(epochLength: chain.parameters.epochLength, now: now.monotonic) {
-      effects.append(
-        .send(.syncRequest(from: request.from, blocksMax: request.blocksMax, bytesMax: ReplicationLimit.rangeBytesMax), to: .peer(request.peer)))
+      let (from, count, bytes) = (request.from, request.blocksMax, ReplicationLimit.rangeBytesMax)
+      let message: ReplicaMessage =
+        if let anchor = request.anchor { .historyRequest(from: from, blocksMax: count, bytesMax: bytes, anchor: anchor) } else {
+          .syncRequest(from: from, blocksMax: count, bytesMax: bytes)
+        }
+      effects.append(.send(message, to: .peer(request.peer)))
     }
   }
 
@@ -135,12 +139,12 @@ extension Replica {
       return true
     }
     do {
-      verifying?.candidates.append(try chain.validate(block, on: parent, batch: &batch) { pool.isVerified($0, $1) })
+      verifying?.candidates.append(try chain.validate(block, on: parent, batch: &batch) { state.range.isHistory || pool.isVerified($0, $1) })
       return true
     } catch {
       switch error {
       case .bodyLayout, .eventsRoot, .event(_, .format):
-        // The certificate proves the header; the body is not the header's.
+        // The certificate, or the anchor, proves the header; the body is not the header's.
         sync.failed(state.range, now: now.monotonic)
         effects.append(.penalise(state.range.peer, .malformed))
       default:

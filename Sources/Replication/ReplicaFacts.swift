@@ -1,7 +1,8 @@
 public import Audit
 public import Consensus
 public import Ed25519
-import Ledger
+public import Digests
+public import Ledger
 
 /// How far behind a node is, by what certificates have shown.
 public struct SyncFacts: Hashable, Sendable {
@@ -35,6 +36,12 @@ extension Replica {
 
   /// The height at which the sync stands still because every connected peer has pruned it.
   public var unobtainable: Height? { sync.unobtainable }
+
+  /// What keeps a store that begins from an anchor from reaching it: peers have another block at its height.
+  public var foreignAnchor: (anchor: Anchor, found: Digest)? {
+    guard let anchor = sync.anchor, anchor.height > sync.applied, let found = sync.foreignAnchor else { return nil }
+    return (anchor, found)
+  }
 
   /// The connected peers, by age of the connection.
   public var peerHeads: [PeerHead] { peers.map { PeerHead(link: $0.link, validator: $0.validator, head: $0.head) } }

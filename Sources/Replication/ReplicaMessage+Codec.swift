@@ -4,6 +4,7 @@ import Consensus
 import Digests
 import Ed25519
 import Ledger
+import Merkle
 
 /// The type byte of a message on the wire.
 public enum ReplicaMessageType {
@@ -21,6 +22,12 @@ public enum ReplicaMessageType {
   public static let syncResponse: UInt8 = 37
   public static let getBoundaries: UInt8 = 38
   public static let boundaries: UInt8 = 39
+  /// The version of the peers' protocol from which on the two following types are understood, and the third.
+  public static let historyProtocol: UInt16 = 2
+  public static let historyRequest: UInt8 = 40
+  public static let history: UInt8 = 41
+  /// A `syncResponse` in which bodies are missing.
+  public static let partialRange: UInt8 = 42
   public static let events: UInt8 = 48
   public static let eventsTaken: UInt8 = 49
 
@@ -41,6 +48,13 @@ public enum ReplicaMessageType {
     // A range goes on beyond its limit until a block has a certificate of its own, for two blocks of the largest size.
     case syncResponse:
       16 + ReplicationLimit.proposalBytesMax + ReplicationLimit.rangeBytesMax + 2 * ReplicationLimit.blockBytesMax + 4 * ReplicationLimit.rangeBlocksMax
+    case historyRequest: 24
+    case partialRange:
+      16 + ReplicationLimit.proposalBytesMax + ReplicationLimit.rangeBytesMax + 2 * ReplicationLimit.blockBytesMax + 8 * ReplicationLimit.rangeBlocksMax
+    // Less than whole blocks would take: a block without bodies has 192 bytes and a bit for each event.
+    case history:
+      32 + BlockHeader.byteCount + ReplicationLimit.proposalBytesMax + 32 * TreeLimit.levels + ReplicationLimit.rangeBytesMax + 2 * ReplicationLimit.blockBytesMax
+        + 8 * ReplicationLimit.rangeBlocksMax
     case getBoundaries: 8
     case boundaries: 8 + ReplicationLimit.boundariesMax * 32_768
     case events: ReplicationLimit.gossipBytesMax
@@ -65,6 +79,9 @@ public enum ReplicaMessageType {
 /// | syncResponse 37 | height (8), blocks (4), length (4), certificate, then per block: length of the body (4), header (320), body |
 /// | getBoundaries 38 | epoch (8) |
 /// | boundaries 39 | count (4), reserved (4), then per boundary: header (320), lengths of certificate and set (4 each), certificate, set |
+/// | historyRequest 40 | height (8), blocks (4), bytes (4), height of the anchor (8) |
+/// | history 41 | height (8), blocks (4), hashes (4), length (4), reserved (4), header of the anchor (320), certificate, hashes of the proof (32 each), then per block: lengths of bits and body (4 each), header (320), bits of the records that are entries alone, body. Without blocks nothing follows the reserved bytes |
+/// | partialRange 42 | like syncResponse, but per block as in history: redacted bodies are missing |
 /// | events 48 | records |
 /// | eventsTaken 49 | bytes (8) |
 extension ReplicaMessage {
@@ -99,8 +116,18 @@ extension ReplicaMessage {
       bytes.append(bigEndian: UInt32(size))
       return (ReplicaMessageType.syncRequest, bytes)
     case .syncResponse(let height, let blocks, let certificate):
-      Self.append(height, blocks, certificate?.encoded ?? [], to: &bytes)
-      return (ReplicaMessageType.syncResponse, bytes)
+      let isWhole = blocks.allSatisfy(\.isWhole)
+      Self.append(height, blocks, certificate?.encoded ?? [], isWhole: isWhole, to: &bytes)
+      return (isWhole ? ReplicaMessageType.syncResponse : ReplicaMessageType.partialRange, bytes)
+    case .historyRequest(let height, let blocks, let size, let anchor):
+      bytes.append(bigEndian: height.rawValue)
+      bytes.append(bigEndian: UInt32(blocks))
+      bytes.append(bigEndian: UInt32(size))
+      bytes.append(bigEndian: anchor.rawValue)
+      return (ReplicaMessageType.historyRequest, bytes)
+    case .history(let height, let history):
+      Self.append(height, history, to: &bytes)
+      return (ReplicaMessageType.history, bytes)
     case .getBoundaries(let epoch):
       bytes.append(bigEndian: epoch.rawValue)
       return (ReplicaMessageType.getBoundaries, bytes)
@@ -128,16 +155,42 @@ extension ReplicaMessage {
     return .evidence(pieces)
   }
 
-  private static func append(_ height: Height, _ blocks: [Block], _ certificate: [UInt8], to bytes: inout [UInt8]) {
+  private static func append(_ height: Height, _ blocks: [Block], _ certificate: [UInt8], isWhole: Bool, to bytes: inout [UInt8]) {
     bytes.append(bigEndian: height.rawValue)
     bytes.append(bigEndian: UInt32(blocks.count))
     bytes.append(bigEndian: UInt32(certificate.count))
     bytes += certificate
     for block in blocks {
+      guard isWhole else {
+        append(abridged: block, to: &bytes)
+        continue
+      }
       bytes.append(bigEndian: UInt32(block.body.count))
       block.header.encode(into: &bytes)
       bytes += block.body
     }
+  }
+
+  private static func append(abridged block: Block, to bytes: inout [UInt8]) {
+    bytes.append(bigEndian: UInt32(block.withheld.count))
+    bytes.append(bigEndian: UInt32(block.body.count))
+    block.header.encode(into: &bytes)
+    bytes += block.withheld
+    bytes += block.body
+  }
+
+  private static func append(_ height: Height, _ history: History?, to bytes: inout [UInt8]) {
+    let certificate = history?.certificate.encoded ?? []
+    bytes.append(bigEndian: height.rawValue)
+    bytes.append(bigEndian: UInt32(history?.blocks.count ?? 0))
+    bytes.append(bigEndian: UInt32(history?.proof.count ?? 0))
+    bytes.append(bigEndian: UInt32(certificate.count))
+    bytes.append(zeros: 4)
+    guard let history else { return }
+    history.anchor.encode(into: &bytes)
+    bytes += certificate
+    for hash in history.proof { bytes.append(hash.bytes) }
+    for block in history.blocks { append(abridged: block, to: &bytes) }
   }
 
   private static func append(_ boundary: Boundary, to bytes: inout [UInt8]) {
@@ -196,7 +249,13 @@ extension ReplicaMessage {
       let height = Height(try reader.ordinal("height"))
       let (blocks, size) = (try reader.count(max: ReplicationLimit.rangeBlocksMax), try reader.count(max: ReplicationLimit.rangeBytesMax))
       self = .syncRequest(from: height, blocksMax: blocks, bytesMax: size)
-    case ReplicaMessageType.syncResponse: self = try Self.range(&reader, chainTag)
+    case ReplicaMessageType.syncResponse, ReplicaMessageType.partialRange:
+      self = try Self.range(&reader, isWhole: type == ReplicaMessageType.syncResponse, chainTag)
+    case ReplicaMessageType.historyRequest:
+      let height = Height(try reader.ordinal("height"))
+      let (blocks, size) = (try reader.count(max: ReplicationLimit.rangeBlocksMax), try reader.count(max: ReplicationLimit.rangeBytesMax))
+      self = .historyRequest(from: height, blocksMax: blocks, bytesMax: size, anchor: Height(try reader.ordinal("anchor")))
+    case ReplicaMessageType.history: self = try Self.history(&reader, chainTag)
     case ReplicaMessageType.getBoundaries: self = .getBoundaries(from: Epoch(try reader.ordinal("epoch")))
     case ReplicaMessageType.boundaries: self = try Self.boundaries(&reader, chainTag)
     default: self = .cosignature(try Self.cosignature(&reader))
@@ -250,7 +309,7 @@ extension ReplicaMessage {
     return positions
   }
 
-  private static func range(_ reader: inout Reader, _ chainTag: ChainTag) throws(FormatError) -> Self {
+  private static func range(_ reader: inout Reader, isWhole: Bool, _ chainTag: ChainTag) throws(FormatError) -> Self {
     let height = Height(try reader.ordinal("height"))
     let count = try reader.count(max: ReplicationLimit.rangeBlocksMax)
     let length = try reader.count(max: ReplicationLimit.proposalBytesMax)
@@ -260,11 +319,48 @@ extension ReplicaMessage {
     let certificate = try Certificate(decoding: encoded, chainTag: chainTag)
     var blocks: [Block] = []
     for _ in 0..<count {
+      guard isWhole else {
+        blocks.append(try abridged(&reader))
+        continue
+      }
       let length = try reader.count(max: ReplicationLimit.blockBytesMax)
       let span = try reader.take(BlockHeader.byteCount + length)
       blocks.append(try block(span))
     }
+    // There is one encoding of each range.
+    guard isWhole || !blocks.allSatisfy(\.isWhole) else { throw .malformed("nothing is missing in a partial range") }
     return .syncResponse(from: height, blocks: blocks, certificate: certificate)
+  }
+
+  private static func abridged(_ reader: inout Reader) throws(FormatError) -> Block {
+    let bitBytes = try reader.count(max: (ReplicationLimit.blockEventsMax + 7) / 8)
+    let bodyBytes = try reader.count(max: ReplicationLimit.blockBytesMax)
+    let head = try reader.take(BlockHeader.byteCount)
+    let header = try BlockHeader(decoding: head)
+    let bits = [UInt8](copying: try reader.take(bitBytes))
+    let body = [UInt8](copying: try reader.take(bodyBytes))
+    do { return try Block(header: header, body: body, withheld: bits) } catch { throw .malformed("the body is not the records of the header") }
+  }
+
+  private static func history(_ reader: inout Reader, _ chainTag: ChainTag) throws(FormatError) -> Self {
+    let height = Height(try reader.ordinal("height"))
+    let count = try reader.count(max: ReplicationLimit.rangeBlocksMax)
+    let hashes = try reader.count(max: TreeLimit.levels)
+    let length = try reader.count(max: ReplicationLimit.proposalBytesMax)
+    try reader.zeros(4)
+    guard count > 0 else {
+      guard hashes == 0, length == 0 else { throw .outOfRange("certificate") }
+      return .history(from: height, nil)
+    }
+    let head = try reader.take(BlockHeader.byteCount)
+    let anchor = try BlockHeader(decoding: head)
+    let encoded = try reader.take(length)
+    let certificate = try Certificate(decoding: encoded, chainTag: chainTag)
+    var proof: [Digest] = []
+    for _ in 0..<hashes { proof.append(try reader.digest()) }
+    var blocks: [Block] = []
+    for _ in 0..<count { blocks.append(try abridged(&reader)) }
+    return .history(from: height, History(anchor: anchor, blocks: blocks, certificate: certificate, proof: proof))
   }
 
   private static func boundaries(_ reader: inout Reader, _ chainTag: ChainTag) throws(FormatError) -> Self {

@@ -3,6 +3,8 @@ public import Consensus
 public import Digests
 public import Ed25519
 public import Ledger
+import Bytes
+import Merkle
 
 /// The records of a proposed block, or their names.
 public enum BlockContents: Hashable, Sendable {
@@ -48,6 +50,34 @@ public struct Boundary: Hashable, Sendable {
   }
 }
 
+/// Consecutive final blocks without their bodies, and what proves them to whoever trusts the hash of one block: its header, whose `history_root` commits to
+/// the hash of the last of them, from which the hashes of parents lead to the first. Immutable: every node has the same.
+public struct History: Sendable {
+  /// The header that the receiver knows by its hash.
+  public var anchor: BlockHeader
+  public var blocks: [Block]
+  /// The finality certificate of the last block.
+  public var certificate: Certificate
+  /// Inclusion of the hash of the last block in the history of `anchor`; empty when it is that block.
+  public var proof: [Digest]
+
+  public init(anchor: BlockHeader, blocks: [Block], certificate: Certificate, proof: [Digest]) {
+    self.anchor = anchor
+    self.blocks = blocks
+    self.certificate = certificate
+    self.proof = proof
+  }
+
+  /// Whether the hash of `anchor` commits to the last block.
+  public var isProven: Bool {
+    guard let last = blocks.last, last.header.height <= anchor.height else { return false }
+    if last.header.height == anchor.height { return proof.isEmpty && last.hash == anchor.hash }
+    let inclusion = InclusionProof(index: last.header.height.rawValue, size: anchor.height.rawValue, hashes: proof)
+    do { try inclusion.verify(leafHash: TreeHash.leaf(last.hash.bytes.array.bytes), root: anchor.historyRoot) } catch { return false }
+    return true
+  }
+}
+
 /// What replicas say to each other. The encodings are in `ReplicaMessage+Codec.swift`.
 public enum ReplicaMessage: Sendable {
   /// Everything that the voting machine says by itself: all but proposals.
@@ -72,6 +102,10 @@ public enum ReplicaMessage: Sendable {
   /// Asks for the boundaries that lead from this epoch to the newest.
   case getBoundaries(from: Epoch)
   case boundaries([Boundary])
+  /// Asks for final blocks without bodies, from this height on and not past the block `anchor`, at most so many and so large.
+  case historyRequest(from: Height, blocksMax: Int, bytesMax: Int, anchor: Height)
+  /// The answer; nil: the sender has none there, or does not reach the anchor.
+  case history(from: Height, History?)
   case cosignature(Cosignature)
   /// Contradictions of validators, at least one and at most `ReplicationLimit.evidencePerMessage`.
   case evidence([Evidence])

@@ -31,6 +31,8 @@ public struct RestoredState: Sendable {
   /// The newest final block with events, whose tree head a checkpoint is about, with the set of its height; nil while there is none, or when nobody
   /// asks for checkpoints.
   public var newestHead: (header: BlockHeader, validators: ValidatorSet)?
+  /// The block that the store was begun from; nil when that is genesis.
+  public var anchor: Anchor?
   /// Contradictions of validators that this node has seen, oldest first.
   public var evidence: [Evidence] = []
 
@@ -54,6 +56,7 @@ public struct RestoredState: Sendable {
     self.init(
       chain: chain, certificate: try Self.certificate(at: head.height, store, chain.chainTag), boundary: boundary.hash,
       boundaryCertificate: try Self.certificate(at: last, store, chain.chainTag), journal: journal, candidates: try store.candidates())
+    anchor = store.anchor
   }
 
   private static func certificate(at height: Height, _ store: some LedgerStore, _ chainTag: ChainTag) throws(StoreError) -> Certificate? {

@@ -1,5 +1,6 @@
 public import Audit
 import Bytes
+import Merkle
 public import Consensus
 public import Digests
 public import Ledger
@@ -8,6 +9,8 @@ public import Ledger
 public enum StoreQuery: Hashable, Sendable {
   /// Final blocks from a height on, up to one that has a finality certificate.
   case range(from: Height, blocksMax: Int, bytesMax: Int, PeerLink)
+  /// Final blocks without their bodies from a height on, up to one that has a finality certificate, and at most up to the anchor.
+  case history(from: Height, blocksMax: Int, bytesMax: Int, anchor: Height, PeerLink)
   /// A block, final or candidate.
   case block(Digest, PeerLink)
   /// The boundaries of an epoch and of later ones that lead to the newest.
@@ -16,7 +19,7 @@ public enum StoreQuery: Hashable, Sendable {
   /// On whose behalf.
   public var peer: PeerLink {
     switch self {
-    case .range(_, _, _, let peer), .block(_, let peer), .boundaries(_, _, let peer): peer
+    case .range(_, _, _, let peer), .history(_, _, _, _, let peer), .block(_, let peer), .boundaries(_, _, let peer): peer
     }
   }
 }
@@ -24,6 +27,7 @@ public enum StoreQuery: Hashable, Sendable {
 /// What the store holds of it.
 public enum StoreAnswer: Sendable {
   case range(from: Height, [Block], Certificate?)
+  case history(from: Height, History?)
   case block(Block?)
   case boundaries([Boundary])
 }
@@ -33,27 +37,32 @@ extension LedgerStore {
   public func load(_ query: StoreQuery, epochLength: UInt32, chainTag: ChainTag) throws(StoreError) -> StoreAnswer {
     switch query {
     case .range(let from, let blocksMax, let bytesMax, _):
-      guard let (blocks, certificate) = try range(from: from, blocksMax: blocksMax, bytesMax: bytesMax, chainTag) else { return .range(from: from, [], nil) }
-      return .range(from: from, blocks, certificate)
+      let found = try range(from: from, to: head.height, blocksMax: blocksMax, bytesMax: bytesMax, chainTag) { (height) throws(StoreError) in try block(at: height) }
+      return .range(from: from, found?.blocks ?? [], found?.certificate)
+    case .history(let from, let blocksMax, let bytesMax, let anchor, _):
+      return .history(from: from, try history(from: from, blocksMax: blocksMax, bytesMax: bytesMax, anchor: anchor, chainTag))
     case .block(let hash, _):
       if let candidate = try candidate(hash) { return .block(candidate) }
       guard let height = try height(ofBlock: hash) else { return .block(nil) }
-      return .block(try block(at: height))
+      // Whoever votes on a block needs all of it; redactions name events of blocks that are final for long.
+      return .block(try block(at: height).flatMap { $0.isWhole ? $0 : nil })
     case .boundaries(let epoch, let countMax, _): return .boundaries(try boundaries(from: epoch, countMax: countMax, epochLength, chainTag))
     }
   }
 
   /// The blocks from `from` on, up to the last one within the limits that has a certificate of its own. Where several in a row have none, the range goes
   /// on to the first that has one, as far as a message can carry it.
-  private func range(from: Height, blocksMax: Int, bytesMax: Int, _ chainTag: ChainTag) throws(StoreError) -> ([Block], Certificate)? {
+  private func range(
+    from: Height, to: Height, blocksMax: Int, bytesMax: Int, _ chainTag: ChainTag, _ read: (Height) throws(StoreError) -> Block?
+  ) throws(StoreError) -> (blocks: [Block], certificate: Certificate)? {
     var blocks: [Block] = []
     var bytes = 0
     var proven: (count: Int, certificate: Certificate)?
     var height = from
-    while height.rawValue > 0, height <= head.height, blocks.count < ReplicationLimit.rangeBlocksMax {
+    while height.rawValue > 0, height <= to, blocks.count < ReplicationLimit.rangeBlocksMax {
       let isBeyond = blocks.count >= blocksMax || bytes >= bytesMax
       if isBeyond, proven != nil || bytes > ReplicationLimit.rangeBytesMax + ReplicationLimit.blockBytesMax { break }
-      guard let block = try block(at: height) else { break }
+      guard let block = try read(height) else { break }
       if bytes + block.body.count > bytesMax, proven != nil { break }
       blocks.append(block)
       bytes += BlockHeader.byteCount + block.body.count
@@ -62,6 +71,20 @@ extension LedgerStore {
     }
     guard let proven else { return nil }
     return (Array(blocks.prefix(proven.count)), proven.certificate)
+  }
+
+  /// Blocks without bodies, and the proof of the last under the anchor.
+  private func history(from: Height, blocksMax: Int, bytesMax: Int, anchor: Height, _ chainTag: ChainTag) throws(StoreError) -> History? {
+    guard anchor <= head.height, let header = try header(at: anchor) else { return nil }
+    let found = try range(from: from, to: anchor, blocksMax: blocksMax, bytesMax: bytesMax, chainTag) { (height) throws(StoreError) in try abridged(at: height) }
+    guard let found, let last = found.blocks.last else { return nil }
+    var proof: [Digest] = []
+    if last.header.height < anchor {
+      do { proof = try InclusionProof.make(index: last.header.height.rawValue, size: anchor.rawValue, from: reader(of: .history)).hashes } catch {
+        throw .damaged("the history of block \(anchor.rawValue): \(error)")
+      }
+    }
+    return History(anchor: header, blocks: found.blocks, certificate: found.certificate, proof: proof)
   }
 
   /// The boundaries that hand over to another set, and the newest one: whoever trusts the set of the first epoch can verify each with what the one before

@@ -153,6 +153,29 @@ import Ledger
     unsafe rocksdb_compact_range_cf(database, families[family], nil, 0, nil, 0)
   }
 
+  /// Writes what is in memory to tables, all families; the log is not needed for it any more and is deleted.
+  func flush() throws(StoreError) {
+    let options = unsafe rocksdb_flushoptions_create()
+    defer { unsafe rocksdb_flushoptions_destroy(options) }
+    // The call returns when the tables are written.
+    unsafe rocksdb_flushoptions_set_wait(options, 1)
+    var message: UnsafeMutablePointer<CChar>? = nil
+    // Handles, database and options are alive; the message is the library's allocation.
+    for unsafe family in unsafe families where unsafe message == nil { unsafe rocksdb_flush_cf(database, options, family, &message) }
+    if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
+  }
+
+  /// Writes the tables anew that hold keys from `begin` to `end`.
+  func compact(_ family: Int, from begin: [UInt8], upTo end: [UInt8]) {
+    // Both keys are lent for the call.
+    unsafe begin.withUnsafeBytes { first in
+      unsafe end.withUnsafeBytes { last in
+        unsafe rocksdb_compact_range_cf(
+          database, families[family], first.baseAddress?.assumingMemoryBound(to: CChar.self), first.count, last.baseAddress?.assumingMemoryBound(to: CChar.self), last.count)
+      }
+    }
+  }
+
   /// Writes the tables anew that hold keys below `end`.
   func compact(_ family: Int, upTo end: [UInt8]) {
     // The key is lent for the call; null stands for the begin of the family.

@@ -4,6 +4,10 @@ enum StoreLimit {
   static let lineBytes = 64
   /// Block cache of a reader beside the store: it reads everything once.
   static let readerCacheBytes = 8 << 20
+  /// Rows of redactions read at once at the start.
+  static let redactionRows = 1024
+  /// Streams that are read of one signer, the lowest.
+  static let signerStreams = 1000
   /// Bytes of leaf hashes read at once when a root is computed.
   static let leafBytes = 1 << 20
 }

@@ -24,14 +24,21 @@ extension RocksLedgerStore {
     earliestBodyHeight = height
   }
 
-  private func deletePruned() throws(StoreError) { try chain.deleteRange(Family.bodies, from: Self.key(Height(0)), to: Self.key(earliestBodyHeight)) }
+  private func deletePruned() throws(StoreError) { 
+    try chain.deleteRange(Family.bodies, from: Self.key(Height(0)), to: Self.key(prunedEnd))
+    try chain.deleteRange(Family.withheld, from: Self.key(Height(0)), to: Self.key(prunedEnd))
+  }
+
+  /// Bodies below it are to go. Candidates above the head keep theirs, however far the anchor is.
+  private var prunedEnd: Height { min(earliestBodyHeight, head.height.next) }
 
   /// Reads the watermark, and deletes what a crash has left below it.
   func resumePruning() throws(StoreError) {
-    guard let value = try chain.value(Family.meta, Self.prunedKey) else { return }
-    guard value.count == 8, value.bytes.uint64(at: 0) <= head.height.rawValue else { throw .damaged("watermark of pruned bodies") }
-    earliestBodyHeight = Height(value.bytes.uint64(at: 0))
-    if let row = try chain.rows(Family.bodies, from: Self.key(Height(0)), countMax: 1).first, row.key.bytes.uint64(at: 0) < earliestBodyHeight.rawValue {
+    if let value = try chain.value(Family.meta, Self.prunedKey) {
+      guard value.count == 8, value.bytes.uint64(at: 0) <= head.height.rawValue else { throw .damaged("watermark of pruned bodies") }
+      earliestBodyHeight = max(earliestBodyHeight, Height(value.bytes.uint64(at: 0)))
+    }
+    if let row = try chain.rows(Family.bodies, from: Self.key(Height(0)), countMax: 1).first, row.key.bytes.uint64(at: 0) < prunedEnd.rawValue {
       try deletePruned()
     }
   }

@@ -7,9 +7,12 @@ public import Merkle
 
 /// The store of a node on disk. One per data directory; see the header document for the layout.
 public final class RocksLedgerStore: LedgerStore {
-  public static let format = "moloch-data 1"
-  static let families = ["default", "blocks", "entries", "bodies", "hashes", "candidates", "governance", "handoffs"]
-  enum Family { static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, candidates = 5, governance = 6, handoffs = 7 }
+  public static let format = "moloch-data \(formatNumber)"
+  public static let formatNumber = 2
+  static let families = ["default", "blocks", "entries", "bodies", "hashes", "candidates", "governance", "handoffs", "redactions", "withheld"]
+  enum Family {
+    static let meta = 0, blocks = 1, entries = 2, bodies = 3, hashes = 4, candidates = 5, governance = 6, handoffs = 7, redactions = 8, withheld = 9
+  }
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
@@ -21,8 +24,13 @@ public final class RocksLedgerStore: LedgerStore {
   let index: Database
   public private(set) var indexedHeight: Height
   public internal(set) var earliestBodyHeight = Height(1)
+  public private(set) var anchor: Anchor?
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
+  /// Events that approved redactions name and whose bodies have not been looked for yet, or which are not on the chain.
+  var named: Set<EventID> = []
+  /// Blocks of which deleted bodies may still be in files.
+  var erased: [Height] = []
 
   /// Opens or creates the store in `directory`, which is created when missing. Repairs the tree files, and starts the index again when it is not of this chain.
   /// - Parameter claimed: called once, when the directory is this process's own: opening may take long from there on.
@@ -47,6 +55,11 @@ public final class RocksLedgerStore: LedgerStore {
     } else {
       try chain.write([(Family.meta, Array("genesis".utf8), genesisHash.bytes.array)])
     }
+    if let stored = try chain.value(Family.meta, Self.anchorKey) {
+      guard stored.count == 40 else { throw .damaged("anchor") }
+      let anchor = Anchor(height: Height(stored.bytes.uint64(at: 0)), hash: Digest(stored.bytes, at: 8))
+      (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next)
+    }
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
@@ -60,6 +73,17 @@ public final class RocksLedgerStore: LedgerStore {
     try loadCandidates()
     try resumePruning()
     try repair()
+    try loadRedactions()
+  }
+
+  private static let anchorKey = Array("anchor".utf8)
+
+  /// Begins an empty store from a block that the operator vouches for.
+  /// - Throws: `.failed` when the store has blocks already.
+  public func begin(from anchor: Anchor) throws(StoreError) {
+    guard head.height.rawValue == 0 else { throw .failed("the store is not empty") }
+    try chain.write([(Family.meta, Self.anchorKey, Self.key(anchor.height, anchor.hash))])
+    (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next)
   }
 
   /// Opens what `freeze` made, beside the store that it was taken from: nothing is written, repaired or locked. The tables are read from the disk, not from
@@ -144,10 +168,14 @@ public final class RocksLedgerStore: LedgerStore {
       } else {
         let sections = block.block.sections
         batch.put(Family.entries, Self.key(height, block.hash), sections.entries)
-        batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies)
+        if height >= earliestBodyHeight {
+          batch.put(Family.bodies, Self.key(height, block.hash), sections.bodies)
+          if !block.block.isWhole { batch.put(Family.withheld, Self.key(height), block.block.withheld) }
+        }
       }
       batch.put(Family.hashes, block.hash.bytes.array, Self.key(height))
       if !block.governance.isEmpty { batch.put(Family.governance, Self.key(height), block.governance) }
+      for redaction in block.redactions { name(redaction, &batch) }
       if let next = block.nextSet { batch.put(Family.handoffs, Self.key(height), next.encoded) }
     }
     for row in held where row.height <= height {
@@ -165,6 +193,7 @@ public final class RocksLedgerStore: LedgerStore {
       try tree.append(block.treeNodes)
       try history.append(block.historyNodes)
     }
+    if !named.isEmpty, blocks.contains(where: { !$0.redactions.isEmpty || $0.ids.contains { named.contains($0) } }) { try eraseNamed() }
   }
 
   public func header(at height: Height) throws(StoreError) -> BlockHeader? {
@@ -221,8 +250,10 @@ public final class RocksLedgerStore: LedgerStore {
 
   // MARK: The index
 
-  /// Height and hash of the last block that is indexed. 4 bytes, so that no 32-byte id meets it.
+  /// Height and hash of the last block that is indexed, and what the rows are. 4 bytes, so that no 32-byte id meets it.
   private static let indexHeadKey = Array("head".utf8)
+  /// An index with other rows than these starts again.
+  private static let indexVersion: UInt8 = 2
 
   /// Opens the index and says how far it has been built. It holds nothing that the chain does not: when it does not open, or its head is no block of this
   /// chain (it is ahead, or of another history), it starts again.
@@ -230,7 +261,7 @@ public final class RocksLedgerStore: LedgerStore {
     do {
       let index = try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false)
       guard let value = try index.value(0, indexHeadKey) else { return (index, Height(0)) }
-      if value.count == 40, value.bytes.uint64(at: 0) <= head.height.rawValue {
+      if value.count == 41, value[40] == indexVersion, value.bytes.uint64(at: 0) <= head.height.rawValue {
         let height = Height(value.bytes.uint64(at: 0))
         if try header(in: chain, at: height)?.hash == Digest(value.bytes, at: 8) { return (index, height) }
       }
@@ -242,7 +273,7 @@ public final class RocksLedgerStore: LedgerStore {
 
   public func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool {
     guard indexedHeight < head.height else { return false }
-    var located: [(id: Digest, leaf: UInt64)] = []
+    var (located, events): ([(id: Digest, leaf: UInt64)], [IndexedEvent]) = ([], [])
     var height = indexedHeight
     for _ in 0..<blocksMax where height < head.height {
       height = height.next
@@ -252,14 +283,19 @@ public final class RocksLedgerStore: LedgerStore {
         guard entries.count >= offset + Entry.byteCount else { throw .damaged("entries of block \(height.rawValue)") }
         let id = SHA256.hash(entries.bytes.extracting(offset..<offset + Statement.byteCount))
         located.append((id, header.firstLeaf.rawValue + position))
+        events.append(
+          IndexedEvent(
+            signer: Bytes32(entries.bytes, at: offset + 64), stream: entries.bytes.uint64(at: offset + 32), sequence: entries.bytes.uint64(at: offset + 40),
+            time: header.timestamp))
       }
     }
     // In ascending order RocksDB goes on from the place of the row before; from one random place to the next the search would cost more than all the rest.
     located.sort { $0.id < $1.id }
     var puts = located.map { (family: 0, key: $0.id.bytes.array, value: Self.key(Height($0.leaf))) }
+    puts += try signerRows(adding: events)
     guard let last = try header(at: height) else { throw .damaged("block \(height.rawValue) is missing") }
     // The head travels in the same batch as the rows, so that the two are lost together or not at all.
-    puts.append((0, Self.indexHeadKey, Self.key(height) + last.hash.bytes.array))
+    puts.append((0, Self.indexHeadKey, Self.key(height) + last.hash.bytes.array + [Self.indexVersion]))
     try index.write(puts)
     indexedHeight = height
     return indexedHeight < head.height
@@ -276,7 +312,7 @@ public final class RocksLedgerStore: LedgerStore {
     return bytes
   }
 
-  private static func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
+  static func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
 
   /// Cuts the tree files to the durable head and rebuilds them from the entries when nodes are missing or a root differs.
   private func repair() throws(StoreError) {
@@ -333,6 +369,15 @@ public final class DirectoryLock {
     if !found.isEmpty { return found }
     guard write(file, text + "\n"), fsync(file) == 0 else { throw .failed("write \(path): errno \(errno)") }
     return text
+  }
+
+  /// First line of a small file; nil when it is not there.
+  static func text(path: String) -> String? {
+    // The path is lent to the call as a C string.
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    return read(file)
   }
 
   private static func read(_ file: CInt) -> String {

@@ -1,10 +1,10 @@
 /// What this build is. `--version` prints `line`.
 enum Release {
   static let version = "1.0.0"
-  /// Version of the protocol between nodes.
-  static let protocolVersion = 1
+  /// Newest version of the protocol between nodes; older ones are spoken with older nodes.
+  static let protocolVersion = 2
   /// Version of the data directories.
-  static let dataFormat = 1
-  /// `moloch 1.0.0 (commit abc1234, protocol 1, data format 1)`
+  static let dataFormat = 2
+  /// `moloch 1.0.0 (commit abc1234, protocol 2, data format 2)`
   static let line = "moloch \(version) (commit \(commit), protocol \(protocolVersion), data format \(dataFormat))"
 }

@@ -20,10 +20,14 @@ import Testing
   /// The caps follow the blocks of the chain; what does not depend on them is the same on every chain.
   @Test func theSmallestBlocksLeaveRoomForWhatIsNoBlock() {
     let header = BlockHeader.byteCount, smallest = WireCaps(blockByteCount: header + 2_097_152)
-    for type in MessageType.all where !type.isInternal && ![.propose, .block, .blockEvents, .syncResponse].contains(type) {
+    for type in MessageType.all where !type.isInternal && ![.propose, .block, .blockEvents, .syncResponse, .history, .partialRange].contains(type) {
       #expect(smallest.byteCount(type) >= ReplicaMessageType.byteCountMax(type.rawValue) ?? .max, "\(type)")
     }
     #expect(smallest.byteCount(.propose) >= header + 2_097_152 + ReplicationLimit.proposalBytesMax + 16)
     #expect(smallest.byteCount(.syncResponse) >= ReplicationLimit.rangeBytesMax + 2 * (header + 2_097_152) + ReplicationLimit.proposalBytesMax)
+    // Entries and bits of a block are never longer than its records.
+    let proof = header + ReplicationLimit.proposalBytesMax + 32 * 53 + 8 * ReplicationLimit.rangeBlocksMax
+    #expect(smallest.byteCount(.history) >= ReplicationLimit.rangeBytesMax + 2 * (header + 2_097_152) + proof)
+    #expect(smallest.byteCount(.partialRange) >= ReplicationLimit.rangeBytesMax + 2 * (header + 2_097_152) + proof)
   }
 }

@@ -69,6 +69,39 @@ import Testing
     #expect(try Self.shell("curl -sf \(api)/v1/health | jq -r .status").output == "ok\n")
   }
 
+  /// The section on resyncing, line by line, with the home of the test in the place of /opt/moloch and signals in the place of systemctl.
+  @Test func theGuidesResyncIsRunAsPrinted() throws {
+    let cluster = try Cluster()
+    try cluster.start()
+    let (ids, height) = try cluster[0].finalise(30, of: try cluster.records())
+    let member = cluster[3]
+    try member.expectFinal([ids[29]])
+    #expect(member.stop() == 0, "\(member.lastLines)")
+    let home = member.home.path
+    func kept() throws -> String { try Self.shell("cd \(home) && sha256sum config/* keys/* && ls data/validator && test -f data/peers.json && echo peers").output }
+    let before = try kept()
+    #expect(before.hasSuffix("peers\n"))
+    for line in ["rm -rf /opt/moloch/data/chain/*", "rm -rf /opt/moloch/data/mmr/*", "rm -rf /opt/moloch/data/index/*"] {
+      #expect(try Self.shell(line.replacingOccurrences(of: "/opt/moloch", with: home)).status == 0)
+    }
+    #expect(try Self.shell("ls \(home)/data/chain \(home)/data/mmr \(home)/data/index | grep -v : | grep -c .").output == "0\n")
+    try member.start()
+    // What `watch` would show, as often as it can be asked.
+    let watched = "curl -s http://localhost:\(member.apiPort)/v1/status | jq -c \"{height: .head_height, syncing: .syncing}\""
+    var heights: [Int] = []
+    let deadline = Date(timeIntervalSinceNow: 60)
+    while Date() < deadline {
+      let shown = try Self.shell(watched).output
+      let object = try JSONSerialization.jsonObject(with: Data(shown.utf8)) as? [String: Any]
+      heights.append(try #require(object?["height"] as? Int, "\(shown)"))
+      if object?["syncing"] as? Bool == false, heights.last ?? 0 >= height { break }
+    }
+    #expect(heights.last ?? 0 >= height && heights == heights.sorted(), "\(heights)")
+    #expect(try kept() == before)
+    try member.expectFinal(ids)
+    try cluster.expectAgreement(at: height)
+  }
+
   @Test func duListsTheDirectoriesOfTheGuide() throws {
     let scratch = try ScratchDirectory()
     let node = try BackupTests.node(scratch, events: 1)

@@ -60,20 +60,22 @@ private final class Greeter {
     let cluster = try Cluster(count: 1, chainID: "moloch-versions")
     let node = cluster[0]
     try node.start()
-    for (protocols, shown) in [(UInt16(0)...UInt16(0), "protocol 0 to 0 there, 1 to 1 here"), (2...7, "protocol 2 to 7 there, 1 to 1 here")] {
+    for (protocols, shown) in [(UInt16(0)...UInt16(0), "protocol 0 to 0 there, 1 to 2 here"), (3...7, "protocol 3 to 7 there, 1 to 2 here")] {
       let greeter = try Greeter(port: node.peerPort)
       let said = try greeter.greet(cluster.genesis, protocols: protocols)
       // The other side learns the range of this node from its Hello, and the reason from its Goodbye.
       let range = said.hello.map { $0.preamble.protocolMin...$0.preamble.protocolMax }
-      #expect(range == 1...1 && said.goodbye?.reason == .version && said.goodbye?.text == shown, "\(said)")
+      #expect(range == 1...2 && said.goodbye?.reason == .version && said.goodbye?.text == shown, "\(said)")
       try node.logs("handshake refused", "reason=version", shown, PeerID(greeter.key.publicKey).text)
       let rejected = try node.client().get("/v1/peers").json["rejected"] as? [[String: Any]] ?? []
       #expect(rejected.contains { $0["peer_id"] as? String == PeerID(greeter.key.publicKey).text && $0["reason"] as? String == "version" }, "\(rejected)")
     }
-    // A range that overlaps is welcome.
-    let newer = try Greeter(port: node.peerPort)
-    let marked = try newer.greet(cluster.genesis, protocols: 1...2, staysForGoodbye: false)
-    #expect(marked.hello != nil && marked.goodbye?.reason != .version, "\(marked)")
+    // Ranges that overlap are welcome: an older node, one of the next release, one that has given up the oldest version.
+    for protocols in [1...1, 1...3, 2...2] as [ClosedRange<UInt16>] {
+      let other = try Greeter(port: node.peerPort)
+      let marked = try other.greet(cluster.genesis, protocols: protocols, staysForGoodbye: false)
+      #expect(marked.hello != nil && marked.goodbye?.reason != .version, "\(protocols): \(marked)")
+    }
     #expect(try node.finalise(1, of: cluster.records()).ids.count == 1)
   }
 }

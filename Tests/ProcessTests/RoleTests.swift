@@ -1,4 +1,5 @@
 import Audit
+import Ed25519
 import Foundation
 import Testing
 
@@ -51,6 +52,33 @@ import Testing
       #expect(!FileManager.default.fileExists(atPath: node.file("keys/validator.key.used").path))
       #expect(node.stop() == 0, "\(node.lastLines)")
     }
+  }
+
+  /// What a signer has on the chain, the same on a node that made its index from blocks of a sync.
+  @Test func aSignersSequencesAreShownWithTheirGaps() throws {
+    let cluster = try Cluster(count: 1)
+    try cluster.start()
+    let key = try SigningKey.forTest()
+    let records = try cluster.records(key: key)
+    for (stream, sequence) in [(3, 1), (3, 2), (3, 6), (3, 4), (9, 2), (5, 0)] as [(UInt64, UInt64)] {
+      let record = records.next {
+        $0.stream = stream
+        $0.sequence = sequence
+      }
+      let answer = try cluster[0].client().post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: record.bytes)
+      #expect(answer.status == 201, "\(answer.text.prefix(400))")
+    }
+    let other = try cluster.join("other", in: cluster.scratch.url)
+    try other.start(options: ["--api-only"])
+    try other.status { $0["syncing"] as? Bool == false && $0["tree_size"] as? Int == 6 }
+    for member in [cluster[0], other] {
+      let answer = try member.client().get("/v1/signers/\(key.publicKey)")
+      #expect(answer.text.hasPrefix("{\"public_key\":\"\(key.publicKey)\",\"name\":null,\"first_seen_ms\":1"), "\(answer.text)")
+      let streams = #""event_count":6,"streams":[{"stream":3,"last_seq":6,"gaps":[[3,3],[5,5]],"conflicts":0},{"stream":9,"last_seq":2,"gaps":[[1,1]],"conflicts":0}]}"#
+      #expect(answer.status == 200 && answer.text.hasSuffix(streams), "\(answer.text)")
+    }
+    #expect(try cluster[0].client().get("/v1/signers/\(try SigningKey.generate().publicKey)").status == 404)
+    #expect(try cluster[0].client().get("/v1/signers/ed25519:12").status == 400)
   }
 
   @Test func aNodeCannotVoteAndNotVote() throws {

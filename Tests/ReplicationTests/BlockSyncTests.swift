@@ -59,6 +59,61 @@ import Testing
     #expect(sync.plan(epochLength: 600, now: Self.begin).allSatisfy { $0.peer == PeerLink(1) || $0.from >= Height(900) })
   }
 
+  /// Blocks up to the anchor are asked of peers that have it and speak of blocks without bodies, whatever they have pruned; no range crosses it.
+  @Test func peersOfAnOlderProtocolAreNotAskedForHistory() throws {
+    var sync = BlockSync(applied: Height(0), anchor: Anchor(height: Height(300), hash: .empty), now: Self.begin)
+    sync.peerUp(PeerLink(0), head: Height(5000), servesHistory: false)
+    sync.peerUp(PeerLink(1), head: Height(299))
+    let none = sync.plan(epochLength: 600, now: Self.begin)
+    #expect(none.isEmpty && sync.unobtainable == nil)
+    sync.peerUp(PeerLink(2), head: Height(5000), earliestBodyHeight: Height(4000))
+    let requests = sync.plan(epochLength: 600, now: Self.begin)
+    #expect(requests.map(\.from.rawValue) == [1, 257, 301, 557] && requests.map(\.to.rawValue) == [256, 300, 556, 600])
+    #expect(requests.map(\.anchor) == [Height(300), Height(300), nil, nil])
+    #expect(requests.map(\.peer.rawValue) == [2, 2, 0, 0])
+    // Not caught up before the anchor is reached, whatever is certified.
+    sync.certify(Height(2))
+    sync.applied(Height(2), now: Self.begin)
+    #expect(sync.isSyncing)
+  }
+
+  /// One block with an event that has a body, or with its entry alone.
+  private func range(missing: Bool) throws -> ([Block], Certificate) {
+    let header = BlockHeader(
+      eventCount: 2, chainTag: ChainTag(Bytes16(1, 2)), height: Height(1), timestamp: Timestamp(milliseconds: 1), treeSize: 2, parentHash: .empty,
+      eventsRoot: .empty, treeRoot: .empty, historyRoot: .empty, validatorsHash: .empty, nextValidatorsHash: .empty, parametersHash: .empty,
+      proposer: Self.key.publicKey)
+    let whole = try Block(header: header, body: [UInt8](repeating: 0, count: 2 * (Entry.byteCount + Record.saltByteCount)))
+    let block = missing ? whole.withholding([1]) : whole
+    #expect(block.isWhole != missing)
+    let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "v1")])
+    let vote = Vote(
+      kind: .finalise, chainTag: ChainTag(Bytes16(1, 2)), epoch: Epoch(0), view: View(9), parentView: View(8), height: Height(1), blockHash: block.hash)
+    return ([block], Certificate(vote: vote, signatures: [(0, Signature(Bytes64()))], in: set))
+  }
+
+  /// A body that a peer does not have is asked of the others; it is gone when nobody has it.
+  @Test func aRangeWithoutABodyWaitsForAPeerThatHasIt() throws {
+    let (partial, certificate) = try range(missing: true), (whole, _) = try range(missing: false)
+    for haver in [1, 2, nil] as [UInt64?] {
+      var sync = sync(heads: [100, 100, 100])
+      var asked: [UInt64] = []
+      for _ in 0..<3 where !sync.isReady {
+        let planned = sync.plan(epochLength: 1, now: Self.begin)
+        let request = try #require(planned.first { $0.from == Height(1) })
+        asked.append(request.peer.rawValue)
+        let blocks = request.peer.rawValue == haver ? whole : partial
+        let isSound = sync.received(from: Height(1), blocks, certificate, request.peer, epochLength: 1, now: Self.begin)
+        #expect(isSound)
+      }
+      // When everybody has been asked, the next decision takes what there is.
+      _ = sync.plan(epochLength: 1, now: Self.begin)
+      let range = sync.take()
+      let taken = try #require(range)
+      #expect(taken.missing == (haver == nil ? 1 : 0) && Set(asked).count == asked.count, "\(asked)")
+    }
+  }
+
   @Test func rangesOfAnEpochAreSpreadOverThePeers() {
     var sync = sync(heads: [5000, 5000, 5000])
     let requests = sync.plan(epochLength: 600, now: Self.begin)

@@ -14,6 +14,7 @@ final class MaintenanceDesk {
   private let log: Log
   private var task: MaintenanceTask?
   private var compaction: Compaction?
+  private var erasing: BodyErasure?
   private let ended = Doorbell()
   private let metrics: StorageMetrics
   let integrity: Integrity
@@ -67,6 +68,24 @@ final class MaintenanceDesk {
     }
     guard let task else { return .failure(Refusal(.internalError, "nothing was begun")) }
     return .success(Answer(.json, Self.json(task)))
+  }
+
+  /// Takes bodies that redactions have deleted out of the files, when nothing else is under way.
+  func erase(_ store: RocksLedgerStore) {
+    if let erasing, let task, task.name == "erase" {
+      if case .running = task.outcome { return }
+      self.erasing = nil
+      // A failed erasure is tried again; a failed note only means that it is done once more.
+      if case .done = task.outcome { try? store.finish(erasing) }
+    }
+    if let task, case .running = task.outcome { return }
+    guard let erasure = store.erasure else { return }
+    erasing = erasure
+    let work: @Sendable (MaintenanceTask) throws(NodeFailure) -> [UInt8] = { _ throws(NodeFailure) in
+      do { try erasure.run() } catch { throw NodeFailure(74, "\(error)") }
+      return Array("{}".utf8)
+    }
+    begin(work, MaintenanceTask("erase", unit: "blocks"), store.compaction)
   }
 
   /// The chain is frozen here, between two commits; the rest goes on beside them.

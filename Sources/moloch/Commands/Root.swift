@@ -11,7 +11,7 @@ import Glibc
     version: Release.line,
     subcommands: [
       DevCommand.self, RunCommand.self, InitCommand.self, ValidateConfigCommand.self, ConfigCommand.self, KeygenCommand.self, EventCommand.self, VerifyCommand.self, StatusCommand.self, StorageCommand.self, PeersCommand.self,
-      ValidatorCommand.self, SignerCommand.self, ParametersCommand.self, RedactCommand.self, GenesisCommand.self, MaintenanceCommand.self, BackupCommand.self, ReloadCommand.self, DrainCommand.self, LogCommand.self, LocalnetCommand.self, TopCommand.self, SyncCommand.self, DoctorCommand.self, DebugCommand.self, MetricsCommand.self, GenCommand.self, CompletionCommand.self,
+      ValidatorCommand.self, SignerCommand.self, ParametersCommand.self, RedactCommand.self, GenesisCommand.self, MaintenanceCommand.self, BackupCommand.self, MigrateCommand.self, ReloadCommand.self, DrainCommand.self, LogCommand.self, LocalnetCommand.self, TopCommand.self, SyncCommand.self, DoctorCommand.self, DebugCommand.self, MetricsCommand.self, GenCommand.self, CompletionCommand.self,
     ])
 
   static func main() {

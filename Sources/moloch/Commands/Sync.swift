@@ -1,23 +1,77 @@
 import ArgumentParser
+import Audit
 import Bytes
+import Digests
 import JSON
 import MolochNode
 
 struct SyncCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "sync", abstract: "Wait until the running node has caught up.",
-    discussion: "Ends with 0 when the node is no longer syncing, and with 75 when --timeout has passed before; without one it waits for as long as it takes.")
+    commandName: "sync", abstract: "Wait until the running node has caught up, or let a stopped one begin again from a checkpoint.",
+    discussion: """
+      --watch ends with 0 when the node is no longer syncing, and with 75 when --timeout has passed before; without one it waits for as long as it takes.
+
+      --from-checkpoint empties data/chain, data/mmr and data/index of a stopped node; keys, configuration, data/validator and data/peers.json stay. The next start
+      fetches the blocks up to the checkpoint without their bodies and without the check of signatures, because the hash commits to every byte of them, and the
+      blocks above it in full. A proof bundle stands for the block that it proves from this node's genesis. An interrupted sync goes on at the next start.
+      """)
 
   @Flag(help: "Show how far the node is until it has caught up.") var watch = false
+  @Option(help: ArgumentHelp("Begin again from this block, or from the block of a proof bundle.", valueName: "height:hash|file")) var fromCheckpoint: String?
   @OptionGroup var global: GlobalOptions
 
   func validate() throws {
-    guard watch else { throw ValidationError("moloch sync --watch waits until the node has caught up") }
+    guard watch != (fromCheckpoint != nil) else {
+      throw ValidationError("moloch sync --watch waits until the node has caught up; moloch sync --from-checkpoint HEIGHT:HASH begins a stopped node again")
+    }
   }
 
   func run() throws {
+    if let fromCheckpoint { return try begin(from: fromCheckpoint) }
     let options = try LoadedConfiguration(global).options
     try SyncWatch(NodeClient(.unix(path: options.adminSocketPath), timeoutMilliseconds: global.timeout.milliseconds), global).run()
+  }
+
+  private func begin(from text: String) throws {
+    let options = try LoadedConfiguration(global).checked()
+    let (height, hash) = try block(text, options)
+    let start: CheckpointStart
+    do { start = try CheckpointStart(options, from: height, hash: hash) } catch { throw CommandFailure(error) }
+    let name = "\(height.rawValue):\(hash.hex)"
+    global.note("plan: delete data/chain, data/mmr and data/index" + (start.height.map { " (height \(Figures.grouped($0)))" } ?? "") + ", begin from block \(name)")
+    guard global.yes else { throw CommandFailure("this deletes the chain of this node: repeat with --yes", Exit.usage) }
+    do { try start.run(options) } catch { throw CommandFailure(error) }
+    guard global.json else { return Terminal.print("the next start begins from block \(name)") }
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.sync.checkpoint/1" as StaticString)
+    json.key("height"); json.number(height.rawValue)
+    json.key("hash"); json.string(hash.hex)
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+  }
+
+  /// `HEIGHT:HASH`, or the block that a bundle proves.
+  private func block(_ text: String, _ options: NodeOptions) throws -> (Height, Digest) {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    if parts.count == 2, let height = UInt64(parts[0]) {
+      guard height < ordinalLimit, let hash = Digest(hex: parts[1]) else {
+        throw CommandFailure("--from-checkpoint \(text): the hash of a block has 64 hexadecimal digits", Exit.usage)
+      }
+      return (Height(height), hash)
+    }
+    let file = try Files.read(text)
+    guard file.first == UInt8(ascii: "{") else {
+      throw CommandFailure("\(text) is no proof bundle; a bare checkpoint names a tree and no block, so write HEIGHT:HASH or give a bundle", Exit.dataCorrupt)
+    }
+    var verification = OfflineVerification.Options()
+    verification.trust = .genesis(try Files.read(options.genesisPath))
+    let result = OfflineVerification(file: file, options: verification)
+    guard result.exitCode == 0, let bundle = try? ProofBundle(json: file) else {
+      let failed = result.checks.first { if case .fail = $0.outcome { true } else { false } }
+      throw CommandFailure("\(text) does not prove a block from \(options.genesisPath)" + (failed.map { ": \($0.name)" } ?? ""), Exit.dataCorrupt)
+    }
+    return (bundle.header.height, bundle.header.hash)
   }
 }
 

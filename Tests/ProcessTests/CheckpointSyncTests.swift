@@ -1,0 +1,103 @@
+import Audit
+import Foundation
+import Testing
+
+/// `moloch sync --from-checkpoint` with real nodes.
+@Suite(.serialized) struct CheckpointSyncTests {
+  private static func block(_ height: Int, of member: Cluster.Member) throws -> String {
+    try #require(try member.read("/v1/blocks/\(height)") { $0["hash"] is String }["hash"] as? String)
+  }
+
+  /// Makes blocks until the head has a height. Returns the ids of some of the first events, and of the last.
+  private static func blocks(_ height: Int, _ cluster: Cluster) throws -> (old: [EventID], new: [EventID]) {
+    let records = try cluster.records()
+    var (old, new): ([EventID], [EventID]) = ([], [])
+    while try cluster[0].headHeight() < height {
+      let ids = try cluster[0].finalise(4, of: records).ids
+      if old.count < 12 { old += ids }
+      new = ids
+    }
+    return (old, new)
+  }
+
+  @Test func aFreshNodeBeginsFromACheckpointAndServesWhatItHas() throws {
+    let cluster = try Cluster(epochLength: 40, blockTime: 10)
+    try cluster.start()
+    let (old, _) = try Self.blocks(260, cluster)
+    let anchor = 220
+    let hash = try Self.block(anchor, of: cluster[1])
+    let node = try cluster.join("fresh", in: cluster.scratch.url)
+    let begun = try Command.moloch("sync", "--from-checkpoint", "\(anchor):\(hash)", "--yes", "--home", node.home.path)
+    #expect(begun.status == 0 && begun.output == "the next start begins from block \(anchor):\(hash)\n", "\(begun.output)\(begun.errors)")
+    // Killed when the first blocks are there, and again a little later; each start goes on where the disk ends.
+    for _ in 0..<2 {
+      try node.start(options: ["--api-only"])
+      try node.status { $0["head_height"] as? Int ?? 0 > 0 }
+      node.kill()
+    }
+    try node.start(options: ["--api-only"])
+    let status = try node.status { $0["syncing"] as? Bool == false }
+    #expect(status["earliest_body_height"] as? Int == anchor + 1, "\(status)")
+    let (last, height) = try cluster[2].finalise(3, of: try cluster.records())
+    try cluster.expectAgreement(at: height, of: cluster.members + [node])
+
+    // New events are whole; old ones are proven and say that their body is not here.
+    try node.expectFinal(last)
+    try node.expectBundleVerifies(last[1], genesis: cluster.genesis)
+    for id in [old[0], old[7]] {
+      let answer = try node.client().get("/v1/events/\(id)")
+      #expect(answer.status == 410 && answer.text.contains("\"PRUNED\"") && answer.text.contains("\"leaf_index\""), "\(answer.status) \(answer.text)")
+      try node.expectBundleVerifies(id, genesis: cluster.genesis)
+    }
+    // It serves others in its turn.
+    let next = try cluster.join("next", in: cluster.scratch.url)
+    try next.write(genesis: cluster.genesis, peers: [node.address(port: node.peerPort)], extra: "peer_exchange = false")
+    #expect(try Command.moloch("sync", "--from-checkpoint", "\(anchor):\(hash)", "--yes", "--home", next.home.path).status == 0)
+    try next.start(options: ["--api-only"])
+    try next.status { $0["syncing"] as? Bool == false }
+    try cluster.expectAgreement(at: height, of: [node, next])
+    for member in [node, next] {
+      #expect(member.stop() == 0, "\(member.lastLines)")
+      let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", member.home.path)
+      #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
+    }
+  }
+
+  @Test func theCommandAsksAndNamesWhatIsWrong() throws {
+    let cluster = try Cluster(count: 1, blockTime: 10)
+    try cluster.start()
+    let (old, new) = try Self.blocks(12, cluster)
+    let node = try cluster.join("other", in: cluster.scratch.url)
+    func sync(_ text: String, _ more: String..., home: Cluster.Member? = nil) throws -> Command {
+      try Command.run(NodeProcess.moloch, ["sync", "--from-checkpoint", text, "--home", (home ?? node).home.path] + more)
+    }
+    let hash = try Self.block(10, of: cluster[0])
+    let bare = try sync("10:\(hash)")
+    #expect(bare.status == 64 && bare.errors.contains("--yes"), "\(bare.errors)")
+    #expect(!FileManager.default.fileExists(atPath: node.file("data/chain/CURRENT").path))
+    #expect(try sync("10:abc", "--yes").errors.contains("64 hexadecimal digits"))
+    #expect(try sync("0:\(hash)", "--yes").status == 64)
+    #expect(try sync(node.file("nothing.bundle").path, "--yes").status == 66)
+    let busy = try sync("10:\(hash)", "--yes", home: cluster[0])
+    #expect(busy.status == 75 && busy.errors.contains("stop the node first"), "\(busy.errors)")
+    // The block of another chain: the node takes nothing, and says what it sees.
+    let wrong = String(repeating: "ab", count: 32)
+    #expect(try sync("10:\(wrong)", "--yes").status == 0)
+    try node.start(options: ["--api-only"])
+    try node.logs("ERROR", "another block at the height of the checkpoint", "checkpoint=10:\(wrong)", "found=\(hash)")
+    #expect(try node.headHeight() == 0 && node.stop() == 0)
+    // A bundle that is proven from genesis names its block.
+    try cluster[0].expectBundleVerifies(new[0], genesis: cluster.genesis)
+    let bundle = cluster[0].file("event.bundle").path
+    let forged = node.file("forged.bundle")
+    try String(contentsOfFile: bundle, encoding: .utf8).replacingOccurrences(of: "\"chain_id\":\"moloch-cluster\"", with: "\"chain_id\":\"moloch-cluster\",\"x\":1")
+      .replacingOccurrences(of: "\"leaf_index\":", with: "\"leaf_index\":1").write(to: forged, atomically: true, encoding: .utf8)
+    #expect(try sync(forged.path, "--yes").status == 65)
+    let begun = try sync(bundle, "--yes")
+    #expect(begun.status == 0 && begun.output.hasPrefix("the next start begins from block "), "\(begun.output)\(begun.errors)")
+    try node.start(options: ["--api-only"])
+    try node.status { $0["syncing"] as? Bool == false }
+    try node.expectBundleVerifies(old[0], genesis: cluster.genesis)
+    try cluster.expectAgreement(at: try cluster[0].headHeight(), of: [cluster[0], node])
+  }
+}
