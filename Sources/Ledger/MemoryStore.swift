@@ -104,8 +104,11 @@ public final class MemoryStore: LedgerStore {
   #endif
 
   public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
-  public var earliestBodyHeight: Height { Height(1) }
-  public func bodies(at height: Height) -> [UInt8]? { block(height)?.block.sections.bodies }
+  public private(set) var earliestBodyHeight = Height(1)
+  public func bodies(at height: Height) -> [UInt8]? { height < earliestBodyHeight ? nil : block(height)?.block.sections.bodies }
+
+  /// Blocks below a height give up their salts and bodies, up to the head.
+  public func prune(before height: Height) { earliestBodyHeight = max(earliestBodyHeight, min(height, head.height)) }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
     switch tree {

@@ -129,15 +129,11 @@ final class JournalThread: @unchecked Sendable {
     return !isStopping
   }
 
-  /// Size and time never go back. The last head again, as after a restart, is given the same cosignature: its record is in the journal.
+  /// Nil for a head behind the one that was cosigned last.
   private func cosign(_ request: CosignRequest, behind records: [JournalRecord]) -> (JournalRecord, Cosignature)? {
     var last = journal.cosignature
     for case .cosignature(let size, let root, let seconds) in records { last = (size, root, seconds) }
-    var seconds = UInt64(WallClock.now().seconds)
-    if let last {
-      guard request.checkpoint.size > last.size || request.checkpoint.size == last.size && request.checkpoint.root == last.root else { return nil }
-      seconds = request.checkpoint.size == last.size ? last.seconds : max(seconds, last.seconds)
-    }
+    guard let seconds = Cosignature.time(of: request.checkpoint, after: last, now: UInt64(WallClock.now().seconds)) else { return nil }
     let line = request.checkpoint.cosignature(request.key, name: request.name, seconds: seconds)
     let cosignature = Cosignature(
       size: request.checkpoint.size, root: request.checkpoint.root, validator: request.validator, seconds: seconds, signature: line.signature)

@@ -14,6 +14,19 @@ public struct CosignedHead: Hashable, Sendable {
   public let validators: ValidatorSet
 }
 
+extension Cosignature {
+  /// What a validator has cosigned last, by its vote journal: tree size, root, Unix seconds.
+  public typealias Mark = (size: UInt64, root: Digest, seconds: UInt64)
+
+  /// The time at which a validator may cosign a head, Unix seconds; nil when it may not: size and time never go back, and the last head again, as after a
+  /// restart, has the time of its record.
+  public static func time(of checkpoint: Checkpoint, after last: Mark?, now seconds: UInt64) -> UInt64? {
+    guard let last else { return seconds }
+    if checkpoint.size == last.size { return checkpoint.root == last.root ? last.seconds : nil }
+    return checkpoint.size > last.size ? max(seconds, last.seconds) : nil
+  }
+}
+
 /// Cosignatures of the newest tree heads, own and of peers, each verified once.
 struct CosignatureBook: Sendable {
   enum Outcome: Sendable { case kept, ignored, refused }

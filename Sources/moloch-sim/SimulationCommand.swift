@@ -9,7 +9,7 @@ import Simulation
     commandName: "moloch-sim", abstract: "Runs clusters of replicas on simulated networks and disks.",
     discussion: """
       Exit codes: 0 all properties held; 10 agreement, 11 validity, 12 double vote, 13 vote before its record, 14 durability, 15 certificates, 16 liveness, \
-      17 bounds, 18 determinism, 19 halt, 20 an honest node was penalised; 64 usage.
+      17 bounds, 18 determinism, 19 halt, 20 an honest node was penalised, 21 membership; 64 usage.
       """,
     subcommands: [Run.self, Replay.self, Shrink.self])
 }
@@ -17,6 +17,7 @@ import Simulation
 /// What the seed does not decide.
 struct ScenarioOptions: ParsableArguments {
   @Option(help: "Validators of every run; without it the seed decides among 1, 4, 7, 10 and 31.") var nodes: Int?
+  @Option(help: "Kind of trouble of every run: \(Scenario.Family.allCases.map(\.rawValue).joined(separator: ", ")); without it the seed decides.") var family: String?
   @Flag(help: "Nobody lies.") var noByzantine = false
   @Flag(help: "Nothing breaks.") var noFaults = false
   @Option(help: "Leaves out all but the first faults of the plan.") var faults: Int?
@@ -25,6 +26,7 @@ struct ScenarioOptions: ParsableArguments {
   func scenario(_ seed: UInt64) -> Scenario {
     var options = Scenario.Options()
     options.nodes = nodes
+    options.family = family.flatMap { Scenario.Family(rawValue: $0) }
     options.hasByzantine = !noByzantine
     options.hasFaults = !noFaults
     options.faultsMax = faults
@@ -40,6 +42,7 @@ struct ScenarioOptions: ParsableArguments {
 
   func validate() throws {
     if let nodes, !(1...31).contains(nodes) { throw ValidationError("--nodes is from 1 to 31") }
+    if let family, Scenario.Family(rawValue: family) == nil { throw ValidationError("no family '\(family)'") }
   }
 }
 
