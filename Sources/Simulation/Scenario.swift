@@ -76,7 +76,7 @@ public struct Scenario: Sendable {
     family = options.family ?? (options.hasFaults ? drawnFamily : .mixed)
     let isWeighted = random.below(4) == 0
     powers = (0..<nodes).map { _ in isWeighted ? random.between(1, 5) : 1 }
-    observers = random.below(2) == 0 ? Int(random.between(1, 2)) : 0
+    observers = family == .idle || random.below(2) == 0 ? Int(random.between(1, 2)) : 0
     epochLength = UInt32(random.pick([3, 5, 8, 20, 100]))
     blockTimeMilliseconds = UInt32(random.pick([10, 20, 50, 100]))
     emptyBlockIntervalMilliseconds = blockTimeMilliseconds * UInt32(random.pick([1, 4, 10, 100]))
@@ -99,8 +99,8 @@ public struct Scenario: Sendable {
       emptyBlockIntervalMilliseconds = UInt32(random.between(20_000, 60_000))
       // Towards the end of an epoch a chain is never idle.
       epochLength = random.pick([100, 1000])
-      eventsPerSecond = random.pick([5, 20])
-      quietMilliseconds = random.between(200, 1200)
+      eventsPerSecond = random.pick([2, 3, 5])
+      quietMilliseconds = random.between(500, 1000)
       delayMillisecondsMax = min(delayMillisecondsMax, 100)
       delayMillisecondsTypical = max(1, delayMillisecondsMax / 4)
       reconnectsAll = true
