@@ -4,7 +4,8 @@ public enum SimulationLimit {
   public static let stepsMax = 4_000_000
   /// Blocks that must become final everywhere after the faults have stopped.
   public static let blocksAfterHealing: UInt64 = 5
-  /// Time they may take, and longer when more are wanted: in units of the largest message delay or the longest backed-off timer delay, whichever is larger, beside the pace of an idle chain.
+  /// Time they may take, and longer when more are wanted: in units of the largest message delay or the longest backed-off timer delay, whichever is larger,
+  /// beside the pace of an idle chain.
   public static let healingDelays: UInt64 = 40
   /// Views that the furthest honest node may enter meanwhile: each leader fails a few times at most.
   public static func healingViews(nodes: Int, blocks: UInt64) -> UInt64 { (30 + 4 * UInt64(nodes)) * max(blocks, blocksAfterHealing) / blocksAfterHealing }

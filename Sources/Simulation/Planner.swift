@@ -61,7 +61,8 @@ struct Planner {
       return PlannedFault(at: World.begin.adding(milliseconds: random.between(length / 4, length * 3 / 4)), kind: kind)
     }
     if let (at, node) = wiped.last {
-      faults.append(PlannedFault(at: at.adding(milliseconds: 1), kind: .partition(group: ([node] + pruned.filter { $0 != node }).sorted(), milliseconds: random.between(500, 3000))))
+      let group = ([node] + pruned.filter { $0 != node }).sorted()
+      faults.append(PlannedFault(at: at.adding(milliseconds: 1), kind: .partition(group: group, milliseconds: random.between(500, 3000))))
     }
     return faults
   }

@@ -121,7 +121,8 @@ public struct Scenario: Sendable {
 
   /// One line for reports.
   public var text: String {
-    "seed \(seed) \(family.rawValue), nodes \(nodes), observers \(observers), lying \(roles.count), dead \(dead.count), faults \(faults.count), changes \(changes.count)"
+    "seed \(seed) \(family.rawValue), nodes \(nodes), observers \(observers), lying \(roles.count), dead \(dead.count), faults \(faults.count), "
+      + "changes \(changes.count)"
   }
 
   /// Nodes that lose the chain at some time.

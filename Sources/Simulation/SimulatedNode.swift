@@ -76,7 +76,9 @@ final class SimulatedNode {
   /// Events admitted by this process, until they are final.
   var admitted: [EventID] = []
 
-  init(index: Int, key: SigningKey?, nextKey: SigningKey?, isHonest: Bool, liar: (any Liar)?, seed: UInt64, chainTag: ChainTag, genesis: BlockHeader, nodes: Int) {
+  init(
+    index: Int, key: SigningKey?, nextKey: SigningKey?, isHonest: Bool, liar: (any Liar)?, seed: UInt64, chainTag: ChainTag, genesis: BlockHeader, nodes: Int
+  ) {
     self.index = index
     self.key = key
     self.nextKey = nextKey

@@ -28,7 +28,8 @@ extension World {
   }
 
   mutating func cosign(_ node: SimulatedNode, _ header: BlockHeader, _ set: ValidatorSet) {
-    guard header.eventCount > 0, let key = node.keys.first(where: { set.index(of: $0.publicKey) != nil }), let index = set.index(of: key.publicKey) else { return }
+    guard header.eventCount > 0, let key = node.keys.first(where: { set.index(of: $0.publicKey) != nil }), let index = set.index(of: key.publicKey)
+    else { return }
     let checkpoint = Checkpoint(origin: genesis.origin, size: header.treeSize, root: header.treeRoot)
     guard let seconds = Cosignature.time(of: checkpoint, after: node.cosigned, now: node.wall(now).rawValue / 1000) else { return }
     let line = checkpoint.cosignature(key, name: "\(genesis.domain)/\(set.validators[index].name)", seconds: seconds)

@@ -28,8 +28,13 @@ extension World {
     guard healed == nil else { return }
     let kind = change.kind
     let able = nodes.indices.filter { index in
-      guard let replica = nodes[index].replica, let key = replica.key, replica.chain.validators.index(of: key.publicKey) != nil else { return false }
-      return nodes[index].isHonest || kind == .loseQuorum
+      guard let replica = nodes[index].replica, let key = replica.key else { return false }
+      let set = replica.chain.validators
+      guard let member = set.index(of: key.publicKey).map({ set.validators[$0] }) else { return false }
+      guard kind == .loseQuorum else { return nodes[index].isHonest }
+      // A liar's own idea, or a slip of somebody honest who is no quorum with the approvals of liars.
+      let liars = power(in: set) { !$0.isHonest }
+      return !nodes[index].isHonest || !set.isQuorum(liars + member.power)
     }
     guard !able.isEmpty else {
       if triesLeft > 0 { agenda.add(.propose(change, for: planned, triesLeft: triesLeft - 1), at: now.adding(milliseconds: 200)) }

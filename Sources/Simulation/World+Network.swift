@@ -158,13 +158,17 @@ extension World {
 
   // MARK: Events
 
+  /// Where the story is one of a node that has missed the end, whoever is cut off from its peers is cut off from its clients too.
+  private func isReachable(_ index: Int) -> Bool {
+    nodes.indices.contains { $0 != index && !network.isCut(index, $0) && !network.isCut($0, index) }
+  }
+
   mutating func submit() throws(Failure) {
     guard healed == nil, now.adding(milliseconds: scenario.quietMilliseconds) <= scenario.healsAt else { return }
     agenda.add(.submit, at: now.adding(nanoseconds: random.between(1, 2_000_000_000 / scenario.eventsPerSecond)))
     let index = Int(random.below(UInt64(scenario.nodes)))
     let node = nodes[index]
-    // Whoever is cut off from its peers is cut off from its clients too, where the story is one of a node that has missed the end.
-    guard let replica = node.replica, scenario.family != .idle || nodes.indices.contains(where: { $0 != index && !network.isCut(index, $0) && !network.isCut($0, index) }) else { return }
+    guard let replica = node.replica, scenario.family != .idle || isReachable(index) else { return }
     let (record, id, statement) = workload.next(at: Timestamp(milliseconds: now.milliseconds), &random)
     let admission = replica.pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: now)
     guard case .accepted = admission else { return }

@@ -292,7 +292,7 @@ extension World {
       try act(index) { $0.stored(hash, now: $1, &$2) }
     case .persist(let commits, let records, let height):
       apply { () throws(StoreError) in try node.store.commit(commits) }
-      if node.isHonest { for commit in commits { try chainLaws.persisted(commit, node: index, now: milliseconds) } }
+      if node.isHonest { try decided(commits, index) }
       if records.isEmpty { try persisted(node, height) } else { appendJournal(node, records, .persisted(height)) }
     case .load(let query):
       let answer: StoreAnswer

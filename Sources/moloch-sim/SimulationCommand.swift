@@ -17,11 +17,19 @@ import Simulation
 /// What the seed does not decide.
 struct ScenarioOptions: ParsableArguments {
   @Option(help: "Validators of every run; without it the seed decides among 1, 4, 7, 10 and 31.") var nodes: Int?
-  @Option(help: "Kind of trouble of every run: \(Scenario.Family.allCases.map(\.rawValue).joined(separator: ", ")); without it the seed decides.") var family: String?
+  @Option(help: "Kind of trouble of every run: \(Self.families); without it the seed decides.") var family: String?
   @Flag(help: "Nobody lies.") var noByzantine = false
   @Flag(help: "Nothing breaks.") var noFaults = false
   @Option(help: "Leaves out all but the first faults of the plan.") var faults: Int?
   @Option(help: "Breaks one rule on purpose; only in builds with mutants.") var mutant: String?
+
+  private static var families: String { Scenario.Family.allCases.map(\.rawValue).joined(separator: ", ") }
+
+  /// These options, as a command line to replay one of the seeds with.
+  var arguments: String {
+    (nodes.map { " --nodes \($0)" } ?? "") + (family.map { " --family \($0)" } ?? "") + (noByzantine ? " --no-byzantine" : "")
+      + (noFaults ? " --no-faults" : "") + (faults.map { " --faults \($0)" } ?? "") + (mutant.map { " --mutant \($0)" } ?? "")
+  }
 
   func scenario(_ seed: UInt64) -> Scenario {
     var options = Scenario.Options()
@@ -70,7 +78,7 @@ struct Run: ParsableCommand {
       }
       if let failure {
         Output.line("seed \(seed): \(failure)")
-        Output.line("  moloch-sim replay \(seed)\(options.nodes.map { " --nodes \($0)" } ?? "")")
+        Output.line("  moloch-sim replay \(seed)\(options.arguments)")
         totals.failures += 1
         if totals.firstFailure == nil { totals.firstFailure = failure.kind }
         if !keepGoing { break }
@@ -127,7 +135,9 @@ struct Shrink: ParsableCommand {
     }
     guard let shortest else { return Output.line("seed \(seed) holds with every part of its plan") }
     Output.line("seed \(seed) fails with the first \(shortest.faults) of \(all) faults: \(shortest.failure)")
-    Output.line("  moloch-sim replay \(seed) --faults \(shortest.faults)")
+    var shown = options
+    shown.faults = shortest.faults
+    Output.line("  moloch-sim replay \(seed)\(shown.arguments)")
     throw ExitCode(shortest.failure.kind.rawValue)
   }
 }

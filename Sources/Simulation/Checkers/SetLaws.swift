@@ -26,10 +26,13 @@ struct SetLaws {
   /// Changes that came into force.
   private(set) var changes: UInt64 = 0
 
-  init(_ genesis: Genesis) {
-    chainTag = genesis.chainTag
-    length = UInt64(genesis.parameters.epochLength)
-    sets = [genesis.validators]
+  /// - Parameters:
+  ///   - epochLength: blocks.
+  ///   - genesis: the set of the first epoch.
+  init(chainTag: ChainTag, epochLength: UInt32, genesis: ValidatorSet) {
+    self.chainTag = chainTag
+    length = UInt64(epochLength)
+    sets = [genesis]
   }
 
   var newest: ValidatorSet { sets[sets.count - 1] }
@@ -39,7 +42,9 @@ struct SetLaws {
   var lastPlanned: UInt64? { approved.filter { $0.base == newest.hash }.map { $0.effectiveEpoch.rawValue * length + 1 }.max() }
 
   func set(of epoch: Epoch, now: UInt64) throws(Failure) -> ValidatorSet {
-    guard epoch <= newestEpoch else { throw Failure(kind: .membership, milliseconds: now, detail: "epoch \(epoch.rawValue) has not begun: its set is not known") }
+    guard epoch <= newestEpoch else {
+      throw Failure(kind: .membership, milliseconds: now, detail: "epoch \(epoch.rawValue) has not begun: its set is not known")
+    }
     return sets[Int(epoch.rawValue)]
   }
 
@@ -128,7 +133,9 @@ struct SetLaws {
           throw broken("the handoff at height \(handoff.header.height.rawValue) proves nothing: \(error)")
         }
         set = handoff.next
-        guard set == sets[Int(handoff.header.height.rawValue / length)] else { throw broken("the handoff at height \(handoff.header.height.rawValue) leads to another set") }
+        guard set == sets[Int(handoff.header.height.rawValue / length)] else {
+          throw broken("the handoff at height \(handoff.header.height.rawValue) leads to another set")
+        }
       }
       guard set.hash == store.head.nextValidatorsHash else { throw broken("its handoffs do not lead to the set of its head") }
       return handoffs.count
