@@ -11,6 +11,7 @@ func registerTrees() {
   let state = TreeState()
   measure("tree: append, leaf hash included", operations: 1000) { state.append(entries) }
   measure("tree: inclusion proof from 1 M leaves", operations: 1000) { state.prove() }
+  measure("tree: loser, inclusion proof from 1 M leaves, edge hashed for each", operations: 1000) { state.proveAlone() }
   measure("tree: inclusion proof from 1 M leaves, as JSON", operations: 1000) { state.proveAsJSON() }
   measure("hash: SHA-256 of two nodes", operations: 1000) { state.hashNodes() }
   measure("hash: SHA-256 of a leaf, 193 B", operations: 1000) {
@@ -26,6 +27,10 @@ private final class TreeState {
     for number in 0..<1_000_000 as Range<UInt64> { tree.append(leafHash: Digest(Bytes32(number, 1, 2, 3))) }
     return tree
   }()
+  private lazy var edge: RightEdge = {
+    guard let edge = try? RightEdge(size: 999_999, from: million) else { fatalError("the tree has the size") }
+    return edge
+  }()
   private var next: UInt64 = 0
   private var json = JSONWriter()
   private var node = Digest.zero
@@ -38,6 +43,13 @@ private final class TreeState {
   func prove() {
     for _ in 0..<1000 {
       next = (next &+ 0x9E37_79B9) % 999_999
+      blackHole(try? InclusionProof.make(index: next, edge: edge, from: million).hashes.count)
+    }
+  }
+
+  func proveAlone() {
+    for _ in 0..<1000 {
+      next = (next &+ 0x9E37_79B9) % 999_999
       blackHole(try? InclusionProof.make(index: next, size: 999_999, from: million).hashes.count)
     }
   }
@@ -46,7 +58,7 @@ private final class TreeState {
   func proveAsJSON() {
     for _ in 0..<1000 {
       next = (next &+ 0x9E37_79B9) % 999_999
-      guard let proof = try? InclusionProof.make(index: next, size: 999_999, from: million) else { fatalError("the tree holds the leaf") }
+      guard let proof = try? InclusionProof.make(index: next, edge: edge, from: million) else { fatalError("the tree holds the leaf") }
       json.restart()
       json.beginObject()
       json.key("leaf_index")

@@ -30,14 +30,44 @@ extension Reader {
     }
     guard size > found.leaf.rawValue else { throw Refusal(.notFound, "the tree of that size does not hold the event", [("leaf_index", .number(found.leaf.rawValue))]) }
     guard size <= store.head.treeSize else { throw Refusal(.notFound, "the tree has no such size yet", [("tree_size", .number(store.head.treeSize))]) }
-    let proof = try InclusionProof.make(index: found.leaf.rawValue, size: size, from: store.reader(of: .entries))
+    let (proof, root) = try provenInclusion(found, size)
     if format == .tlogProof, let published {
       return Answer(.text, Array(TlogProof(index: found.leaf.rawValue, hashes: proof.hashes, checkpoint: published.note).text.utf8))
     }
-    return Answer(.json, try proofBody(found, id, proof, size, published))
+    return Answer(.json, try proofBody(found, id, proof, root, published))
   }
 
-  private func proofBody(_ found: Found, _ id: EventID, _ proof: InclusionProof, _ size: UInt64, _ published: Publication?) throws -> [UInt8] {
+  /// The right edge of the tree of `size` leaves. Where a block ends there, its header vouches for the root.
+  private func edge(_ size: UInt64) throws -> RightEdge {
+    let edge = try edges.edge(size: size, from: store.reader(of: .entries))
+    if let height = try height(ofSize: size) {
+      let root = try header(height).treeRoot
+      guard edge.root == root else { throw damaged(size, "its root is \(edge.root.hex), block \(height.rawValue) says \(root.hex)") }
+    }
+    return edge
+  }
+
+  /// What was read may be part of the damage: it is read again next time.
+  private func damaged(_ size: UInt64, _ what: String) -> StoreError {
+    edges.forget()
+    return .damaged("mmr/, the tree of \(size) leaves: \(what)")
+  }
+
+  /// The proof of an event in the tree of `size` leaves and the root of that tree. It holds: a damaged tree file is an integrity error here, not a proof that
+  /// fails at somebody's desk.
+  private func provenInclusion(_ found: Found, _ size: UInt64) throws -> (InclusionProof, root: Digest) {
+    let edge = try edge(size)
+    let proof = try InclusionProof.make(index: found.leaf.rawValue, edge: edge, from: store.reader(of: .entries))
+    do throws(ProofError) {
+      try proof.verify(leafHash: TreeHash.leaf(found.record.bytes.extracting(0..<Entry.byteCount)), root: edge.root)
+    } catch {
+      throw damaged(size, "the path of leaf \(found.leaf.rawValue): \(error)")
+    }
+    return (proof, edge.root)
+  }
+
+  private func proofBody(_ found: Found, _ id: EventID, _ proof: InclusionProof, _ root: Digest, _ published: Publication?) throws -> [UInt8] {
+    let size = proof.size
     var json = JSONWriter()
     json.beginObject()
     json.key("event_id")
@@ -66,7 +96,7 @@ extension Reader {
     json.key("hash")
     if let height { json.hex(try header(height).hash.bytes) } else { json.null() }
     json.key("tree_root")
-    json.hex(try store.reader(of: .entries).root(ofSize: size).bytes)
+    json.hex(root.bytes)
     json.endObject()
     json.key("checkpoint")
     if let published, published.size == size { json.string(published.note) } else { json.null() }
@@ -104,7 +134,7 @@ extension Reader {
     let certificate = try certificate(header.height)
     guard !certificate.isEmpty else { throw Refusal(.notFound, "the block of that size has no certificate of its own") }
     let validators = try set(of: header).encoded
-    let inclusion = try InclusionProof.make(index: found.leaf.rawValue, size: header.treeSize, from: store.reader(of: .entries))
+    let (inclusion, _) = try provenInclusion(found, header.treeSize)
     var json = JSONWriter()
     json.beginObject()
     json.key("type")
@@ -182,7 +212,7 @@ extension Reader {
   private func writeConsistency(_ since: UInt64?, _ header: BlockHeader, _ json: inout JSONWriter) throws {
     guard let since else { return json.null() }
     guard since <= header.treeSize else { throw Refusal.parameter("since_size", "is larger than the tree of the proof") }
-    let proof = try ConsistencyProof.make(from: since, to: header.treeSize, from: store.reader(of: .entries))
+    let proof = try provenConsistency(since, try edge(since).root, header.treeSize, try edge(header.treeSize).root)
     json.beginObject()
     json.key("from_size")
     json.number(since)
@@ -193,6 +223,17 @@ extension Reader {
 
   // MARK: Consistency and tiles
 
+  /// A consistency proof that holds between the two roots.
+  private func provenConsistency(_ from: UInt64, _ fromRoot: Digest, _ to: UInt64, _ toRoot: Digest) throws -> ConsistencyProof {
+    let proof = try ConsistencyProof.make(from: from, to: to, from: store.reader(of: .entries))
+    do throws(ProofError) {
+      try proof.verify(fromRoot: fromRoot, toRoot: toRoot)
+    } catch {
+      throw damaged(to, "the proof from \(from) leaves: \(error)")
+    }
+    return proof
+  }
+
   func consistency(_ from: UInt64, _ to: UInt64, byHeight: Bool) throws -> Answer {
     var (fromSize, toSize) = (from, to)
     if byHeight {
@@ -200,11 +241,11 @@ extension Reader {
       toSize = try header(Height(to)).treeSize
     }
     guard toSize <= store.head.treeSize else { throw Refusal(.notFound, "the tree has no such size yet", [("tree_size", .number(store.head.treeSize))]) }
-    let reader = store.reader(of: .entries)
-    let proof = try ConsistencyProof.make(from: fromSize, to: toSize, from: reader)
+    let (fromRoot, toRoot) = (try edge(fromSize).root, try edge(toSize).root)
+    let proof = try provenConsistency(fromSize, fromRoot, toSize, toRoot)
     var json = JSONWriter()
     json.beginObject()
-    for (name, size, height) in [("from" as StaticString, fromSize, from), ("to", toSize, to)] {
+    for (name, size, root, height) in [("from" as StaticString, fromSize, fromRoot, from), ("to", toSize, toRoot, to)] {
       json.key(name)
       json.beginObject()
       json.key("height")
@@ -214,7 +255,7 @@ extension Reader {
       json.key("tree_size")
       json.number(size)
       json.key("tree_root")
-      json.hex(try reader.root(ofSize: size).bytes)
+      json.hex(root.bytes)
       json.endObject()
     }
     json.key("hashes")

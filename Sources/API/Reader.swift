@@ -11,6 +11,7 @@ public struct Reader<Store: LedgerStore> {
   let store: Store
   let genesis: Genesis
   let memory: GovernanceMemory
+  let edges = EdgeMemory()
 
   public init(store: Store, genesis: Genesis) {
     self.store = store
@@ -45,6 +46,9 @@ public struct Reader<Store: LedgerStore> {
     if let refusal = error as? Refusal { return refusal }
     if case .damaged(let detail)? = error as? StoreError {
       return Refusal(.integrityError, "stored data is damaged: \(detail); see 'moloch maintenance verify'")
+    }
+    if case .missingNode(let level, let index)? = error as? TreeError {
+      return Refusal(.integrityError, "stored data is damaged: mmr/ lacks node \(index) of level \(level); see 'moloch maintenance verify'")
     }
     return Refusal(.internalError, "\(error)")
   }

@@ -14,6 +14,7 @@ public enum SHA256 {
 
   /// The digest of one `prefix` byte followed by `bytes`: a tree leaf with prefix 0.
   public static func hash(prefix: UInt8, _ bytes: RawSpan) -> Digest {
+    if bytes.byteCount <= paddedMax { return padded(prefix, bytes) }
     var stream = SHA256Stream()
     stream.update(prefix)
     stream.update(bytes)
@@ -44,6 +45,33 @@ public enum SHA256 {
     // libcrypto writes only into the state it is lent, and reads the 128 bytes of the tuple: two whole blocks, after which the chaining value is the digest.
     _ = unsafe SHA256_Init(&state)
     _ = unsafe SHA256_Update(&state, &blocks, 128)
+    return chainingValue(state)
+  }
+
+  /// Bytes behind the prefix of which message and padding fill four blocks: prefix, the bit that ends the message, and eight bytes of length are the rest.
+  private static let paddedMax = 256 - 10
+
+  /// A short message with its padding, whole blocks in one piece: as for a node, nothing is buffered and no end is left. An entry's 193 bytes are four blocks.
+  private static func padded(_ prefix: UInt8, _ bytes: RawSpan) -> Digest {
+    let count = bytes.byteCount
+    let blockBytes = (count + 10 + 63) & ~63
+    var blocks = InlineArray<256, UInt8>(repeating: 0)
+    var state = SHA256_CTX()
+    var span = blocks.mutableSpan
+    // `paddedMax` keeps all offsets inside the 256 bytes; source and target do not overlap; libcrypto reads the whole blocks during the call and keeps nothing.
+    unsafe span.withUnsafeMutableBytes { blocks in
+      unsafe blocks[0] = prefix
+      unsafe bytes.withUnsafeBytes { source in unsafe UnsafeMutableRawBufferPointer(rebasing: blocks[1..<count + 1]).copyMemory(from: source) }
+      unsafe blocks[count + 1] = 0x80
+      unsafe blocks.storeBytes(of: UInt64((count + 1) * 8).bigEndian, toByteOffset: blockBytes - 8, as: UInt64.self)
+      _ = unsafe SHA256_Init(&state)
+      _ = unsafe SHA256_Update(&state, blocks.baseAddress, blockBytes)
+    }
+    return chainingValue(state)
+  }
+
+  /// The digest once whole blocks have been processed and nothing is left.
+  private static func chainingValue(_ state: SHA256_CTX) -> Digest {
     let h = state.h
     return Digest(
       Bytes32(

@@ -25,38 +25,51 @@ public struct FreeList: ~Copyable, Sendable {
   fileprivate func take(_ countMax: Int, _ body: (Int) -> Void) {
     // Acquire: pairs with the release in push, so `next` and what the last owners wrote are seen.
     var word = top.word.load(ordering: .acquiring)
-    while word & 0xFFFF_FFFF != 0 {
-      // The links are stale when somebody changes the stack during the walk: harmless, as the tag then fails the exchange.
-      var rest = word & 0xFFFF_FFFF, length = 0
-      while rest != 0 && length < countMax {
-        rest = next.loadRelaxed(Int(rest) - 1)
-        length += 1
-      }
-      let result = top.word.compareExchange(
-        expected: word, desired: ((word >> 32) &+ 1) << 32 | rest, successOrdering: .acquiringAndReleasing, failureOrdering: .acquiring)
-      if result.exchanged {
-        // The walked indexes are this thread's: their links stay as they were.
-        var taken = word & 0xFFFF_FFFF
-        while taken != rest {
-          let following = next.loadRelaxed(Int(taken) - 1)
-          body(Int(taken) - 1)
-          taken = following
+    while true {
+      while word & 0xFFFF_FFFF != 0 {
+        // The links are stale when somebody changes the stack during the walk: harmless, as the tag then fails the exchange.
+        var rest = word & 0xFFFF_FFFF, length = 0
+        while rest != 0 && length < countMax {
+          rest = next.loadRelaxed(Int(rest) - 1)
+          length += 1
         }
-        return
+        let result = top.word.compareExchange(
+          expected: word, desired: ((word >> 32) &+ 1) << 32 | rest, successOrdering: .acquiringAndReleasing, failureOrdering: .acquiring)
+        if result.exchanged {
+          // The walked indexes are this thread's: their links stay as they were.
+          var taken = word & 0xFFFF_FFFF
+          while taken != rest {
+            let following = next.loadRelaxed(Int(taken) - 1)
+            body(Int(taken) - 1)
+            taken = following
+          }
+          return
+        }
+        word = result.original
       }
-      word = result.original
+      if takeFresh(countMax, body) { return }
+      // Nothing is fresh any more. What was pushed between the two looks is free now; when nothing was, the list was empty at the second look.
+      // Acquire: as above.
+      let again = top.word.load(ordering: .acquiring)
+      guard again & 0xFFFF_FFFF != 0 else { return }
+      word = again
     }
-    // Relaxed: a fresh index has no earlier owner to see.
-    var position = fresh.word.load(ordering: .relaxed)
+  }
+
+  /// Takes indexes that were never handed out; false when there are none.
+  private func takeFresh(_ countMax: Int, _ body: (Int) -> Void) -> Bool {
+    // Acquire, here and in the exchange: pairs with the exchange's release, so that who finds nothing fresh sees what was pushed before the last was taken.
+    var position = fresh.word.load(ordering: .acquiring)
     while position < UInt64(count) {
       let end = min(position + UInt64(countMax), UInt64(count))
-      let result = fresh.word.compareExchange(expected: position, desired: end, ordering: .relaxed)
+      let result = fresh.word.compareExchange(expected: position, desired: end, successOrdering: .acquiringAndReleasing, failureOrdering: .acquiring)
       if result.exchanged {
         for index in position..<end { body(Int(index)) }
-        return
+        return true
       }
       position = result.original
     }
+    return false
   }
 
   /// Any thread, the owner of `index`.

@@ -101,7 +101,11 @@ public final class EventPool: @unchecked Sendable {
   // MARK: Any reactor
 
   /// The pending event with this id.
-  public func lookup(_ id: EventID) -> EventHandle? { ids.find(key(id)) { slots[$0].id == id }.map(handle) }
+  public func lookup(_ id: EventID) -> EventHandle? {
+    let view = slots.view
+    guard let slot = ids.find(key(id), where: { view[$0].id == id }) else { return nil }
+    return handle(slot)
+  }
 
   /// Admits a verified record of this chain.
   /// - Parameters:
@@ -130,15 +134,17 @@ public final class EventPool: @unchecked Sendable {
       magazines[reactor].push(slot, to: freeSlots)
       return undo(record.byteCount, signerCell, .full)
     }
-    let use = slots[slot].generation &+ 1
+    let view = slots.view
+    let use = view[slot].generation &+ 1
     slots[slot] = Slot(
       id: id, signer: statement.signer.bytes, timestamp: statement.timestamp.rawValue, stream: statement.stream, sequence: statement.sequence,
       admitted: now, block: block, byteCount: UInt32(record.byteCount), generation: use, reactor: UInt32(reactor))
-    switch ids.claim(key(id), slot: slot, where: { slots[$0].id == id }) {
+    switch ids.claim(key(id), slot: slot, where: { view[$0].id == id }) {
     case .claimed: break
     case .withdrawn(let other):
       hand(slot, to: reactor, mark: Self.withdrawn)
-      return other.map { .duplicate(handle($0)) } ?? .full
+      if let other { return .duplicate(handle(other)) }
+      return .full
     case .known(let other):
       slab.free(block)
       magazines[reactor].push(slot, to: freeSlots)
@@ -206,8 +212,10 @@ public final class EventPool: @unchecked Sendable {
 
   private func sequenceHolder(_ statement: Statement) -> Int? {
     let wanted = Slot(signer: statement.signer.bytes, stream: statement.stream, sequence: statement.sequence)
+    let view = slots.view
     return sequences.find(sequenceKey(wanted)) {
-      slots[$0].signer == wanted.signer && slots[$0].stream == wanted.stream && slots[$0].sequence == wanted.sequence
+      let slot = view[$0]
+      return slot.signer == wanted.signer && slot.stream == wanted.stream && slot.sequence == wanted.sequence
     }
   }
 

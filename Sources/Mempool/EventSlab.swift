@@ -92,6 +92,21 @@ import Lanes
 
   deinit { unsafe Glibc.free(base) /* plain bits, the owner is gone */ }
 
+  /// The places without their owner: closures that capture this count no reference to the pool, which threads that admit at once would fight for. It is used
+  /// inside one method of the pool and goes no further.
+  var view: View { unsafe View(base: base, count: count) }
+
+  @safe struct View: BitwiseCopyable, @unchecked Sendable {
+    // Sendable: as the array.
+    fileprivate let base: UnsafeMutablePointer<Element>
+    fileprivate let count: Int
+
+    subscript(index: Int) -> Element {
+      precondition(index >= 0 && index < count)
+      return unsafe base[index]  // checked above, and the pool outlives its methods
+    }
+  }
+
   subscript(index: Int) -> Element {
     get {
       precondition(index >= 0 && index < count)

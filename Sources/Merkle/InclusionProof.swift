@@ -16,6 +16,18 @@ public struct InclusionProof: Hashable, Sendable {
   /// At most 53 hashes and about as many reads.
   @inlinable public static func make(index: UInt64, size: UInt64, from reader: some NodeReader) throws(TreeError) -> InclusionProof {
     guard size < TreeLimit.size else { throw .sizeTooLarge(size) }
+    return try make(index: index, size: size, from: reader) { begin throws(TreeError) in try reader.edge(begin, size) }
+  }
+
+  /// The same for the size of `edge`, without hashing: for many proofs in one tree.
+  @inlinable public static func make(index: UInt64, edge: RightEdge, from reader: some NodeReader) throws(TreeError) -> InclusionProof {
+    try make(index: index, size: edge.size, from: reader) { edge.fold(from: $0) }
+  }
+
+  /// - Parameter ragged: MTH of the leaves from `begin` to the end, where the last of the right siblings is not perfect.
+  @inlinable static func make(
+    index: UInt64, size: UInt64, from reader: some NodeReader, ragged: (_ begin: UInt64) throws(TreeError) -> Digest
+  ) throws(TreeError) -> InclusionProof {
     guard index < size else { throw .outsideTree(index: index, size: size) }
     let inner = innerCount(index: index, size: size)
     var hashes: [Digest] = []
@@ -27,7 +39,7 @@ public struct InclusionProof: Hashable, Sendable {
       if (sibling + 1) << level <= size {
         hashes.append(try reader.node(level: Int(level), index: sibling))
       } else {
-        hashes.append(try reader.edge(sibling << level, size))
+        hashes.append(try ragged(sibling << level))
       }
       level += 1
     }

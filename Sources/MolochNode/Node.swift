@@ -94,9 +94,12 @@ public enum Node {
       driver.begin(events.loop)
       try storage.start(waking: events.loop.waker)
       try verification.start(waking: events.loop.waker, signers: gate.signers, metrics: figures.metrics.mempool)
+      while !driver.isClaimed && !events.loop.isStopping { events.runOnce() }
+      // However long the store takes to open: who asks for liveness or readiness meanwhile gets an answer, everything else "the node is starting".
+      var api = "off"
+      if driver.isClaimed, options.servesAPI { api = try listen(events, driver, options.apiAddress, .gate(.api), "api.listen_addr", sockets["api"]) }
       while !driver.isOpen && !events.loop.isStopping { events.runOnce() }
       if driver.isOpen {
-        let api = options.servesAPI ? try listen(events, driver, options.apiAddress, .gate(.api), "api.listen_addr", sockets["api"]) : "off"
         _ = try listen(events, driver, adminSocket: options.adminSocketPath)
         let peers = options.takesPeers ? try listen(events, driver, options.peersAddress, .peers, "network.listen_addr", sockets["peers"]) : "-"
         log.info("api", "listening", [("name", options.name), ("api", api), ("metrics", metrics), ("peers", peers), ("peer_id", network.id.text)])

@@ -35,7 +35,9 @@ final class NodeDriver: Driver {
   var listening: [Listening] = []
   private(set) var stage = Stage.opening
   private(set) var failure: NodeFailure?
-  /// The replica is there: the API may listen.
+  /// The data directory is this process's own: the API may listen, and answers for liveness.
+  private(set) var isClaimed = false
+  /// The replica is there: everything is served.
   private(set) var isOpen = false
 
   private(set) var replica: Replica?
@@ -126,7 +128,7 @@ final class NodeDriver: Driver {
 
   private var takesRequests: Bool {
     switch stage {
-    case .serving, .draining: true
+    case .opening, .serving, .draining: true
     default: false
     }
   }
@@ -262,6 +264,7 @@ final class NodeDriver: Driver {
     while let report = storage.reports.take() {
       lastReport = loop.now
       switch report.kind {
+      case .claimed: isClaimed = true
       case .opened(let store):
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
         open(store, loop)

@@ -37,6 +37,8 @@ final class StorageJob: Sendable {
 /// What the storage thread reports.
 final class StorageReport: Sendable {
   enum Kind: Sendable {
+    /// The data directory is this process's own.
+    case claimed
     case opened(OpenedStore)
     case persisted(Height, [JournalRecord], nanoseconds: UInt64)
     case stored(Digest)
@@ -136,7 +138,7 @@ final class StorageThread: @unchecked Sendable {
   }
 
   private func openAndServe() throws -> Int {
-    let session = try StorageSession(home: home, options: options, limits: limits, retention: retention, metrics: metrics, log: log)
+    let session = try StorageSession(home: home, options: options, limits: limits, retention: retention, metrics: metrics, log: log) { report(.claimed) }
     report(.opened(try session.opened()))
     return try serve(session)
   }
@@ -192,14 +194,17 @@ final class StorageSession {
   /// Blocks above this are counted, those below are still to be looked at; 0 when nothing older matters.
   private var uncounted: UInt64 = 0
 
-  init(home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, retention: RetentionPolicy, metrics: StorageMetrics, log: Log) throws(NodeFailure) {
+  /// - Parameter claimed: called once, when the data directory is locked and before the store is read.
+  init(
+    home: NodeHome, options: StoreOptions, limits: DiskGuard.Limits, retention: RetentionPolicy, metrics: StorageMetrics, log: Log, claimed: () -> Void
+  ) throws(NodeFailure) {
     self.home = home
     desk = MaintenanceDesk(home: home, policy: retention, log: log)
     space = FreeSpace(data: home.data, limits: limits, log: log)
     self.metrics = metrics
     self.log = log
     do {
-      store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options)
+      store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options, claimed: claimed)
     } catch {
       throw Self.failure(error, home)
     }

@@ -24,8 +24,11 @@ public final class RocksLedgerStore: LedgerStore {
   private var held: [(height: Height, hash: Digest)] = []
 
   /// Opens or creates the store in `directory`, which is created when missing. Repairs the tree files, and starts the index again when it is not of this chain.
+  /// - Parameter claimed: called once, when the directory is this process's own: opening may take long from there on.
   /// - Throws: `.locked`, `.format`, `.foreignChain`, `.damaged`, `.failed`.
-  public init(directory: String, genesis: BlockHeader, genesisHash: Digest, options: StoreOptions = StoreOptions()) throws(StoreError) {
+  public init(
+    directory: String, genesis: BlockHeader, genesisHash: Digest, options: StoreOptions = StoreOptions(), claimed: () -> Void = {}
+  ) throws(StoreError) {
     for path in [directory, directory + "/chain", directory + "/mmr", directory + "/index"] {
       // The path is lent to the call as a C string.
       guard unsafe mkdir(path, 0o750) == 0 || errno == EEXIST else { throw .failed("mkdir \(path): errno \(errno)") }
@@ -33,6 +36,7 @@ public final class RocksLedgerStore: LedgerStore {
     lock = try DirectoryLock(path: directory + "/LOCK")
     let found = try DirectoryLock.text(path: directory + "/FORMAT", orCreate: Self.format)
     guard found == Self.format else { throw .format(found: found) }
+    claimed()
     chain = try Database(
       path: directory + "/chain", families: Self.families, options: options,
       cacheBytes: options.cacheBytes / 4 * 3)

@@ -45,12 +45,11 @@ final class TreeFiles: NodeReader {
 
   func node(level: Int, index: UInt64) throws(TreeError) -> Digest {
     guard level >= 0, level < files.count else { throw .missingNode(level: level, index: index) }
-    var bytes = [UInt8](repeating: 0, count: 32)
-    let file = files[level]
-    // The buffer is written during the call only.
-    let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, 32, Int(32 * index)) }
+    var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    // The 32 bytes of the tuple are written during the call only.
+    let got = unsafe pread(files[level], &words, 32, Int(32 * index))
     guard got == 32 else { throw .missingNode(level: level, index: index) }
-    return Digest(bytes.bytes, at: 0)
+    return Digest(Bytes32(UInt64(bigEndian: words.0), UInt64(bigEndian: words.1), UInt64(bigEndian: words.2), UInt64(bigEndian: words.3)))
   }
 
   /// The bytes of consecutive nodes.

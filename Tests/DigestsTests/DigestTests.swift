@@ -3,6 +3,14 @@ import Digests
 import Testing
 
 @Suite struct DigestTests {
+  /// Short messages are padded in one piece: every length around the ends of blocks, against the stream.
+  @Test func aPrefixedMessageOfAnyLengthIsTheHashOfItsBytes() {
+    for length in 0...600 {
+      let message = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ length) }
+      #expect(SHA256.hash(prefix: 0x5A, message.bytes) == SHA256.hash([0x5A] + message), "\(length) bytes")
+    }
+  }
+
   @Test func sha256MatchesFIPSVectors() {
     #expect(Digest.empty.hex == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     #expect(

@@ -77,6 +77,24 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     #expect(list.pop() == nil)
   }
 
+  /// As many indexes as threads, each thread with one at a time: there is a free one whenever a thread asks, also while fresh ones run out.
+  @Test func aListThatIsNeverEmptyNeverSaysSo() {
+    let refused = Atomic<Int>(0), threads = 4
+    for _ in 0..<500 {
+      let list = FreeList(count: threads)
+      onThreads(threads) { _ in
+        for _ in 0..<20 {
+          guard let index = list.pop() else {
+            refused.add(1, ordering: .relaxed)
+            continue
+          }
+          list.push(index)
+        }
+      }
+    }
+    #expect(refused.load(ordering: .relaxed) == 0)
+  }
+
   @Test func threadsWithMagazinesNeverHoldTheSameIndex() {
     // Two threads, as many indexes as both magazines and one thread's hands hold.
     let count = 2 * Magazine.capacity + 40

@@ -17,6 +17,8 @@ import Testing
       try #require(range.root == root, "size \(size)")
       #expect(try MountainRange(size: UInt64(size), from: tree) == range)
       #expect(try tree.root(ofSize: UInt64(size)) == root)
+      let edge = try RightEdge(size: UInt64(size), from: tree)
+      #expect(edge.root == root)
       if size > 0 {
         // Every leaf while trees are small, then the edges and one by chance.
         let indexes = size <= 40 ? Array(0..<size) : [0, size - 1, Int.random(in: 0..<size, using: &dice)]
@@ -24,6 +26,7 @@ import Testing
           let proof = try InclusionProof.make(index: UInt64(index), size: UInt64(size), from: tree)
           try #require(proof.hashes == naive.path(index, 0, size), "leaf \(index) of \(size), seed \(seed)")
           try proof.verify(leafHash: naive.leafHashes[index], root: root)
+          try #require(InclusionProof.make(index: UInt64(index), edge: edge, from: tree) == proof, "leaf \(index) of \(size)")
         }
         let olds = size <= 40 ? Array(0...size) : [1, size - 1, Int.random(in: 1..<size, using: &dice)]
         for old in olds {

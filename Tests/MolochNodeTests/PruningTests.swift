@@ -16,39 +16,21 @@ import Testing
 
 /// What may be pruned and who may do it, on a chain of 60 blocks an hour apart that nobody but this test runs.
 @Suite final class PruningTests {
-  private static let hour: UInt64 = 3_600_000
-  private let directory = "/tmp/moloch-prune-policy-\(UInt64.random(in: 0 ... .max))"
-  private let store: RocksLedgerStore
-  private let genesis: Genesis
-  private var ids: [EventID] = []
+  private let chain: StoredChain
   private let wall: UInt64
+  private var store: RocksLedgerStore { chain.store }
 
   init() throws {
-    var fixture = try ChainFixture()
-    let key = fixture.validator
-    genesis = try Genesis(
-      json: Genesis.text(
-        chainID: "test", timestamp: fixture.chain.tip.header.timestamp, domain: "moloch.internal",
-        validators: [Validator(publicKey: key, cosignerKey: key, power: 1, name: "v1")], parameters: ChainParameters(), signers: []))
-    store = try RocksLedgerStore(directory: directory, genesis: fixture.chain.tip.header, genesisHash: SHA256.hash([5]))
-    for height in 1...60 as ClosedRange<UInt64> {
-      let time = Timestamp(milliseconds: fixture.chain.tip.header.timestamp.rawValue + Self.hour)
-      let record = fixture.record(height, at: time.rawValue)
-      ids.append(EventID(SHA256.hash(Array(record[0..<128]))))
-      let candidate = try fixture.chain.build(on: fixture.chain.tip, records: record, timestamp: time, proposer: fixture.validator)
-      try store.commit([fixture.chain.apply(candidate, certificate: [1, 2])])
-    }
-    wall = store.head.timestamp.rawValue
+    chain = try StoredChain(blocks: 60)
+    wall = chain.store.head.timestamp.rawValue
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: directory) }
 
   private func prune(
     _ before: UInt64, days: UInt64? = 1, archives: Int? = 2, isHeld: Bool = false, isDryRun: Bool = false, isForced: Bool = false
   ) throws -> String {
     let policy = RetentionPolicy(daysMin: days, archivePeersMin: 2, isHeld: isHeld)
     let pruning = Pruning(before: before, isDryRun: isDryRun, isForced: isForced, archivePeers: archives, policy: policy)
-    return String(decoding: try pruning.begin(store, data: directory, genesis: genesis, wall: wall)(MaintenanceTask()), as: UTF8.self)
+    return String(decoding: try pruning.begin(store, data: chain.directory, genesis: chain.genesis, wall: wall)(MaintenanceTask()), as: UTF8.self)
   }
 
   private func code(_ begin: () throws -> String) -> Int32? {
@@ -73,9 +55,9 @@ import Testing
     #expect(try prune(12, days: 2).contains("\"earliest_body_height\":12,\"blocks\":11"))
     #expect(try prune(36, archives: nil, isForced: true).contains("\"blocks\":24"))
     #expect(try prune(36, archives: 0).contains("\"blocks\":0"))
-    let reader = Reader(store: store, genesis: genesis)
+    let reader = Reader(store: store, genesis: chain.genesis)
     func ask(_ height: UInt64, raw: Bool) -> Result<Answer, Refusal> {
-      let request = ReadRequest.event(ids[Int(height) - 1], raw: raw, bodyOnly: false, includes: [])
+      let request = ReadRequest.event(chain.ids[Int(height) - 1], raw: raw, bodyOnly: false, includes: [])
       return reader.answer(ReadJob(ConnectionID(rawValue: 0), 0, request, publication: nil, durableSize: store.head.treeSize))
     }
     for isRaw in [false, true] {
@@ -94,7 +76,7 @@ import Testing
     for height in [35, 36] as [UInt64] {
       let record = try #require(try store.record(at: LeafIndex(height - 1))).record
       var json = JSONWriter()
-      EventJSON.write(try Entry(decoding: record.bytes), id: ids[Int(height) - 1], record: record, position: nil, includesRaw: false, &json)
+      EventJSON.write(try Entry(decoding: record.bytes), id: chain.ids[Int(height) - 1], record: record, position: nil, includesRaw: false, &json)
       let text = String(decoding: json.bytes, as: UTF8.self)
       #expect(text.contains("\"pruned\":true,\"body\":null") == (height == 35), "\(text)")
     }

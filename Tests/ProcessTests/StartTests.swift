@@ -1,0 +1,100 @@
+import Audit
+import Ed25519
+import Foundation
+import Testing
+
+/// What a node answers before its store is open.
+@Suite struct StartTests {
+  /// The saved events of the last stop are a pipe that nobody has written to: the start stands still there for as long as the test likes.
+  @Test func aNodeThatIsStartingSaysSo() throws {
+    let scratch = try ScratchDirectory()
+    let home = scratch.url.appendingPathComponent("home")
+    let record: (bytes: [UInt8], id: EventID)
+    do {
+      let first = try NodeProcess(home: home)
+      record = try RecordMaker(first.client(), key: .forTest()).next()
+      first.signal(SIGTERM)
+      #expect(first.waitForExit() == 0)
+    }
+    let pipe = home.appendingPathComponent("data/mempool.bin").path
+    try? FileManager.default.removeItem(atPath: pipe)
+    // The path is lent to the call.
+    try #require(unsafe mkfifo(pipe, 0o600) == 0)
+    let port = try Socket.freePort()
+    let starting = Starting(home: home, port: port)
+    starting.begin()
+    // Opens when the node has opened its end, and not before.
+    let writer = try #require(FileHandle(forWritingAtPath: pipe))
+
+    var client = try? HTTPClient(port: port)
+    while client == nil {
+      try #require(starting.isUnderWay, "the node ended: \(starting.outcome)")
+      client = try? HTTPClient(port: port)
+    }
+    let early = try #require(client)
+    let health = try early.get("/v1/health")
+    #expect(health.status == 200 && health.json["status"] as? String == "ok", "\(health.text)")
+    let ready = try early.get("/v1/ready")
+    #expect(ready.status == 503)
+    #expect((ready.json["reasons"] as? [String])?.contains("starting") == true, "\(ready.text)")
+    for path in ["/v1/status", "/v1/validators", "/v1/checkpoint", "/v1/blocks/0", "/v1/proofs/consistency?from_size=0&to_size=0"] {
+      let answer = try early.get(path)
+      #expect(answer.status == 503 && answer.errorCode == "NOT_READY", "\(path): \(answer.text)")
+    }
+    let submission = try early.post("/v1/events", type: SubmissionTests.event, body: record.bytes)
+    #expect(submission.status == 503 && submission.errorCode == "NOT_READY", "\(submission.text)")
+    #expect(starting.isUnderWay, "the store is still closed")
+
+    // An empty file: nothing was saved.
+    try writer.close()
+    let node = try starting.wait()
+    defer { node.signal(SIGKILL) }
+    #expect(try early.get("/v1/ready").status == 200, "the connection made during the start goes on")
+    #expect(try early.get("/v1/status").status == 200)
+    #expect(try early.post("/v1/events", type: SubmissionTests.event, body: record.bytes).status == 202)
+  }
+}
+
+/// A node whose start takes until the test lets it go on.
+private final class Starting: @unchecked Sendable {
+  // Sendable: the condition guards what both threads touch.
+  private let condition = NSCondition()
+  private var result: Result<NodeProcess, any Error>?
+  private let home: URL
+  private let port: UInt16
+
+  init(home: URL, port: UInt16) {
+    self.home = home
+    self.port = port
+  }
+
+  func begin() {
+    Thread { [self] in
+      let result = Result { try NodeProcess(home: home, arguments: ["--set", "api.listen_addr=127.0.0.1:\(port)"]) }
+      condition.lock()
+      self.result = result
+      condition.broadcast()
+      condition.unlock()
+    }.start()
+  }
+
+  var isUnderWay: Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    return result == nil
+  }
+
+  var outcome: String {
+    condition.lock()
+    defer { condition.unlock() }
+    if case .failure(let error) = result { return "\(error)" }
+    return "it serves"
+  }
+
+  func wait() throws -> NodeProcess {
+    condition.lock()
+    defer { condition.unlock() }
+    while result == nil { condition.wait() }
+    return try result!.get()
+  }
+}
