@@ -52,12 +52,14 @@ extension Machine {
 
   /// Starts an epoch with a fresh instance at view 1, and hears what was said in it before.
   mutating func open(_ facts: EpochFacts, _ now: Times, _ effects: inout [Effect]) {
-    votedHeights = facts.set.validators.map { validator in set.index(of: validator.publicKey).map { votedHeights[$0] } ?? Height(0) }
     let old = self.facts
+    let before = set
     self.facts = facts
+    if isLeftOut(.oldSetAfterBoundary) { self.facts.set = before }
+    votedHeights = set.validators.map { validator in before.index(of: validator.publicKey).map { votedHeights[$0] } ?? Height(0) }
     if self.facts.boundaryCertificate == nil, floor.block.hash == facts.boundary { self.facts.boundaryCertificate = floor.certificate }
     epoch = facts.epoch
-    schedule = LeaderSchedule(facts.set, epoch: epoch, boundary: facts.boundary)
+    schedule = LeaderSchedule(set, epoch: epoch, boundary: facts.boundary)
     chooseKey()
     if floor.block.hash == facts.boundary { floor.view = View(0) }
     view = floor.view.next
@@ -75,7 +77,7 @@ extension Machine {
     heard = Array(repeating: now.monotonic, count: set.count)
     votedViews = Array(repeating: View(0), count: set.count)
     for index in peers.indices {
-      peers[index].index = peers[index].validator.flatMap { facts.set.index(of: $0) }
+      peers[index].index = peers[index].validator.flatMap { set.index(of: $0) }
       peers[index].shown = View(0)
     }
     restoreLaterVotes()

@@ -1,7 +1,8 @@
 /// One rule of the protocol left out, so that the simulator can show that it would notice. Only builds with `MOLOCH_MUTANTS` can be told to leave one
 /// out; in every other build the question is constantly answered with no.
 ///
-/// The mutants of the layers around the machine are asked for there, by the same switch: `floorApartFromBlock` where the store writes a final block.
+/// The mutants of the layers around the machine are asked for there, by the same switch: `floorApartFromBlock` where the store writes a final block,
+/// `cosignaturesForgotten` where a node starts.
 public enum Mutant: String, CaseIterable, Sendable {
   /// Own votes leave, and count, before their journal record is synced.
   case voteBeforeSync
@@ -33,6 +34,10 @@ public enum Mutant: String, CaseIterable, Sendable {
   case notariseVotesForgotten
   /// A block whose body is not on disk is finalised.
   case finaliseBeforeDurable
+  /// The set of the epoch before goes on: its members lead, vote and are counted.
+  case oldSetAfterBoundary
+  /// A validator does not look up in its journal what it has cosigned (driver).
+  case cosignaturesForgotten
 }
 
 extension Machine {

@@ -126,8 +126,12 @@ public final class MemoryStore: LedgerStore {
   }
 
   public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
-  public var earliestBodyHeight: Height { anchor?.height.next ?? Height(1) }
-  public func bodies(at height: Height) -> [UInt8]? { block(height).map { redacted($0).sections.bodies } }
+  public var earliestBodyHeight: Height { max(prunedBelow, anchor?.height.next ?? Height(1)) }
+  private var prunedBelow = Height(1)
+  public func bodies(at height: Height) -> [UInt8]? { height < earliestBodyHeight ? nil : block(height).map { redacted($0).sections.bodies } }
+
+  /// Blocks below a height give up their salts and bodies, up to the head.
+  public func prune(before height: Height) { prunedBelow = max(prunedBelow, min(height, head.height)) }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
     switch tree {

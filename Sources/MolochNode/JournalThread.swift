@@ -163,19 +163,15 @@ final class JournalThread: @unchecked Sendable {
     report(.refused(reason))
   }
 
-  /// Size and time never go back. The last head again, as after a restart, is given the same cosignature: its record is in the journal.
+  /// Nil for a head behind the one that was cosigned last.
   private func cosign(_ request: CosignRequest, behind records: [JournalRecord]) -> (JournalRecord, Cosignature)? {
     var last = journal.cosignature
     for case .cosignature(let size, let root, let seconds) in records { last = (size, root, seconds) }
-    var seconds = UInt64(WallClock.now().seconds)
-    if let last {
-      if request.checkpoint.size == last.size, request.checkpoint.root != last.root {
-        refuse("a tree of size \(last.size) has root \(request.checkpoint.root), and root \(last.root) was cosigned")
-        return nil
-      }
-      guard request.checkpoint.size >= last.size else { return nil }
-      seconds = request.checkpoint.size == last.size ? last.seconds : max(seconds, last.seconds)
+    if let last, request.checkpoint.size == last.size, request.checkpoint.root != last.root {
+      refuse("a tree of size \(last.size) has root \(request.checkpoint.root), and root \(last.root) was cosigned")
+      return nil
     }
+    guard let seconds = Cosignature.time(of: request.checkpoint, after: last, now: UInt64(WallClock.now().seconds)) else { return nil }
     let line = request.checkpoint.cosignature(request.key, name: request.name, seconds: seconds)
     let cosignature = Cosignature(
       size: request.checkpoint.size, root: request.checkpoint.root, validator: request.validator, seconds: seconds, signature: line.signature)

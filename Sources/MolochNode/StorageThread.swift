@@ -306,6 +306,7 @@ final class StorageSession {
       integrity.note(component: "chain", detail)
       switch query {
       case .range(let from, _, _, _): return .range(from: from, [], nil)
+      case .history(let from, _, _, _, _): return .history(from: from, nil)
       case .block: return .block(nil)
       case .boundaries: return .boundaries([])
       }

@@ -14,6 +14,19 @@ public struct CosignedHead: Hashable, Sendable {
   public let validators: ValidatorSet
 }
 
+extension Cosignature {
+  /// What a validator has cosigned last, by its vote journal: tree size, root, Unix seconds.
+  public typealias Mark = (size: UInt64, root: Digest, seconds: UInt64)
+
+  /// The time at which a validator may cosign a head, Unix seconds; nil when it may not: size and time never go back, and the last head again, as after a
+  /// restart, has the time of its record.
+  public static func time(of checkpoint: Checkpoint, after last: Mark?, now seconds: UInt64) -> UInt64? {
+    guard let last else { return seconds }
+    if checkpoint.size == last.size { return checkpoint.root == last.root ? last.seconds : nil }
+    return checkpoint.size > last.size ? max(seconds, last.seconds) : nil
+  }
+}
+
 /// Cosignatures of the newest tree heads, own and of peers, each verified once.
 struct CosignatureBook: Sendable {
   enum Outcome: Sendable { case kept, ignored, refused }
@@ -27,8 +40,9 @@ struct CosignatureBook: Sendable {
   private let origin: String
   /// Heads that this node has on disk, ascending by size, above the published one.
   private var heads: [Known] = []
-  /// Cosignatures of sizes that this node has not reached.
-  private var early: [Cosignature] = []
+  /// Cosignatures of sizes that this node has not reached, with the peer that sent each: whose name they bear is not known yet, and what one peer says in
+  /// the name of another must not keep that one's own words out.
+  private var early: [(source: PeerLink, cosignature: Cosignature)] = []
   private var sets: [ValidatorSet] = []
   private var published: UInt64 = 0
   /// The newest own one.
@@ -42,30 +56,34 @@ struct CosignatureBook: Sendable {
     guard header.eventCount > 0, header.treeSize > published, let set = sets.first(where: { $0.hash == header.validatorsHash }) else { return }
     heads.append(Known(checkpoint: Checkpoint(origin: origin, size: header.treeSize, root: header.treeRoot), validators: set))
     if heads.count > ReplicationLimit.cosignedHeadsMax { heads.removeFirst() }
-    let due = early.filter { $0.size <= header.treeSize }
-    early.removeAll { $0.size <= header.treeSize }
-    for cosignature in due { _ = add(cosignature, head: header.treeSize) }
+    let due = early.filter { $0.cosignature.size <= header.treeSize }
+    early.removeAll { $0.cosignature.size <= header.treeSize }
+    for (_, cosignature) in due { _ = record(cosignature) }
   }
 
-  mutating func addOwn(_ cosignature: Cosignature, head: UInt64, now: Instant) {
+  mutating func peerDown(_ link: PeerLink) { early.removeAll { $0.source == link } }
+
+  mutating func addOwn(_ cosignature: Cosignature, now: Instant) {
     own = (cosignature, now)
-    _ = add(cosignature, head: head)
+    _ = record(cosignature)
   }
 
   /// - Parameter head: size of the durable head.
   /// - Returns: `.refused` when the signature is not accepted.
-  mutating func add(_ cosignature: Cosignature, head: UInt64) -> Outcome {
-    guard cosignature.size > published else { return .ignored }
-    if cosignature.size > head {
-      let older = early.filter { $0.validator == cosignature.validator }
-      if older.contains(where: { $0.size == cosignature.size }) { return .ignored }
-      if older.count >= ReplicationLimit.cosignaturesPerValidator, let oldest = older.min(by: { $0.size < $1.size }) {
-        early.removeAll { $0 == oldest }
-      }
-      early.append(cosignature)
-      return .kept
+  mutating func add(_ cosignature: Cosignature, from source: PeerLink, head: UInt64) -> Outcome {
+    guard cosignature.size > head else { return record(cosignature) }
+    let older = early.filter { $0.source == source }
+    if older.contains(where: { $0.cosignature.size == cosignature.size }) { return .ignored }
+    if older.count >= ReplicationLimit.cosignaturesPerPeer, let oldest = older.map(\.cosignature.size).min() {
+      early.removeAll { $0.source == source && $0.cosignature.size == oldest }
     }
-    guard let index = heads.firstIndex(where: { $0.checkpoint.size == cosignature.size && $0.checkpoint.root == cosignature.root }),
+    early.append((source, cosignature))
+    return .kept
+  }
+
+  private mutating func record(_ cosignature: Cosignature) -> Outcome {
+    guard cosignature.size > published,
+      let index = heads.firstIndex(where: { $0.checkpoint.size == cosignature.size && $0.checkpoint.root == cosignature.root }),
       cosignature.validator < heads[index].validators.count, !heads[index].cosignatures.contains(where: { $0.validator == cosignature.validator })
     else { return .ignored }
     let key = heads[index].validators.validators[cosignature.validator].cosignerKey

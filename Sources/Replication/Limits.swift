@@ -58,8 +58,8 @@ public enum ReplicationLimit {
   public static let evidenceBurst = 64
   /// Tree heads whose cosignatures are collected at a time.
   public static let cosignedHeadsMax = 32
-  /// Tree heads of one validator that wait for this node to reach them.
-  public static let cosignaturesPerValidator = 4
+  /// Cosignatures of one peer that wait for this node to reach their heads.
+  public static let cosignaturesPerPeer = 4
 
   // MARK: Times
 

@@ -5,7 +5,7 @@ public import Consensus
 extension Replica {
   /// This validator has cosigned a tree head, and the record of it is synced in its journal. Size and time never decrease from one call to the next.
   public func cosigned(_ cosignature: Cosignature, now: Times, _ effects: inout [ReplicaEffect]) {
-    cosignatures.addOwn(cosignature, head: durable.header.treeSize, now: now.monotonic)
+    cosignatures.addOwn(cosignature, now: now.monotonic)
     if !peers.isEmpty { effects.append(.send(.cosignature(cosignature), to: .all)) }
     publish(&effects)
     finish(now, &effects)
@@ -15,7 +15,7 @@ extension Replica {
   /// block with events.
   func receivedCosignature(_ cosignature: Cosignature, _ index: Int, _ now: Times, _ effects: inout [ReplicaEffect]) {
     let link = peers[index].link
-    if cosignatures.add(cosignature, head: durable.header.treeSize) == .refused { effects.append(.penalise(link, .badSignature)) }
+    if cosignatures.add(cosignature, from: link, head: durable.header.treeSize) == .refused { effects.append(.penalise(link, .badSignature)) }
     if cosignature.size > peers[index].cosigned {
       peers[index].cosigned = cosignature.size
       if let (own, since) = cosignatures.own, own.size >= cosignature.size,

@@ -92,6 +92,7 @@ extension Replica {
     backlog.removeAll { $0.peer == link }
     sync.peerDown(link)
     boundaries.peerDown(link)
+    cosignatures.peerDown(link)
     // Whoever was asked is gone: somebody else is asked at once.
     for index in arrivals.indices where arrivals[index].asked == link && arrivals[index].block == nil { arrivals[index].deadline = now.monotonic }
     askAgain(now, &effects)

@@ -55,11 +55,7 @@ public final class RocksLedgerStore: LedgerStore {
     } else {
       try chain.write([(Family.meta, Array("genesis".utf8), genesisHash.bytes.array)])
     }
-    if let stored = try chain.value(Family.meta, Self.anchorKey) {
-      guard stored.count == 40 else { throw .damaged("anchor") }
-      let anchor = Anchor(height: Height(stored.bytes.uint64(at: 0)), hash: Digest(stored.bytes, at: 8))
-      (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next)
-    }
+    if let anchor = try Self.anchor(in: chain) { (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next) }
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
@@ -76,7 +72,13 @@ public final class RocksLedgerStore: LedgerStore {
     try loadRedactions()
   }
 
-  private static let anchorKey = Array("anchor".utf8)
+  static let anchorKey = Array("anchor".utf8)
+
+  static func anchor(in chain: Database) throws(StoreError) -> Anchor? {
+    guard let stored = try chain.value(Family.meta, anchorKey) else { return nil }
+    guard stored.count == 40 else { throw .damaged("anchor") }
+    return Anchor(height: Height(stored.bytes.uint64(at: 0)), hash: Digest(stored.bytes, at: 8))
+  }
 
   /// Begins an empty store from a block that the operator vouches for.
   /// - Throws: `.failed` when the store has blocks already.
@@ -111,7 +113,10 @@ public final class RocksLedgerStore: LedgerStore {
       let value = try index.value(0, Self.indexHeadKey)
       indexedHeight = Height(value.map { $0.count == 40 ? $0.bytes.uint64(at: 0) : 0 } ?? 0)
     } catch { throw .damaged("index: \(error)") }
-    if let value = try chain.value(Family.meta, Self.prunedKey), value.count == 8 { earliestBodyHeight = Height(value.bytes.uint64(at: 0)) }
+    if let anchor = try Self.anchor(in: chain) { (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next) }
+    if let value = try chain.value(Family.meta, Self.prunedKey), value.count == 8 {
+      earliestBodyHeight = max(earliestBodyHeight, Height(value.bytes.uint64(at: 0)))
+    }
   }
 
   /// Bytes in the block caches of the chain and of the index.

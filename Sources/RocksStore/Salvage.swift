@@ -28,7 +28,11 @@ public struct Salvage: Sendable {
     if let old = try? Database(path: source, families: RocksLedgerStore.families, options: StoreOptions(), cacheBytes: StoreLimit.readerCacheBytes, isReadOnly: true) {
       let stored = try? old.value(RocksLedgerStore.Family.meta, RocksLedgerStore.prunedKey)
       let pruned = stored.map { $0.count == 8 ? $0.bytes.uint64(at: 0) : 1 } ?? 1
-      last = try Self.copy(old, fresh, below: limit, pruned: Height(pruned), progress)
+      let anchor = try? RocksLedgerStore.anchor(in: old)
+      // A chain that began from a checkpoint goes on towards it.
+      if let anchor { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.anchorKey, RocksLedgerStore.key(anchor.height, anchor.hash))]) }
+      last = try Self.copy(old, fresh, below: limit, pruned: max(Height(pruned), anchor?.height.next ?? Height(1)), progress)
+      try Self.copyRedactions(old, fresh, upTo: last)
       if pruned > 1, last.rawValue > 0 {
         try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.prunedKey, RocksLedgerStore.key(Height(min(pruned, last.rawValue))))])
       }
@@ -55,7 +59,7 @@ public struct Salvage: Sendable {
       if let bodies { waiting.put(Family.bodies, sections, bodies) }
       waiting.put(Family.hashes, header.hash.bytes.array, key)
       do {
-        for family in [Family.governance, Family.handoffs] {
+        for family in [Family.governance, Family.handoffs, Family.withheld] {
           if let value = try old.value(family, key) { waiting.put(family, key, value) }
         }
       } catch { break }
@@ -69,5 +73,24 @@ public struct Salvage: Sendable {
       height = height.next
     }
     return head
+  }
+
+  /// Copies which events redactions name. Of an event that is not among the blocks that were taken over, the body is looked for anew when it comes from peers.
+  private static func copyRedactions(_ old: Database, _ fresh: Database, upTo height: Height) throws(StoreError) {
+    typealias Family = RocksLedgerStore.Family
+    var size: UInt64 = 0
+    if let block = try fresh.value(Family.blocks, RocksLedgerStore.key(height)), let header = try? BlockHeader(decoding: block.bytes) { size = header.treeSize }
+    var begin: [UInt8] = []
+    // A family that cannot be read on gives what it gave.
+    while let rows = try? old.rows(Family.redactions, from: begin, countMax: StoreLimit.redactionRows), let last = rows.last {
+      var batch = WriteBatch()
+      for row in rows where row.value.count == 40 {
+        let isHere = row.value.bytes.uint64(at: 32) < size
+        batch.put(Family.redactions, row.key, isHere ? row.value : row.value.prefix(32) + [UInt8](repeating: 0xFF, count: 8))
+      }
+      try fresh.write(batch)
+      guard rows.count == StoreLimit.redactionRows else { return }
+      begin = last.key + [0]
+    }
   }
 }

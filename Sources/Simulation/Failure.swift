@@ -24,6 +24,8 @@ public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
     case halt = 19
     /// An honest node was found guilty by another.
     case injustice = 20
+    /// A validator set came into force, or a key voted, against what governance has decided.
+    case membership = 21
   }
 
   public var kind: Class

@@ -4,10 +4,11 @@ public enum SimulationLimit {
   public static let stepsMax = 4_000_000
   /// Blocks that must become final everywhere after the faults have stopped.
   public static let blocksAfterHealing: UInt64 = 5
-  /// Time they may take: in units of the largest message delay or the longest backed-off timer delay, whichever is larger, beside the pace of an idle chain.
+  /// Time they may take, and longer when more are wanted: in units of the largest message delay or the longest backed-off timer delay, whichever is larger,
+  /// beside the pace of an idle chain.
   public static let healingDelays: UInt64 = 40
   /// Views that the furthest honest node may enter meanwhile: each leader fails a few times at most.
-  public static func healingViews(nodes: Int) -> UInt64 { 30 + 4 * UInt64(nodes) }
+  public static func healingViews(nodes: Int, blocks: UInt64) -> UInt64 { (30 + 4 * UInt64(nodes)) * max(blocks, blocksAfterHealing) / blocksAfterHealing }
   /// Time until every honest node has what was final when the faults stopped, whether new blocks come or not: in the same units, and beside them.
   public static let catchUpDelays: UInt64 = 20
   public static let catchUpMilliseconds: UInt64 = 3000

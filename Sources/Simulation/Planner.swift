@@ -13,6 +13,7 @@ struct Planner {
     var roles: [(node: Int, role: Role)]
     var dead: [Int] = []
     var faults: [PlannedFault] = []
+    var changes: [PlannedChange] = []
     var healsAt: Instant
   }
 
@@ -26,12 +27,44 @@ struct Planner {
     let length = random.between(1500, family == .slow ? 12_000 : 7000)
     let twins = plan.roles.count { $0.role == .twins }
     let victims = honest + (0..<observers).map { nodes + twins + $0 }
-    let count = random.between(2, 14)
-    for _ in 0..<count { plan.faults += faults(victims, honest, length, &random) }
+    // What is to be an idle chain must have got over the troubles before.
+    let (count, span) = family == .idle ? (random.below(5), max(200, length - 1500)) : (random.between(2, 14), length)
+    for _ in 0..<count { plan.faults += faults(victims, honest, span, &random) }
+    if family == .idle { plan.faults.append(lastCut(victims, length, &random)) }
+    if observers > 0, random.below(2) == 0 { plan.changes = changes(plan.roles, plan.dead, length, &random) }
+    if !plan.changes.isEmpty {
+      for _ in 0..<random.below(4) {
+        let kind = PlannedFault.Kind.crashAt(node: random.pick(victims), .handover, losesJournal: false, downMilliseconds: random.between(1, 600))
+        plan.faults.append(PlannedFault(at: World.begin.adding(milliseconds: 100), kind: kind))
+      }
+    }
+    let isPruning = random.below(4) == 0
+    if isPruning {
+      let kind = PlannedFault.Kind.wipeChain(node: random.pick(victims), downMilliseconds: random.between(10, 600))
+      plan.faults.append(PlannedFault(at: World.begin.adding(milliseconds: random.between(length / 2, length)), kind: kind))
+    }
     plan.faults = bounded(plan)
+    if isPruning { plan.faults += prunes(plan, victims, length, &random) }
     plan.faults.sort { ($0.at.nanoseconds, "\($0.kind)") < ($1.at.nanoseconds, "\($1.kind)") }
     plan.healsAt = World.begin.adding(milliseconds: length + 500)
     return plan
+  }
+
+  /// Some nodes give up old bodies, all but one validator that keeps everything, at times while one that has lost its chain sees only those who have.
+  private func prunes(_ plan: Plan, _ victims: [Int], _ length: UInt64, _ random: inout SeededGenerator) -> [PlannedFault] {
+    let wiped = plan.faults.compactMap { if case .wipeChain(let node, _) = $0.kind { ($0.at, node) } else { nil } }
+    let archives = victims.filter { node in node < nodes && !plan.dead.contains(node) && !wiped.contains { $0.1 == node } }
+    guard let archive = archives.first else { return [] }
+    let pruned = victims.filter { $0 != archive && random.below(3) > 0 }
+    var faults = pruned.map { node in
+      let kind = PlannedFault.Kind.prune(node: node, keptBlocks: random.between(2, 20), downMilliseconds: random.below(2) * random.between(1, 300))
+      return PlannedFault(at: World.begin.adding(milliseconds: random.between(length / 4, length * 3 / 4)), kind: kind)
+    }
+    if let (at, node) = wiped.last {
+      let group = ([node] + pruned.filter { $0 != node }).sorted()
+      faults.append(PlannedFault(at: at.adding(milliseconds: 1), kind: .partition(group: group, milliseconds: random.between(500, 3000))))
+    }
+    return faults
   }
 
   private func power(_ nodes: some Sequence<Int>) -> UInt64 { nodes.reduce(0) { $0 + ($1 < powers.count ? powers[$1] : 0) } }
@@ -58,7 +91,8 @@ struct Planner {
   }
 
   private func roles(_ order: [Int], _ random: inout SeededGenerator) -> [(node: Int, role: Role)] {
-    guard hasByzantine, nodes >= 4, random.below(family == .lonely ? 4 : 2) == 0 else { return [] }
+    // On an idle chain the time within which all must know the head is shorter than what one vain question costs.
+    guard hasByzantine, nodes >= 4, family != .idle, random.below(family == .lonely ? 4 : 2) == 0 else { return [] }
     var left = Scenario.tolerated(powers)
     var roles: [(node: Int, role: Role)] = []
     for node in order where powers[node] <= left && (roles.isEmpty || random.below(2) == 0) {
@@ -104,6 +138,20 @@ struct Planner {
       return [fault(.noise(loss: random.between(100_000, 500_000), duplication: 0, straggling: 300_000, milliseconds: random.between(300, 2500)))]
     default: return [fault(anything(random.pick(victims), &random))]
     }
+  }
+
+  /// Cuts off one node in one or both directions, or makes all lose a little, while the last events come; nothing mends it before the end.
+  private func lastCut(_ victims: [Int], _ length: UInt64, _ random: inout SeededGenerator) -> PlannedFault {
+    let time: UInt64 = 5000
+    // Who only follows has no votes to repeat, and so nothing that would bring it an answer.
+    let group = [random.below(2) == 0 ? random.pick(victims) : random.pick(victims.filter { $0 >= nodes })]
+    let kind: PlannedFault.Kind
+    switch random.below(4) {
+    case 0: kind = .noise(loss: random.between(20_000, 200_000), duplication: 0, straggling: 300_000, milliseconds: time)
+    case 1: kind = .oneWay(group: (0..<nodes).filter { !group.contains($0) }, milliseconds: time)
+    default: kind = .partition(group: group, milliseconds: time)
+    }
+    return PlannedFault(at: World.begin.adding(milliseconds: length - min(length, random.between(500, 1500))), kind: kind)
   }
 
   private func anything(_ node: Int, _ random: inout SeededGenerator) -> PlannedFault.Kind {

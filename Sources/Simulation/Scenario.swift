@@ -10,6 +10,8 @@ public struct Scenario: Sendable {
     public var hasFaults = true
     /// Number of planned faults that are left out from the end of the plan: what shrinking tries.
     public var faultsMax: Int?
+    /// Nil: the seed decides.
+    public var family: Family?
     public init() {}
   }
 
@@ -25,6 +27,8 @@ public struct Scenario: Sendable {
     case lonely
     /// Every message takes several base delays, also after healing.
     case slow
+    /// Events have stopped, and some have missed the end of it. The next block is far off: what they lack they hear when they connect again, or not for long.
+    case idle
   }
 
   public let seed: UInt64
@@ -46,6 +50,8 @@ public struct Scenario: Sendable {
   public var delayMillisecondsMax: UInt64
   public var keepsOrder: Bool
   public var eventsPerSecond: UInt64
+  /// Events stop so long before the faults.
+  public var quietMilliseconds: UInt64 = 0
   /// How often a write that a crash interrupts is there all the same, parts per million.
   public var landing: UInt64
   /// At the end of the faults all connections are made anew; else those that have lost messages go on.
@@ -55,6 +61,8 @@ public struct Scenario: Sendable {
   /// Honest validators that are gone when the faults are over, and stay so.
   public var dead: [Int]
   public var faults: [PlannedFault]
+  /// Proposals of other validator sets.
+  public var changes: [PlannedChange]
   /// When the last fault is over.
   public var healsAt: Instant
 
@@ -64,10 +72,11 @@ public struct Scenario: Sendable {
     let drawn = random.below(100)
     let size = drawn < 2 ? 1 : drawn < 70 ? 4 : drawn < 88 ? 7 : drawn < 98 ? 10 : 31
     nodes = options.nodes ?? size
-    family = options.hasFaults ? random.pick([.mixed, .mixed, .mixed, .stuck, .stuck, .powerCuts, .lonely, .slow]) : .mixed
+    let drawnFamily: Family = random.pick([.mixed, .mixed, .mixed, .stuck, .stuck, .powerCuts, .lonely, .slow, .idle])
+    family = options.family ?? (options.hasFaults ? drawnFamily : .mixed)
     let isWeighted = random.below(4) == 0
     powers = (0..<nodes).map { _ in isWeighted ? random.between(1, 5) : 1 }
-    observers = random.below(4) == 0 ? Int(random.between(1, 2)) : 0
+    observers = family == .idle || random.below(2) == 0 ? Int(random.between(1, 2)) : 0
     epochLength = UInt32(random.pick([3, 5, 8, 20, 100]))
     blockTimeMilliseconds = UInt32(random.pick([10, 20, 50, 100]))
     emptyBlockIntervalMilliseconds = blockTimeMilliseconds * UInt32(random.pick([1, 4, 10, 100]))
@@ -86,18 +95,40 @@ public struct Scenario: Sendable {
     eventsPerSecond = random.pick([0, 5, 20, 60])
     landing = random.pick([0, 100_000, 500_000, 900_000])
     reconnectsAll = random.below(2) == 0
+    if family == .idle {
+      emptyBlockIntervalMilliseconds = UInt32(random.between(20_000, 60_000))
+      // Towards the end of an epoch a chain is never idle.
+      epochLength = random.pick([100, 1000])
+      eventsPerSecond = random.pick([2, 3, 5])
+      quietMilliseconds = random.between(500, 1000)
+      delayMillisecondsMax = min(delayMillisecondsMax, 100)
+      delayMillisecondsTypical = max(1, delayMillisecondsMax / 4)
+      reconnectsAll = true
+    }
     let plan = Planner(
       family: family, nodes: nodes, powers: powers, observers: observers, hasByzantine: options.hasByzantine, hasFaults: options.hasFaults
     ).plan(&random)
-    (roles, dead, faults) = (plan.roles, plan.dead, plan.faults)
+    (roles, dead, faults, changes) = (plan.roles, plan.dead, plan.faults, plan.changes)
+    if !changes.isEmpty {
+      // Several epochs pass in a run, and approvals find their way in time.
+      epochLength = min(epochLength, 8)
+      blockTimeMilliseconds = max(blockTimeMilliseconds, 50)
+      emptyBlockIntervalMilliseconds = max(blockTimeMilliseconds, min(emptyBlockIntervalMilliseconds, 10 * blockTimeMilliseconds))
+    }
     if let most = options.faultsMax, faults.count > most { faults.removeLast(faults.count - most) }
     healsAt = plan.healsAt
   }
 
   /// One line for reports.
   public var text: String {
-    "seed \(seed) \(family.rawValue), nodes \(nodes), observers \(observers), lying \(roles.count), dead \(dead.count), faults \(faults.count)"
+    "seed \(seed) \(family.rawValue), nodes \(nodes), observers \(observers), lying \(roles.count), dead \(dead.count), faults \(faults.count), "
+      + "changes \(changes.count)"
   }
+
+  /// Nodes that lose the chain at some time.
+  var wiped: [Int] { faults.compactMap { if case .wipeChain(let node, _) = $0.kind { node } else { nil } } }
+  /// Nodes whose clock is far off at some time.
+  var jumped: [Int] { faults.compactMap { if case .clockJump(let node, let time) = $0.kind, abs(time) > 2000 { node } else { nil } } }
 
   /// `F`: power that may lie.
   public static func tolerated(_ powers: [UInt64]) -> UInt64 { (powers.reduce(0, +) - 1) / 3 }
@@ -115,6 +146,8 @@ public struct PlannedFault: Sendable, Hashable {
     case recovery(milliseconds: UInt64)
     /// When the last block of an epoch is handed to the disk.
     case boundary
+    /// When a block that hands over to another set is.
+    case handover
   }
 
   public enum Kind: Sendable, Hashable {
@@ -142,6 +175,8 @@ public struct PlannedFault: Sendable, Hashable {
     case clockJump(node: Int, milliseconds: Int64)
     /// Chain, tree and index are deleted while the process is down; keys and journal stay.
     case wipeChain(node: Int, downMilliseconds: UInt64)
+    /// All but the newest blocks give up their bodies; the process runs meanwhile, or is down for some milliseconds.
+    case prune(node: Int, keptBlocks: UInt64, downMilliseconds: UInt64)
     /// The vote journal is lost while the process is down.
     case loseJournal(node: Int, downMilliseconds: UInt64)
   }

@@ -12,7 +12,7 @@ final class SimulatedNode {
   /// What the disk of a node does. The store and the journal are two lines, each one job after the other.
   enum DiskJob {
     /// What is told when it is done: the machine's records up to a sequence number, or a final height.
-    enum Answer { case synced(UInt64), persisted(Height) }
+    enum Answer { case synced(UInt64), persisted(Height), cosigned(Cosignature) }
 
     case journal(JournalWrite, records: [JournalRecord], oldestKept: UInt64, Answer)
     case store(Block)
@@ -31,6 +31,9 @@ final class SimulatedNode {
   let index: Int
   /// Nil for an observer.
   let key: SigningKey?
+  /// Takes over in the first set that has it and not the other.
+  let nextKey: SigningKey?
+  var keys: [SigningKey] { [key, nextKey].compactMap { $0 } }
   /// Neither a liar nor one of twins.
   let isHonest: Bool
   var liar: (any Liar)?
@@ -51,6 +54,12 @@ final class SimulatedNode {
   // What it does not.
   var replica: Replica?
   var writer: JournalWriter?
+  /// The newest head that this validator has cosigned, by its journal and what is on the way there.
+  var cosigned: Cosignature.Mark?
+  /// It stands still because nobody connected has the bodies that it needs.
+  var isStranded = false
+  /// The key that the peers know from the handshake.
+  var shownKey: PublicKey?
   /// Counts starts, so that what belongs to an earlier process is told apart.
   var incarnation = 0
   /// By line: the store, the journal.
@@ -67,9 +76,12 @@ final class SimulatedNode {
   /// Events admitted by this process, until they are final.
   var admitted: [EventID] = []
 
-  init(index: Int, key: SigningKey?, isHonest: Bool, liar: (any Liar)?, seed: UInt64, chainTag: ChainTag, genesis: BlockHeader, nodes: Int) {
+  init(
+    index: Int, key: SigningKey?, nextKey: SigningKey?, isHonest: Bool, liar: (any Liar)?, seed: UInt64, chainTag: ChainTag, genesis: BlockHeader, nodes: Int
+  ) {
     self.index = index
     self.key = key
+    self.nextKey = nextKey
     self.isHonest = isHonest
     self.liar = liar
     stageRandom = SeededGenerator(seed: seed)
@@ -79,14 +91,11 @@ final class SimulatedNode {
   }
 
   private var lastView = (epoch: Epoch(0), view: View(0))
-  /// Views that this node has been in.
-  private(set) var viewsEntered: UInt64 = 0
 
   /// True when it is another one than before.
   func noteView(_ epoch: Epoch, _ view: View) -> Bool {
     guard lastView != (epoch, view) else { return false }
     lastView = (epoch, view)
-    viewsEntered += 1
     return true
   }
 

@@ -13,11 +13,15 @@
 // * Disk: one queue per node, slow at times. A crash loses what was not synced and tears the write that was under way, sector by sector.
 // * Clocks: monotonic time is that of the world; wall clocks are wrong by an offset and jump.
 // * Crashes at any effect, restarts from what the disk holds, wiped directories, a lost vote journal.
+// * Governance: sets that are proposed, approved in a race, approved too late, refused because they would lose the quorum; validators that leave (the leader
+//   too), join, get another key or other power; processes that end where one set hands over to the next.
+// * Cosignatures of final heads, and stores that have given up old bodies.
 // * Validators that lie: one file per role in `Adversaries`. They are real replicas whose messages are changed, or a second replica with the same key.
 //
 // What is checked, apart from the scenarios, in `Checkers`: agreement, gap-free commits, no conflicting votes by an honest key ever, no vote released
 // before its record is on disk, soundness of certificates (lemmas L1 and L2), durability of what was reported final, equal roots, every acknowledged
-// event exactly once, monotone timestamps, bounded memory, and progress after the faults have stopped.
+// event exactly once, monotone timestamps, bounded memory, sets only by a quorum of the set before, votes only by members of the set of their epoch,
+// cosignatures that never go back, checkpoints of a quorum, and progress after the faults have stopped.
 //
 // Invariants: pure, like the engines; two runs of one seed give the same hash of all effects (`Auditor`).
 // Limits: `SimulationLimit`.

@@ -12,6 +12,21 @@ struct Workload {
 
   init(chainTag: ChainTag) { self.chainTag = chainTag }
 
+  /// A governance event of a validator.
+  mutating func governance(_ act: GovernanceAct, by key: SigningKey, at time: Timestamp) -> (record: [UInt8], id: EventID, statement: Statement) {
+    sequence += 1
+    return record(act.contentType, [UInt8](repeating: 9, count: Record.saltByteCount) + act.encoded, key, time)
+  }
+
+  private func record(_ type: ContentType, _ blob: [UInt8], _ key: SigningKey, _ time: Timestamp) -> (record: [UInt8], id: EventID, statement: Statement) {
+    let statement = Statement(
+      flags: [], contentType: type, bodyLength: UInt32(blob.count - Record.saltByteCount), timestamp: time, stream: 1, sequence: sequence, chainTag: chainTag,
+      signer: key.publicKey, bodyDigest: SHA256.hash(blob))
+    let bytes = statement.encoded
+    let signature = key.sign(bytes.bytes)
+    return (Entry(statement: statement, signature: signature).encoded + blob, EventID(SHA256.hash(bytes)), statement)
+  }
+
   /// A record whose statement was signed at this time.
   mutating func next(at time: Timestamp, _ random: inout SeededGenerator) -> (record: [UInt8], id: EventID, statement: Statement) {
     sequence += 1
@@ -19,11 +34,6 @@ struct Workload {
     var blob: [UInt8] = []
     for _ in 0..<2 { blob.append(bigEndian: random.next()) }
     blob += [UInt8](repeating: UInt8(ascii: "x"), count: Int(random.below(200)))
-    let statement = Statement(
-      flags: [], contentType: .opaque, bodyLength: UInt32(blob.count - 16), timestamp: time, stream: 1, sequence: sequence, chainTag: chainTag,
-      signer: signer.publicKey, bodyDigest: SHA256.hash(blob))
-    let bytes = statement.encoded
-    let signature = signer.sign(bytes.bytes)
-    return (Entry(statement: statement, signature: signature).encoded + blob, EventID(SHA256.hash(bytes)), statement)
+    return record(.opaque, blob, signer, time)
   }
 }

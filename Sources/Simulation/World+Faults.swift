@@ -37,6 +37,11 @@ extension World {
       nodes[node].store = MemoryStore(genesis: genesis.header)
       nodes[node].isWiped = true
       statistics.wipes += 1
+    case .prune(let node, let kept, let down):
+      if down > 0 { crash(node, downMilliseconds: down) }
+      let head = nodes[node].store.head.height.rawValue
+      nodes[node].store.prune(before: Height(head - min(head, kept)))
+      statistics.prunes += 1
     case .loseJournal(let node, let down): crash(node, losesJournal: true, downMilliseconds: down)
     }
   }
@@ -45,6 +50,7 @@ extension World {
   mutating func spring(_ index: Int) {
     guard let trap = nodes[index].trap else { return }
     nodes[index].trap = nil
+    if trap.moment == .handover { statistics.handoverCrashes += 1 }
     crash(index, losesJournal: trap.losesJournal, downMilliseconds: trap.downMilliseconds)
   }
 
@@ -54,21 +60,10 @@ extension World {
     guard losesJournal, node.hasVoted, mayLoseJournal(index) else { return }
     trace("node \(index) has lost its journal")
     node.journal.wipe()
+    cosignatureLaws.lostJournal(index)
     node.isRestricted = true
     statistics.journalsLost += 1
   }
-
-  /// Recovery needs witnesses of a quorum who are honest, alive in the end, and free to vote themselves.
-  private func mayLoseJournal(_ index: Int) -> Bool {
-    let total = scenario.powers.reduce(0, +)
-    var free: UInt64 = 0
-    for node in nodes where node.index < scenario.nodes && node.index != index && node.isHonest && !node.isRestricted && !scenario.dead.contains(node.index) {
-      free += scenario.powers[node.index]
-    }
-    return node(index, isValidator: true) && 3 * free > 2 * total
-  }
-
-  private func node(_ index: Int, isValidator: Bool) -> Bool { (index < scenario.nodes) == isValidator }
 
   private mutating func cut(_ group: [Int], both: Bool, _ time: UInt64) {
     setCut(group, both: both, true)
@@ -125,6 +120,8 @@ extension World {
     }
     if scenario.reconnectsAll { for a in nodes.indices { for b in nodes.indices where a < b { dropLink(a, b) } } }
     for a in nodes.indices { for b in nodes.indices where a < b && nodes[a].links[b] == nil { agenda.add(.connect(a, b), at: now.adding(milliseconds: random.between(1, 300))) } }
-    healed = Healing(height: chainLaws.height, at: now, viewsBefore: views, delayMilliseconds: delayMilliseconds)
+    // A change that is approved has to come into force, too.
+    let goal = max(chainLaws.height + SimulationLimit.blocksAfterHealing, setLaws.lastPlanned ?? 0)
+    healed = Healing(height: chainLaws.height, goal: goal, at: now, viewsBefore: views.total, delayMilliseconds: delayMilliseconds)
   }
 }

@@ -22,7 +22,7 @@ extension World {
     auditor.note(3, a, now.nanoseconds, [UInt8(truncatingIfNeeded: b)])
     for (from, to) in [(a, b), (b, a)] {
       guard let link = nodes[from].links[to] else { continue }
-      let facts = PeerFacts(validator: nodes[to].key?.publicKey)
+      let facts = PeerFacts(validator: nodes[to].shownKey, earliestBodyHeight: nodes[to].store.earliestBodyHeight)
       try act(from) { $0.peerUp(link, facts, now: $1, &$2) }
     }
   }
@@ -126,28 +126,49 @@ extension World {
 
   /// Looks at what an honest node says.
   private mutating func watch(_ message: ReplicaMessage, _ index: Int) throws(Failure) {
-    let own = nodes[index].key?.publicKey
+    let own = nodes[index].keys.map(\.publicKey)
     switch message {
-    case .consensus(.vote(let vote)) where vote.publicKey == own:
+    case .consensus(.vote(let vote)) where own.contains(vote.publicKey):
       trace("node \(index) says \(vote.vote.kind) \(vote.vote.epoch.rawValue)/\(vote.vote.view.rawValue)")
-      try votes.released(vote, hasBody: nodes[index].hasBody(of: vote), now: milliseconds)
+      try released(vote, hasBody: nodes[index].hasBody(of: vote))
     case .propose(let proposal, _, _):
-      if proposal.vote.publicKey == own { try votes.released(proposal.vote, hasBody: true, now: milliseconds) }
-      for certificate in proposal.justification { try certificates.shown(certificate, set: genesis.validators, now: milliseconds) }
-    case .consensus(.certificate(let certificate)): try certificates.shown(certificate, set: genesis.validators, now: milliseconds)
-    case .syncResponse(_, _, let certificate?): try certificates.shown(certificate, set: genesis.validators, now: milliseconds)
+      if own.contains(proposal.vote.publicKey) { try released(proposal.vote, hasBody: true) }
+      for certificate in proposal.justification { try shown(certificate) }
+    case .consensus(.certificate(let certificate)): try shown(certificate)
+    case .syncResponse(_, _, let certificate?): try shown(certificate)
+    case .cosignature(let cosignature):
+      let header = chainLaws.header(ofSize: cosignature.size)
+      try cosignatureLaws.released(cosignature, head: header, set: try set(of: header), node: index, now: milliseconds)
+    case .boundaries(let boundaries):
+      for boundary in boundaries { try shown(boundary.certificate) }
+      try setLaws.shown(boundaries, now: milliseconds)
     default: break
     }
   }
 
+  private mutating func released(_ vote: SignedVote, hasBody: Bool) throws(Failure) {
+    try votes.released(vote, hasBody: hasBody, now: milliseconds)
+    try setLaws.released(vote, now: milliseconds)
+  }
+
+  /// Every certificate is one of the set of its epoch.
+  private mutating func shown(_ certificate: Certificate) throws(Failure) {
+    try certificates.shown(certificate, set: try setLaws.set(of: certificate.vote.epoch, now: milliseconds), now: milliseconds)
+  }
+
   // MARK: Events
 
+  /// Where the story is one of a node that has missed the end, whoever is cut off from its peers is cut off from its clients too.
+  private func isReachable(_ index: Int) -> Bool {
+    nodes.indices.contains { $0 != index && !network.isCut(index, $0) && !network.isCut($0, index) }
+  }
+
   mutating func submit() throws(Failure) {
-    guard healed == nil else { return }
+    guard healed == nil, now.adding(milliseconds: scenario.quietMilliseconds) <= scenario.healsAt else { return }
     agenda.add(.submit, at: now.adding(nanoseconds: random.between(1, 2_000_000_000 / scenario.eventsPerSecond)))
     let index = Int(random.below(UInt64(scenario.nodes)))
     let node = nodes[index]
-    guard let replica = node.replica else { return }
+    guard let replica = node.replica, scenario.family != .idle || isReachable(index) else { return }
     let (record, id, statement) = workload.next(at: Timestamp(milliseconds: now.milliseconds), &random)
     let admission = replica.pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: now)
     guard case .accepted = admission else { return }

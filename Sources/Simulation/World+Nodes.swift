@@ -40,10 +40,14 @@ extension World {
     let isLost = condition == .missing
     let replica = makeReplica(node, records: records, hasLostJournal: isLost)
     node.replica = replica
+    node.shownKey = replica.key?.publicKey
     node.hasVoted = true
     trace("node \(index) starts at height \(head.height.rawValue)\(isLost ? " without its journal" : "")")
     auditor.note(1, index, now.nanoseconds, [])
+    node.cosigned = lastCosigned(records)
+    cosignatureLaws.started(index)
     try act(index) { $0.start(now: $1, &$2) }
+    if let (header, set) = newestHead(of: node) { cosign(node, header, set) }
     for other in nodes.indices where other != index && nodes[other].isUp { agenda.add(.connect(index, other), at: now.adding(milliseconds: random.between(1, 100))) }
   }
 
@@ -64,10 +68,12 @@ extension World {
       machine.baseDelayMilliseconds = scenario.baseDelayMilliseconds
       machine.skipTimeoutMilliseconds = scenario.skipTimeoutMilliseconds
       machine.signatures = signatures
+      machine.nextKey = node.nextKey
       #if MOLOCH_MUTANTS
         machine.mutant = self.options.mutant
       #endif
-      let state = try RestoredState(chain: chain, journal: hasLostJournal ? .lost : .records(records), from: node.store)
+      var state = try RestoredState(chain: chain, journal: hasLostJournal ? .lost : .records(records), from: node.store)
+      state.newestHead = newestHead(of: node)
       let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
       let options = Replica.Options(machine: machine, origin: genesis.origin, seed: seed)
       let replica = Replica(state, pool: EventPool(limits: limits, seed: random.next()), key: node.key, options: options, now: now)
@@ -99,14 +105,14 @@ extension World {
     case .journal(let write, let records, let oldest, _):
       if random.happens(min(300_000, scenario.landing)) { node.journal.complete(write, oldestKept: oldest) } else { node.journal.tear(write, oldestKept: oldest, &random) }
       // What of it landed binds the node, and so may be said after a restart.
-      record(records)
+      record(records, node)
     case .store(let block): if random.happens(scenario.landing) { apply { () throws(StoreError) in try node.store.store(block) } }
     case .persist(let commits, _, _):
       guard random.happens(scenario.landing) else { break }
       apply { () throws(StoreError) in try node.store.commit(commits) }
       loseCertificate(node)
       // A failure in it shows when the node comes back with this head.
-      if node.isHonest { for commit in commits { try? chainLaws.persisted(commit, node: node.index, now: milliseconds) } }
+      if node.isHonest { try? decided(commits, node.index) }
     case .load: break
     }
   }
@@ -118,12 +124,27 @@ extension World {
     #endif
   }
 
+  /// An honest node writes these blocks as final.
+  private mutating func decided(_ commits: [BlockCommit], _ index: Int) throws(Failure) {
+    for commit in commits {
+      let isNew = commit.header.height.rawValue > chainLaws.height
+      try chainLaws.persisted(commit, node: index, now: milliseconds)
+      if isNew { try setLaws.extended(commit.block, now: milliseconds) }
+    }
+  }
+
   private func apply(_ body: () throws(StoreError) -> Void) {
     do throws(StoreError) { try body() } catch { preconditionFailure("the simulated store refuses a write: \(error)") }
   }
 
-  private mutating func record(_ records: [JournalRecord]) {
-    for record in records { if case .vote(let vote) = record { votes.recorded(vote) } }
+  private mutating func record(_ records: [JournalRecord], _ node: SimulatedNode) {
+    for record in records {
+      switch record {
+      case .vote(let vote): votes.recorded(vote)
+      case .cosignature(let size, let root, let seconds): cosignatureLaws.recorded(size: size, root: root, seconds: seconds, node: node.index)
+      default: break
+      }
+    }
   }
 
   // MARK: Effects
@@ -134,33 +155,54 @@ extension World {
     var effects: [ReplicaEffect] = []
     let node = nodes[index], wasRecovering = replica.machine.isRecovering
     body(replica, node.times(now), &effects)
-    if node.noteView(replica.machine.epoch, replica.machine.view) { traceView(node, replica.machine) }
+    if node.noteView(replica.machine.epoch, replica.machine.view) {
+      traceView(node, replica.machine)
+      if node.isHonest { views.entered(replica.machine.epoch, replica.machine.view) }
+    }
     if node.isHonest, statistics.steps % SimulationLimit.stepsPerMemoryCheck == 0 {
       let views = replica.machine.view.rawValue - min(replica.machine.view.rawValue, replica.machine.floor.view.rawValue)
       try memory.seen(replica.footprint, views: views, links: node.links.count { $0 != nil }, node: index, now: milliseconds)
+    }
+    if node.isHonest, (replica.unobtainable != nil) != node.isStranded {
+      node.isStranded.toggle()
+      statistics.stranded += node.isStranded ? 1 : 0
     }
     if node.isRestricted { node.isRestricted = !isFree(replica.machine) }
     for effect in effects {
       switch node.trap?.moment {
       case .effects(0): return spring(index)
       case .effects(let left): node.trap?.moment = .effects(left - 1)
-      case .boundary: if case .persist(_, _, let height) = effect, height.rawValue % UInt64(scenario.epochLength) == 0, random.below(2) == 0 { return spring(index) }
+      case .boundary, .handover: if isReached(node.trap, effect), random.below(2) == 0 { return spring(index) }
       case .vote, .recovery, nil: break
       }
       try perform(effect, index)
       switch (node.trap?.moment, effect) {
       case (.vote, .send(.propose, _)), (.vote, .send(.consensus(.vote), _)): return spring(index)
-      case (.boundary, .persist(_, _, let height)): if height.rawValue % UInt64(scenario.epochLength) == 0 { return spring(index) }
+      case (.boundary, _), (.handover, _): if isReached(node.trap, effect) { return spring(index) }
       default: break
       }
     }
     if case .recovery(let milliseconds) = node.trap?.moment, wasRecovering, !replica.machine.isRecovering {
       agenda.add(.spring(node: index, incarnation: node.incarnation), at: now.adding(milliseconds: milliseconds + 1))
     }
+    if replica.key?.publicKey != node.shownKey {
+      node.shownKey = replica.key?.publicKey
+      agenda.add(.rekey(node: index, incarnation: node.incarnation), at: now.adding(nanoseconds: 1))
+    }
     try offerEvents(index)
     guard replica.hasWork, nodes[index].isUp, !nodes[index].isWorkDue else { return }
     nodes[index].isWorkDue = true
     agenda.add(.work(node: index, incarnation: nodes[index].incarnation), at: now.adding(nanoseconds: 200_000))
+  }
+
+  /// The effect is the one that the trap waits for: the end of an epoch, or of a set, goes to the disk.
+  private func isReached(_ trap: SimulatedNode.Trap?, _ effect: ReplicaEffect) -> Bool {
+    guard case .persist(let commits, _, let height) = effect else { return false }
+    switch trap?.moment {
+    case .boundary: return height.rawValue % UInt64(scenario.epochLength) == 0
+    case .handover: return commits.contains { $0.nextSet != nil }
+    default: return false
+    }
   }
 
   private func traceView(_ node: SimulatedNode, _ machine: Machine) {
@@ -180,7 +222,7 @@ extension World {
     case .store(let block): enqueue(node, .store(block))
     case .persist(let commits, let records, let height):
       // What several have signed is decided; what a sole validator has not written yet, nobody has seen.
-      if node.isHonest, scenario.nodes > 1 { for commit in commits { try chainLaws.persisted(commit, node: index, now: milliseconds) } }
+      if node.isHonest, scenario.nodes > 1 { try decided(commits, index) }
       enqueue(node, .persist(commits, records: records, height))
     case .send(let message, let destination): try send(message, destination, index)
     case .load(let query): enqueue(node, .load(query))
@@ -190,13 +232,17 @@ extension World {
         agenda.add(.timer(node: index, incarnation: node.incarnation, generation: node.timerGeneration), at: max(instant, now.adding(nanoseconds: 1)))
       }
     case .final(let block):
+      cosign(node, block.header, block.validators)
       guard node.isHonest else { return }
       trace("node \(index) reports height \(block.header.height.rawValue)")
       try chainLaws.reported(block.header, block.hash, node: index, now: milliseconds)
     case .evidence(_, _): statistics.evidence += 1
-    case .checkpoint: break
     // Without a listening window only rule R14 decides who signs.
     case .standing: preconditionFailure("a simulated validator has no listening window")
+    case .checkpoint(let head):
+      guard node.isHonest else { return }
+      let header = chainLaws.header(ofSize: head.size)
+      try cosignatureLaws.published(head, head: header, set: try set(of: header), node: index, now: milliseconds)
     case .penalise(let link, let fault):
       guard let peer = node.peer(of: link) else { return }
       trace("node \(index) penalises node \(peer) for \(fault)")
@@ -210,7 +256,7 @@ extension World {
 
   // MARK: Disk
 
-  private mutating func appendJournal(_ node: SimulatedNode, _ records: [JournalRecord], _ answer: SimulatedNode.DiskJob.Answer) {
+  mutating func appendJournal(_ node: SimulatedNode, _ records: [JournalRecord], _ answer: SimulatedNode.DiskJob.Answer) {
     for record in records { if case .vote(let vote) = record { votes.made(vote, hasBody: node.hasBody(of: vote)) } }
     guard let write = node.writer?.append(records), let oldest = node.writer?.oldestKept else { return }
     // The journal's jobs are done one after the other, each a barrier of its own.
@@ -236,10 +282,11 @@ extension World {
     switch job {
     case .journal(let write, let records, let oldest, let answer):
       node.journal.complete(write, oldestKept: oldest)
-      record(records)
+      record(records, node)
       switch answer {
       case .synced(let through): try act(index) { $0.journalSynced(through, now: $1, &$2) }
       case .persisted(let height): try persisted(node, height)
+      case .cosigned(let cosignature): try act(index) { $0.cosigned(cosignature, now: $1, &$2) }
       }
     case .store(let block):
       apply { () throws(StoreError) in try node.store.store(block) }
@@ -247,7 +294,7 @@ extension World {
       try act(index) { $0.stored(hash, now: $1, &$2) }
     case .persist(let commits, let records, let height):
       apply { () throws(StoreError) in try node.store.commit(commits) }
-      if node.isHonest { for commit in commits { try chainLaws.persisted(commit, node: index, now: milliseconds) } }
+      if node.isHonest { try decided(commits, index) }
       if records.isEmpty { try persisted(node, height) } else { appendJournal(node, records, .persisted(height)) }
     case .load(let query):
       let answer: StoreAnswer

@@ -23,6 +23,10 @@ public struct World {
     case start(node: Int)
     case connect(Int, Int)
     case submit
+    case propose(PlannedChange, for: Epoch?, triesLeft: Int)
+    case approve(campaign: Int, node: Int, triesLeft: Int)
+    /// The node votes with another key.
+    case rekey(node: Int, incarnation: Int)
     case fault(PlannedFault.Kind)
     /// The trap of a node that has found its bound.
     case spring(node: Int, incarnation: Int)
@@ -56,13 +60,22 @@ public struct World {
   var votes = VoteDiscipline()
   var certificates: CertificateLaws
   var chainLaws: ChainLaws
+  var setLaws: SetLaws
+  var cosignatureLaws: CosignatureLaws
+  /// What progress costs.
+  var views = ViewCount()
   var memory: MemoryLaws
+  var campaigns: [Campaign] = []
+  /// When everything but the checkpoints was done, milliseconds after the faults.
+  var settledMilliseconds: UInt64?
   var workload: Workload
   var healed: Healing?
 
   /// What progress is measured against.
   struct Healing {
     var height: UInt64
+    /// The height that must become final everywhere.
+    var goal: UInt64
     var at: Instant
     var viewsBefore: UInt64
     /// The longest delay on which a timer was built then.
@@ -82,6 +95,21 @@ public struct World {
     public var evidence: UInt64 = 0
     public var wipes: UInt64 = 0
     public var journalsLost: UInt64 = 0
+    /// Validator sets that were proposed in earnest, those that would have lost the quorum, and those that came into force.
+    public var proposals: UInt64 = 0
+    public var unsafeProposals: UInt64 = 0
+    public var setChanges: UInt64 = 0
+    /// Nodes that went on with another key, and processes that ended at a block that hands over.
+    public var rotations: UInt64 = 0
+    public var handoverCrashes: UInt64 = 0
+    /// Handoffs verified in the stores of honest nodes at the end.
+    public var handoffs: UInt64 = 0
+    /// Cosignatures that honest nodes sent, and checkpoints of a quorum that they put together.
+    public var cosignatures: UInt64 = 0
+    public var checkpoints: UInt64 = 0
+    /// Stores that gave up bodies, and syncs that stood still because nobody connected had the bodies.
+    public var prunes: UInt64 = 0
+    public var stranded: UInt64 = 0
     /// From the end of the faults until every honest node had its blocks.
     public var recoveryMilliseconds: UInt64 = 0
     /// Views that the furthest honest node has entered in that time.
@@ -131,29 +159,40 @@ public struct World {
     self.options = options
     random = SeededGenerator(seed: scenario.seed ^ 0x9E37_79B9)
     certificates = CertificateLaws(signatures: signatures)
-    let keys = (0..<scenario.nodes).map { SigningKey(seed: Bytes32(UInt64($0) + 1, 2, 3, 4)) }
+    let keys = (0..<scenario.nodes).map { Self.key($0) }
     genesis = Self.genesis(scenario, keys)
     let twins = scenario.roles.filter { $0.role == .twins }
     let voters = scenario.nodes + twins.count, count = voters + scenario.observers
     network = NetworkModel(scenario, nodes: count)
     chainLaws = ChainLaws(genesis: genesis.header, nodes: count)
-    memory = MemoryLaws(validators: scenario.nodes)
+    setLaws = SetLaws(chainTag: genesis.chainTag, epochLength: scenario.epochLength, genesis: genesis.validators)
+    cosignatureLaws = CosignatureLaws(origin: genesis.origin, nodes: count)
+    memory = MemoryLaws(validators: scenario.nodes + scenario.observers + 1)
     workload = Workload(chainTag: genesis.chainTag)
     for index in 0..<count {
       let slot = index < scenario.nodes || index >= voters ? index : twins[index - scenario.nodes].node
       let role = scenario.roles.first { $0.node == slot }?.role
+      let hasKey = slot < scenario.nodes || !scenario.changes.isEmpty
       nodes.append(
         SimulatedNode(
-          index: index, key: slot < scenario.nodes ? keys[slot] : nil, isHonest: role == nil, liar: role?.liar, seed: random.next(), chainTag: genesis.chainTag,
-          genesis: genesis.header, nodes: count))
+          index: index, key: hasKey ? Self.key(slot) : nil, nextKey: Self.nextKey(slot, isHonest: role == nil, scenario), isHonest: role == nil,
+          liar: role?.liar, seed: random.next(), chainTag: genesis.chainTag, genesis: genesis.header, nodes: count))
     }
     for index in 0..<count {
       nodes[index].clockOffset = Int64(random.below(200)) - 100
       agenda.add(.start(node: index), at: now.adding(milliseconds: random.below(50)))
     }
     for fault in scenario.faults { agenda.add(.fault(fault.kind), at: fault.at) }
+    for change in scenario.changes { agenda.add(.propose(change, for: nil, triesLeft: Self.triesMax), at: change.at) }
     agenda.add(.heal, at: scenario.healsAt)
     if scenario.eventsPerSecond > 0 { agenda.add(.submit, at: now.adding(milliseconds: 100)) }
+  }
+
+  private static func key(_ index: Int, generation: UInt64 = 4) -> SigningKey { SigningKey(seed: Bytes32(UInt64(index) + 1, 2, 3, generation)) }
+
+  /// Where sets change, every honest validator of genesis has a key that can take over.
+  private static func nextKey(_ index: Int, isHonest: Bool, _ scenario: Scenario) -> SigningKey? {
+    !scenario.changes.isEmpty && isHonest && index < scenario.nodes ? key(index, generation: 5) : nil
   }
 
   private static func genesis(_ scenario: Scenario, _ keys: [SigningKey]) -> Genesis {
@@ -180,11 +219,15 @@ public struct World {
         if statistics.steps > SimulationLimit.stepsMax { throw failureNow(.bounds, "more than \(SimulationLimit.stepsMax) steps") }
         try handle(item)
       }
+      try examineStores()
     } catch { failure = error }
     statistics.messages = network.sent
     statistics.blocks = chainLaws.height
     statistics.certificates = UInt64(certificates.count)
-    statistics.views = views
+    statistics.views = views.total
+    statistics.setChanges = setLaws.changes
+    statistics.cosignatures = cosignatureLaws.cosignatures
+    statistics.checkpoints = cosignatureLaws.checkpoints
     return Outcome(failure: failure, statistics: statistics, digest: auditor.digest)
   }
 
@@ -209,76 +252,13 @@ public struct World {
     case .start(let node): try start(node)
     case .connect(let a, let b): try connect(a, b)
     case .submit: try submit()
+    case .propose(let change, let epoch, let tries): propose(change, for: epoch, triesLeft: tries)
+    case .approve(let campaign, let node, let tries): approve(campaign, node, triesLeft: tries)
+    case .rekey(let node, let incarnation): if nodes[node].incarnation == incarnation { rekey(node) }
     case .fault(let fault): try begin(fault)
     case .spring(let node, let incarnation): if nodes[node].incarnation == incarnation { spring(node) }
     case .undo(let undo): end(undo)
     case .heal: try heal()
     }
-  }
-
-  // MARK: Progress
-
-  /// Views over all heights and epochs, as far as honest nodes have got: what progress costs.
-  var views: UInt64 { nodes.filter { $0.isHonest }.map(\.viewsEntered).max() ?? 0 }
-
-  /// Progress after the faults, each part within its own time: everybody has what was final, then new blocks, then the events that were accepted.
-  private mutating func isFinished() throws(Failure) -> Bool {
-    guard let healed else { return false }
-    let passed = now.milliseconds(since: healed.at)
-    let honest = nodes.filter { $0.isHonest && !$0.isDead }
-    let lowest = honest.map { chainLaws.reportedHeight(of: $0.index) }.min() ?? 0
-    if statistics.catchUpMilliseconds == 0, lowest >= healed.height { statistics.catchUpMilliseconds = max(1, passed) }
-    guard statistics.catchUpMilliseconds > 0 || passed <= catchUpMilliseconds(healed) else { throw stall("height \(healed.height)") }
-    let goal = healed.height + SimulationLimit.blocksAfterHealing
-    if statistics.recoveryViews == 0 {
-      let spent = views - healed.viewsBefore
-      guard spent <= SimulationLimit.healingViews(nodes: scenario.nodes) else { throw stall("fewer views before height \(goal)") }
-      if chainLaws.height >= goal { statistics.recoveryViews = max(1, spent) }
-    }
-    if statistics.recoveryMilliseconds == 0 {
-      guard lowest >= goal else {
-        guard passed <= healingMilliseconds(healed) else { throw stall("height \(goal)") }
-        return false
-      }
-      statistics.recoveryMilliseconds = max(1, passed)
-    }
-    statistics.endMilliseconds = passed
-    if honest.allSatisfy({ $0.admitted.allSatisfy { chainLaws.heights[$0] != nil } }) { return true }
-    guard passed <= 2 * healingMilliseconds(healed) + SimulationLimit.eventsMilliseconds else {
-      throw failureNow(.liveness, "events of a node that never crashed are not final")
-    }
-    return false
-  }
-
-  private func stall(_ wanted: String) -> Failure {
-    let heights = nodes.map { "\($0.isUp ? "" : "down ")\(chainLaws.reportedHeight(of: $0.index))\($0.isHonest ? "" : "*")" }.joined(separator: " ")
-    return failureNow(.liveness, "heights \(heights), \(wanted) wanted")
-  }
-
-  /// The longest delay on which an honest node builds its timers now, milliseconds.
-  var delayMilliseconds: UInt64 {
-    var longest = scenario.baseDelayMilliseconds
-    for node in nodes where node.isHonest {
-      guard let steps = node.replica?.viewFacts.backOff else { continue }
-      var delay = scenario.baseDelayMilliseconds
-      for _ in 0..<steps / 2 { delay = delay / 2 * 3 }
-      longest = max(longest, delay)
-    }
-    return longest
-  }
-
-  /// What was said on connections that went on, and never arrived, is said again at intervals of up to two seconds.
-  private var retryMilliseconds: UInt64 { scenario.reconnectsAll ? 0 : ConsensusLimit.retryNanosecondsMax / 1_000_000 }
-
-  private func catchUpMilliseconds(_ healed: Healing) -> UInt64 {
-    // A range that was asked for in vain: of a liar, or on a connection that has lost the question.
-    let vain = UInt64(scenario.roles.count) + (scenario.reconnectsAll ? 0 : 1)
-    return SimulationLimit.catchUpDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds) + retryMilliseconds
-      + SimulationLimit.catchUpMilliseconds + vain * ReplicationLimit.rangeMilliseconds
-  }
-
-  private func healingMilliseconds(_ healed: Healing) -> UInt64 {
-    catchUpMilliseconds(healed) + SimulationLimit.healingDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds)
-      + (SimulationLimit.blocksAfterHealing + 1) * UInt64(scenario.emptyBlockIntervalMilliseconds)
   }
 }

@@ -9,7 +9,7 @@ import Simulation
     commandName: "moloch-sim", abstract: "Runs clusters of replicas on simulated networks and disks.",
     discussion: """
       Exit codes: 0 all properties held; 10 agreement, 11 validity, 12 double vote, 13 vote before its record, 14 durability, 15 certificates, 16 liveness, \
-      17 bounds, 18 determinism, 19 halt, 20 an honest node was penalised; 64 usage.
+      17 bounds, 18 determinism, 19 halt, 20 an honest node was penalised, 21 membership; 64 usage.
       """,
     subcommands: [Run.self, Replay.self, Shrink.self])
 }
@@ -17,14 +17,24 @@ import Simulation
 /// What the seed does not decide.
 struct ScenarioOptions: ParsableArguments {
   @Option(help: "Validators of every run; without it the seed decides among 1, 4, 7, 10 and 31.") var nodes: Int?
+  @Option(help: "Kind of trouble of every run: \(Self.families); without it the seed decides.") var family: String?
   @Flag(help: "Nobody lies.") var noByzantine = false
   @Flag(help: "Nothing breaks.") var noFaults = false
   @Option(help: "Leaves out all but the first faults of the plan.") var faults: Int?
   @Option(help: "Breaks one rule on purpose; only in builds with mutants.") var mutant: String?
 
+  private static var families: String { Scenario.Family.allCases.map(\.rawValue).joined(separator: ", ") }
+
+  /// These options, as a command line to replay one of the seeds with.
+  var arguments: String {
+    (nodes.map { " --nodes \($0)" } ?? "") + (family.map { " --family \($0)" } ?? "") + (noByzantine ? " --no-byzantine" : "")
+      + (noFaults ? " --no-faults" : "") + (faults.map { " --faults \($0)" } ?? "") + (mutant.map { " --mutant \($0)" } ?? "")
+  }
+
   func scenario(_ seed: UInt64) -> Scenario {
     var options = Scenario.Options()
     options.nodes = nodes
+    options.family = family.flatMap { Scenario.Family(rawValue: $0) }
     options.hasByzantine = !noByzantine
     options.hasFaults = !noFaults
     options.faultsMax = faults
@@ -40,6 +50,7 @@ struct ScenarioOptions: ParsableArguments {
 
   func validate() throws {
     if let nodes, !(1...31).contains(nodes) { throw ValidationError("--nodes is from 1 to 31") }
+    if let family, Scenario.Family(rawValue: family) == nil { throw ValidationError("no family '\(family)'") }
   }
 }
 
@@ -67,7 +78,7 @@ struct Run: ParsableCommand {
       }
       if let failure {
         Output.line("seed \(seed): \(failure)")
-        Output.line("  moloch-sim replay \(seed)\(options.nodes.map { " --nodes \($0)" } ?? "")")
+        Output.line("  moloch-sim replay \(seed)\(options.arguments)")
         totals.failures += 1
         if totals.firstFailure == nil { totals.firstFailure = failure.kind }
         if !keepGoing { break }
@@ -124,7 +135,9 @@ struct Shrink: ParsableCommand {
     }
     guard let shortest else { return Output.line("seed \(seed) holds with every part of its plan") }
     Output.line("seed \(seed) fails with the first \(shortest.faults) of \(all) faults: \(shortest.failure)")
-    Output.line("  moloch-sim replay \(seed) --faults \(shortest.faults)")
+    var shown = options
+    shown.faults = shortest.faults
+    Output.line("  moloch-sim replay \(seed)\(shown.arguments)")
     throw ExitCode(shortest.failure.kind.rawValue)
   }
 }

@@ -23,6 +23,16 @@ struct Totals {
     sum.evidence += one.evidence
     sum.wipes += one.wipes
     sum.journalsLost += one.journalsLost
+    sum.proposals += one.proposals
+    sum.unsafeProposals += one.unsafeProposals
+    sum.setChanges += one.setChanges
+    sum.rotations += one.rotations
+    sum.handoverCrashes += one.handoverCrashes
+    sum.handoffs += one.handoffs
+    sum.cosignatures += one.cosignatures
+    sum.checkpoints += one.checkpoints
+    sum.prunes += one.prunes
+    sum.stranded += one.stranded
     recoveries.append(one.recoveryMilliseconds)
   }
 
@@ -32,6 +42,9 @@ struct Totals {
       ("runs", runs), ("failures", UInt64(failures)), ("steps", sum.steps), ("messages", sum.messages), ("views", sum.views), ("blocks", sum.blocks),
       ("certificates", sum.certificates), ("events", sum.events), ("crashes", sum.crashes), ("partitions", sum.partitions), ("lies", sum.lies),
       ("evidence", sum.evidence), ("wipes", sum.wipes), ("journals_lost", sum.journalsLost),
+      ("proposals", sum.proposals), ("unsafe_proposals", sum.unsafeProposals),
+      ("set_changes", sum.setChanges), ("rotations", sum.rotations), ("handover_crashes", sum.handoverCrashes), ("handoffs", sum.handoffs),
+      ("cosignatures", sum.cosignatures), ("checkpoints", sum.checkpoints), ("prunes", sum.prunes), ("stranded", sum.stranded),
       ("recovery_ms_median", sorted.isEmpty ? 0 : sorted[sorted.count / 2]), ("recovery_ms_max", sorted.last ?? 0),
     ]
   }

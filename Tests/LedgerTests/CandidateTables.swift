@@ -57,3 +57,18 @@ import Testing
   #expect(Block(header: block.header, entries: Array(sections.entries.dropLast()), bodies: sections.bodies) == nil)
   #expect(Block(header: block.header, entries: sections.entries, bodies: Array(sections.bodies.dropLast())) == nil)
 }
+
+@Test func aPrunedStoreKeepsAllButBodies() throws {
+  var fixture = try ChainFixture()
+  let store = MemoryStore(genesis: fixture.chain.tip.header)
+  for sequence in 1...3 as ClosedRange<UInt64> { try store.commit([fixture.chain.apply(try fixture.build(fixture.record(sequence)), certificate: [9], isStored: false)]) }
+  store.prune(before: Height(3))
+  #expect(store.earliestBodyHeight == Height(3))
+  for height in 1...2 as ClosedRange<UInt64> {
+    #expect(try store.block(at: Height(height)) == nil && store.bodies(at: Height(height)) == nil)
+    #expect(store.entries(at: Height(height))?.count == Entry.byteCount && store.certificate(at: Height(height)) == [9])
+  }
+  #expect(try store.block(at: Height(3)) != nil)
+  store.prune(before: Height(9))
+  #expect(store.earliestBodyHeight == Height(3), "the head keeps its body")
+}

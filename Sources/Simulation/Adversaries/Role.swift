@@ -9,7 +9,8 @@ import Replication
 /// How a validator lies. Every role but twins is a real replica whose messages are changed on their way out.
 public enum Role: String, Sendable, CaseIterable {
   case silent, lateProposer, equivocator, doubleNotariser, doubleFinaliser, nullifierAndFinaliser, selectiveSender, forker, invalidBlocks, withholder
-  case timestampAbuser, replayer, wrongEpochVoter, badSigner, futureFlooder, lyingSyncServer, staleCertificateServer, garbler, bodyForger, twins
+  case timestampAbuser, replayer, wrongEpochVoter, badSigner, futureFlooder, lyingSyncServer, staleCertificateServer, garbler, bodyForger
+  case cosignatureForger, twins
 
   /// The liar of this role; nil for twins, which are two honest programs with one key.
   var liar: (any Liar)? {
@@ -33,6 +34,7 @@ public enum Role: String, Sendable, CaseIterable {
     case .staleCertificateServer: StaleCertificateServer()
     case .garbler: Garbler()
     case .bodyForger: BodyForger()
+    case .cosignatureForger: CosignatureForger()
     case .twins: nil
     }
   }

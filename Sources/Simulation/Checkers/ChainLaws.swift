@@ -12,6 +12,10 @@ struct ChainLaws {
   private var history = MountainRange()
   /// Events of the chain so far.
   private(set) var heights: [EventID: Height] = [:]
+  /// Tree heads of blocks with events, by size.
+  private var heads: [UInt64: BlockHeader] = [:]
+  /// Size of the newest of them.
+  private(set) var newestSize: UInt64?
   /// Highest height that each node has reported as final.
   private var reported: [UInt64]
 
@@ -25,6 +29,8 @@ struct ChainLaws {
   var height: UInt64 { UInt64(hashes.count - 1) }
 
   func hash(at height: UInt64) -> Digest? { height < UInt64(hashes.count) ? hashes[Int(height)] : nil }
+  /// The block with which the tree got this size.
+  func header(ofSize size: UInt64) -> BlockHeader? { heads[size] }
   func header(at height: UInt64) -> BlockHeader? { height < UInt64(headers.count) ? headers[Int(height)] : nil }
 
   /// An honest node writes this block as final.
@@ -40,6 +46,9 @@ struct ChainLaws {
     try check(commit, now)
     hashes.append(commit.hash)
     headers.append(commit.header)
+    guard commit.header.eventCount > 0 else { return }
+    heads[commit.header.treeSize] = commit.header
+    newestSize = commit.header.treeSize
   }
 
   private mutating func check(_ commit: BlockCommit, _ now: UInt64) throws(Failure) {
