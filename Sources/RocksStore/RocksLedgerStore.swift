@@ -111,7 +111,7 @@ public final class RocksLedgerStore: LedgerStore {
     do {
       index = try Database(path: directory + "/index", families: ["default"], options: options, cacheBytes: StoreLimit.readerCacheBytes, hasLog: false, isReadOnly: true)
       let value = try index.value(0, Self.indexHeadKey)
-      indexedHeight = Height(value.map { $0.count == 40 ? $0.bytes.uint64(at: 0) : 0 } ?? 0)
+      indexedHeight = Height(value.map { $0.count == 41 && $0[40] == Self.indexVersion ? $0.bytes.uint64(at: 0) : 0 } ?? 0)
     } catch { throw .damaged("index: \(error)") }
     if let anchor = try Self.anchor(in: chain) { (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next) }
     if let value = try chain.value(Family.meta, Self.prunedKey), value.count == 8 {

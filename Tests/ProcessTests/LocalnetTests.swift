@@ -15,7 +15,7 @@ import Testing
       _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
       process.executableURL = NodeProcess.moloch
       process.arguments =
-        ["localnet", "up", "-n", "4", "--dir", directory.path, "--json", "--log-level", "warn", "--base-offset", "\(Int.random(in: 100...250) * 100)"] + arguments
+        ["localnet", "up", "-n", "4", "--dir", directory.path, "--json", "--log-level", "warn", "--base-offset", "\(Int.random(in: 100...220) * 100)"] + arguments
       let output = Pipe()
       process.standardOutput = output
       process.standardError = try FileHandle(forWritingTo: errors)

@@ -39,23 +39,6 @@ final class Socket {
     return descriptor
   }
 
-  /// A port of loopback that was free a moment ago.
-  static func freePort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { throw Failure(call: "socket", code: errno) }
-    defer { _ = Glibc.close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    // As in `connected`; the kernel writes the address back.
-    let isBound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0 }
-    }
-    guard isBound else { throw Failure(call: "bind", code: errno) }
-    return UInt16(bigEndian: address.sin_port)
-  }
-
   deinit { _ = Glibc.close(descriptor) }
 
   /// Sends all bytes, or throws what the kernel said (EPIPE when the node closed).

@@ -5,7 +5,7 @@ import Testing
 
 /// What a node answers before its store is open.
 @Suite struct StartTests {
-  /// The saved events of the last stop are a pipe that nobody has written to: the start stands still there for as long as the test likes.
+  /// The saved events of the last stop are a pipe that nobody opens for writing: the start stands still there for as long as the test likes.
   @Test func aNodeThatIsStartingSaysSo() throws {
     let scratch = try ScratchDirectory()
     let home = scratch.url.appendingPathComponent("home")
@@ -20,12 +20,9 @@ import Testing
     try? FileManager.default.removeItem(atPath: pipe)
     // The path is lent to the call.
     try #require(unsafe mkfifo(pipe, 0o600) == 0)
-    let port = try Socket.freePort()
+    let port = try FreePort.three()[0]
     let starting = Starting(home: home, port: port)
     starting.begin()
-    // Opens when the node has opened its end, and not before.
-    let writer = try #require(FileHandle(forWritingAtPath: pipe))
-
     var client = try? HTTPClient(port: port)
     while client == nil {
       try #require(starting.isUnderWay, "the node ended: \(starting.outcome)")
@@ -50,8 +47,8 @@ import Testing
     #expect(status.status == 75 && status.errors.contains("the node is starting"), "\(status.status): \(status.errors)")
     #expect(starting.isUnderWay, "the store is still closed")
 
-    // An empty file: nothing was saved.
-    try writer.close()
+    // Opened and closed, the pipe is an empty file: nothing was saved.
+    try #require(FileHandle(forWritingAtPath: pipe)).close()
     let node = try starting.wait()
     defer { node.signal(SIGKILL) }
     #expect(try early.get("/v1/ready").status == 200, "the connection made during the start goes on")
