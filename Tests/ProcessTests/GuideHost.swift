@@ -17,6 +17,7 @@ final class GuideHost {
     try shim("sudo", #"exec "$@""#)
     try shim("systemctl", Self.supervisor)
     try shim("journalctl", Self.journal)
+    try shim("moloch", #"MOLOCH_HOME=$GUIDE_HOME exec "$GUIDE_HOME/bin/moloch" "$@""#)
     // A terminal is not at hand: the command is run once.
     try shim("watch", #"exec sh -c "${@: -1}""#)
     for other in ["git", "cargo", "apt", "sysctl", "chronyc"] { try shim(other, "echo \(other) \"$@\"") }
@@ -48,6 +49,7 @@ final class GuideHost {
       echo $! >"$file"
       # A unit of type notify has started when the node has recovered; liveness is answered before.
       for _ in $(seq 600); do
+        # The unit is of type notify: a start ends when the node has recovered.
         curl -fs "http://localhost:$GUIDE_API/v1/status" >/dev/null && return 0
         alive || { echo "the node has ended: $(tail -3 "$home/journal")" >&2; exit 1; }
         sleep 0.1

@@ -68,7 +68,7 @@ extension GuideTests {
         Line("sudo systemctl stop moloch", "theGuideIsWalked"),
         Line("./target/release/moloch maintenance verify", "theGuideIsWalked", "aRunningNodeIsVerifiedWhileBlocksGoOn", "nothingReportedFinalIsLostByKillNine", "eachLevelSeesWhatItIsForAndSaysWhatItChecked", "aDamagedNodeBelowARightRootIsNamedAndRebuilt"),
         Line("./target/release/moloch maintenance repair", "theGuideIsWalked", "aDamagedNodeBelowARightRootIsNamedAndRebuilt", "aDamagedIndexIsBuiltAnew", "damageThatPeersMustCureIsSaid", "peersGiveWhatWasDamagedOfAChain"),
-        Line("Restore from backup, or resync from scratch", "aStoppedNodeIsBackedUpUnderItsLock", "aWipedValidatorRebuildsFromItsPeers"),
+        Line("Restore from backup, or resync from scratch", "theRecoveryOfTheDeploymentPageBringsANodeBack", "aStoppedNodeIsBackedUpUnderItsLock", "aWipedValidatorRebuildsFromItsPeers"),
       ]
     ),
     (
@@ -84,6 +84,7 @@ extension GuideTests {
         Line("./target/release/moloch migrate", "theDataOfTheReleaseBeforeIsBroughtForwardAndBack", "dataOfALaterReleaseIsRefused", "anInterruptedMigrationGoesOn", remark: "of a home that the release before has written"),
         Line("Start API nodes", "anAPINodeServesAndForwardsWhileAValidatorItTalksToDies", remark: "moloch run --api-only"),
         Line("sudo systemctl stop moloch", "theGuideIsWalked"),
+        Line("If schema changed, restore data from backup (recovery process in deployment.md)", "theRecoveryOfTheDeploymentPageBringsANodeBack"),
         Line("cp /opt/moloch/bin/moloch.backup /opt/moloch/bin/moloch", "theGuideIsWalked", "thePackageInstallsUpgradesAndLeaves"),
         Line("sudo systemctl start moloch", "theGuideIsWalked"),
       ]

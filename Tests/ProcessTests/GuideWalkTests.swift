@@ -111,6 +111,34 @@ import Testing
     #expect(verified.status == 0 && verified.output.contains(" 12 events"), "\(verified.output)\(verified.errors)")
   }
 
+  /// The commands below Recovery of `docs/deployment.md`, which the guide refers to.
+  @Test func theRecoveryOfTheDeploymentPageBringsANodeBack() throws {
+    let page = try String(contentsOf: ArtifactTests.docs.appendingPathComponent("deployment.md"), encoding: .utf8)
+    let recovery = try #require(page.components(separatedBy: "## Recovery\n").last?.components(separatedBy: "```bash\n").last?.components(separatedBy: "```").first)
+    let lines = recovery.split(separator: "\n").map(String.init)
+    #expect(lines.count >= 8)
+    let cluster = try Cluster(chainID: "moloch-recovery")
+    let host = try GuideHost(cluster[0])
+    for index in 1...3 { try cluster[index].start() }
+    #expect(try host.run("sudo systemctl start moloch").status == 0)
+    let records = try cluster.records()
+    try cluster[1].finalise(5, of: records)
+    try host.status { $0["tree_size"] as? Int == 5 && $0["state"] as? String == "live" }
+    let backup = try host.run("mkdir -p /opt/moloch/data/backups && moloch backup create /opt/moloch/data/backups/before")
+    #expect(backup.status == 0, "\(backup.errors)")
+    let journal = try Data(contentsOf: host.member.file("keys/validator.key.used"))
+    let (ids, height) = try cluster[1].finalise(7, of: records)
+    for line in lines {
+      let ran = try host.run(line)
+      #expect(ran.status == 0, "\(line) ended with \(ran.status): \(ran.output.suffix(1000))\(ran.errors.suffix(1000))")
+      if line.hasSuffix("--level deep") { #expect(ran.output.contains(" 5 events"), "the backup is what is there: \(ran.output)") }
+    }
+    try host.status { $0["tree_size"] as? Int ?? 0 >= 12 && $0["head_height"] as? Int ?? 0 >= height }
+    for id in ids { #expect(try HTTPClient(port: host.member.apiPort).get("/v1/events/\(id)").json["status"] as? String == "finalized") }
+    #expect(try Data(contentsOf: host.member.file("keys/validator.key.used")) == journal)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: host.member.home.path + "/data").contains { $0.hasPrefix("replaced-") })
+  }
+
   /// The page of lines names each step, so that none is lost from it.
   @Test func everyStepIsInTheTable() {
     let lines = GuideTests.lines.flatMap { section in section.lines.map { (section.section, $0.text) } }
