@@ -15,7 +15,7 @@ import Testing
     stage.introduce(a, to: b)
     #expect(stage.run { stage.row(a, of: b)?.latencyMilliseconds != nil && stage.row(b, of: a)?.latencyMilliseconds != nil })
     guard case .up(_, let facts)? = stage.log(a).first else { return #expect(Bool(false), "\(stage.log(a))") }
-    #expect(facts.peer == Actors.id(b) && facts.validator == nil && facts.direction == .outbound && facts.headHeight == 17 && facts.protocolVersion == 1)
+    #expect(facts.peer == Actors.id(b) && facts.validator == nil && facts.direction == .outbound && facts.headHeight == 17 && facts.protocolVersion == 2)
     guard case .up(_, let other)? = stage.log(b).first else { return #expect(Bool(false), "\(stage.log(b))") }
     #expect(other.peer == Actors.id(a) && other.validator == Actors.validator(a).publicKey && other.direction == .inbound)
     let row = try #require(stage.row(a, of: b))
