@@ -106,7 +106,7 @@ let package = Package(
     .testTarget(name: "MempoolTests", dependencies: ["Mempool", "Bytes", "Digests", "Ed25519", "Audit", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "ConsensusTests", dependencies: ["Consensus", "Bytes", "Digests", "Ed25519", "Audit", "Ambient"], swiftSettings: strict),
     .target(name: "LedgerFixtures", dependencies: ["Ledger", "Bytes", "Digests", "Ed25519", "Audit", "Merkle"], path: "Tests/LedgerFixtures", swiftSettings: strict),
-    .testTarget(name: "LedgerTests", dependencies: ["LedgerFixtures", "Ledger", "Bytes", "Digests", "Ed25519", "Audit", "Merkle"], swiftSettings: strict),
+    .testTarget(name: "LedgerTests", dependencies: ["LedgerFixtures", "Ambient", "Ledger", "Bytes", "Digests", "Ed25519", "Audit", "Merkle"], swiftSettings: strict),
     .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Bytes", "Digests", "Ed25519", "Audit", "Merkle", "Ambient", "Lanes", "Verification", "Mempool", "Consensus", "Ledger"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "RocksStoreTests", dependencies: ["LedgerFixtures", "RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),

@@ -179,6 +179,7 @@ final class StorageThread: @unchecked Sendable {
       let now = MonotonicClock.now().milliseconds
       if now - lastPulse >= 1000 {
         lastPulse = now
+        try session.erase()
         report(.pulse(session.pulse()))
       }
       if !didWork { _ = bell.wait(milliseconds: 500) }
@@ -368,8 +369,10 @@ final class StorageSession {
     return true
   }
 
+  /// Goes on with taking redacted bodies out of the files.
+  func erase() throws(NodeFailure) { try desk.erase(store) }
+
   func pulse() -> StoragePulse {
-    desk.erase(store)
     proposals.expire(wall: WallClock.now().milliseconds)
     let statistics = DirectoryStatistics(data: home.data)
     space.look(statistics)

@@ -36,8 +36,6 @@ public enum ReplicationLimit {
   public static let rebroadcastBytesMax = 1 << 20
   /// Times at which the places of the slowest validator in the relay log are remembered: one in each turn of the last `gossipLeadMilliseconds`, or fewer.
   public static let placesMax = 256
-  /// Signatures checked together: a block of a sync is verified in parts of so many. Larger parts cost less for each signature, up to here.
-  public static let batchSignatures = 1024
   /// Signatures checked in one turn.
   public static let signaturesPerTurn = 512
   /// Store look-ups for one peer at a time.

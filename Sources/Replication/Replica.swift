@@ -121,7 +121,7 @@ public final class Replica {
     machine = Machine(
       options: options.machine, epoch: facts, key: key, floor: floor, journal: records, mustRecover: mustRecover, isHalted: isHalted, now: now)
     let signers = SignerCache(seed: options.seed)
-    batch = SignatureBatch(capacity: ReplicationLimit.batchSignatures, seed: options.seed, cache: signers)
+    batch = SignatureBatch(capacity: 256, seed: options.seed, cache: signers)
     verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
     log = RelayLog(eventsMax: pool.limits.eventsMax)
     rebroadcasted = now

@@ -49,7 +49,6 @@ final class GuideHost {
       echo $! >"$file"
       # A unit of type notify has started when the node has recovered; liveness is answered before.
       for _ in $(seq 600); do
-        # The unit is of type notify: a start ends when the node has recovered.
         curl -fs "http://localhost:$GUIDE_API/v1/status" >/dev/null && return 0
         alive || { echo "the node has ended: $(tail -3 "$home/journal")" >&2; exit 1; }
         sleep 0.1

@@ -77,6 +77,27 @@ import Testing
     #expect(sync.isSyncing)
   }
 
+  /// An answer that its anchor does not commit to is its sender's fault; another block at that height is nobody's.
+  @Test func historyThatIsNotProvenIsRefused() throws {
+    let (chain, certificate) = try blocks(from: 1, count: 20)
+    let anchor = Anchor(height: Height(20), hash: chain[19].hash)
+    func answer(_ history: History) -> (isSound: Bool, isReady: Bool, foreign: Digest?) {
+      var sync = BlockSync(applied: Height(0), anchor: anchor, now: Self.begin)
+      sync.peerUp(PeerLink(0), head: Height(100))
+      _ = sync.plan(epochLength: 1000, now: Self.begin)
+      let isSound = sync.received(from: Height(1), history, PeerLink(0), epochLength: 1000, now: Self.begin)
+      return (isSound, sync.isReady, sync.foreignAnchor)
+    }
+    let proven = answer(History(anchor: chain[19].header, blocks: chain, certificate: certificate, proof: []))
+    #expect(proven == (true, true, nil))
+    let unproven = answer(History(anchor: chain[19].header, blocks: Array(chain.dropLast()), certificate: certificate, proof: [.empty]))
+    #expect(unproven == (false, false, nil))
+    var header = chain[19].header
+    header.timestamp = Timestamp(milliseconds: 21)
+    let foreign = answer(History(anchor: header, blocks: chain, certificate: certificate, proof: []))
+    #expect(foreign == (true, false, header.hash))
+  }
+
   /// One block with an event that has a body, or with its entry alone.
   private func range(missing: Bool) throws -> ([Block], Certificate) {
     let header = BlockHeader(

@@ -42,6 +42,36 @@ import Testing
     return (cluster, anchor)
   }
 
+  /// What a store gives proves itself, for each first height; nothing that differs from it does.
+  @Test func everyPartOfARangeIsBoundToTheAnchor() throws {
+    let (cluster, anchor) = try network(seed: 200)
+    for from in stride(from: UInt64(1), through: anchor.height.rawValue, by: 3) {
+      let query = StoreQuery.history(from: Height(from), blocksMax: 4, bytesMax: 1 << 20, anchor: anchor.height, PeerLink(1))
+      guard case .history(_, let history?) = try cluster.nodes[0].store.load(query, epochLength: 6, chainTag: Cluster.tag) else {
+        Issue.record("no range from \(from)")
+        continue
+      }
+      #expect(history.isProven && history.anchor == anchor && history.blocks[0].header.height == Height(from))
+      #expect(history.blocks.allSatisfy { $0.header.height <= anchor.height })
+      for lie in [Lie.truncated, .otherAnchor, .otherProof] {
+        guard let lied = Self.tampered(history, lie) else { continue }
+        // Another anchor has another hash, which is compared first; its history may be the same.
+        #expect(lie == .otherAnchor ? lied.anchor.hash != anchor.hash : !lied.isProven, "\(lie) from \(from)")
+      }
+      var other = history
+      other.anchor.historyRoot = SHA256.hash([1])
+      if history.blocks.last?.header.height != anchor.height { #expect(!other.isProven) }
+    }
+    // Beyond the head, and past the anchor, there is nothing.
+    for (from, target) in [(anchor.height.rawValue + 1, anchor.height.rawValue), (1, 100_000)] {
+      let query = StoreQuery.history(from: Height(from), blocksMax: 4, bytesMax: 1 << 20, anchor: Height(target), PeerLink(1))
+      guard case .history(_, nil) = try cluster.nodes[0].store.load(query, epochLength: 6, chainTag: Cluster.tag) else {
+        Issue.record("a range from \(from) under \(target)")
+        continue
+      }
+    }
+  }
+
   private func begin(_ cluster: Cluster, from anchor: Anchor) throws {
     let observer = cluster.nodes.count - 1
     cluster.nodes[observer].store = MemoryStore(genesis: cluster.genesis, anchor: anchor)

@@ -14,7 +14,8 @@ final class MaintenanceDesk {
   private let log: Log
   private var task: MaintenanceTask?
   private var compaction: Compaction?
-  private var erasing: BodyErasure?
+  private var eraser: (task: MaintenanceTask, erasure: BodyErasure)?
+  private var erasing: Compaction?
   private let ended = Doorbell()
   private let metrics: StorageMetrics
   let integrity: Integrity
@@ -70,22 +71,31 @@ final class MaintenanceDesk {
     return .success(Answer(.json, Self.json(task)))
   }
 
-  /// Takes bodies that redactions have deleted out of the files, when nothing else is under way.
-  func erase(_ store: RocksLedgerStore) {
-    if let erasing, let task, task.name == "erase" {
+  /// Takes bodies that redactions have deleted out of the files, on a thread of its own beside whatever else is under way. Called about once a second.
+  func erase(_ store: RocksLedgerStore) throws(NodeFailure) {
+    if let (task, erasure) = eraser {
       if case .running = task.outcome { return }
-      self.erasing = nil
-      // A failed erasure is tried again; a failed note only means that it is done once more.
-      if case .done = task.outcome { try? store.finish(erasing) }
+      eraser = nil
+      do {
+        // What was not erased to the end is erased again.
+        if case .done = task.outcome { try store.finish(erasure) }
+      } catch { throw StorageSession.failure(error, home) }
     }
-    if let task, case .running = task.outcome { return }
     guard let erasure = store.erasure else { return }
-    erasing = erasure
+    let task = MaintenanceTask("erase", unit: "blocks")
+    eraser = (task, erasure)
+    erasing = store.compaction
     let work: @Sendable (MaintenanceTask) throws(NodeFailure) -> [UInt8] = { _ throws(NodeFailure) in
       do { try erasure.run() } catch { throw NodeFailure(74, "\(error)") }
-      return Array("{}".utf8)
+      return []
     }
-    begin(work, MaintenanceTask("erase", unit: "blocks"), store.compaction)
+    task.start(work) { [log, ended] in
+      switch task.outcome {
+      case .failed(let failure): log.error("maintenance", "failed", [("task", task.name), ("reason", failure.message)])
+      case .done, .running: log.info("maintenance", "redacted bodies are out of the files")
+      }
+      ended.ring()
+    }
   }
 
   /// The chain is frozen here, between two commits; the rest goes on beside them.
@@ -168,6 +178,11 @@ final class MaintenanceDesk {
   /// Ends what is under way; the store may be closed after that.
   func stop() {
     scrub.stop()
+    if let eraser {
+      if case .running = eraser.task.outcome { erasing?.interrupt() }
+      while case .running = eraser.task.outcome { _ = ended.wait(milliseconds: 100) }
+      self.eraser = nil
+    }
     guard let task else { return }
     task.cancel()
     if case .running = task.outcome { compaction?.interrupt() }
