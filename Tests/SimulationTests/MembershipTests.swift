@@ -4,6 +4,7 @@ import Bytes
 import Digests
 import Ed25519
 import Ledger
+import Replication
 import Testing
 
 @testable import Simulation
@@ -87,6 +88,37 @@ import Testing
     #expect(try failure(vote(3, 0)) == nil && failure(vote(0, 1)) == nil)
     #expect(try failure(vote(3, 1)) == .membership)
     #expect(try failure(vote(0, 2)) == .membership)
+  }
+
+  private func header(_ height: UInt64, _ set: ValidatorSet, _ next: ValidatorSet) -> BlockHeader {
+    BlockHeader(
+      eventCount: 0, chainTag: Self.tag, height: Height(height), timestamp: Timestamp(milliseconds: 5), treeSize: 0, parentHash: .zero, eventsRoot: .empty,
+      treeRoot: .empty, historyRoot: .empty, validatorsHash: set.hash, nextValidatorsHash: next.hash, parametersHash: .zero, proposer: PublicKey(Bytes32()))
+  }
+
+  @Test func boundariesThatNameAnotherSetAreSeen() throws {
+    let (proposed, id) = record(proposal(new), by: 0)
+    let approvals = [1, 2].map { record(.decide(GovernanceDecision(.approve, of: id)), by: $0).bytes }
+    func failure(_ set: [UInt8]) throws -> Failure.Class? {
+      let last = header(3, old, new)
+      let vote = Vote(
+        kind: .finalise, chainTag: Self.tag, epoch: Epoch(0), view: View(3), parentView: View(2), height: last.height, blockHash: last.hash)
+      let boundary = Boundary(header: last, certificate: Certificate(vote: vote, signatures: [], in: old), nextSet: set)
+      return try self.failure([[proposed], approvals, []], next: new) { laws throws(Failure) in try laws.shown([boundary], now: 0) }
+    }
+    #expect(try failure(new.encoded) == nil)
+    #expect(try failure(old.encoded) == .membership && failure([]) == .membership)
+  }
+
+  @Test func aStoreWhoseHandoffsLeadElsewhereIsSeen() {
+    let laws = SetLaws(chainTag: Self.tag, epochLength: 3, genesis: old)
+    func failure(_ set: ValidatorSet) -> Failure.Class? {
+      do throws(Failure) {
+        _ = try laws.verify(MemoryStore(genesis: header(0, set, set)), node: 0, now: 0)
+        return nil
+      } catch { return error.kind }
+    }
+    #expect(failure(old) == nil && failure(new) == .membership)
   }
 
   @Test func aNodeThatGoesThroughOldEpochsAgainUsesNoViewsUp() {
