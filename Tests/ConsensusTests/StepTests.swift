@@ -43,14 +43,13 @@ import Testing
 
   @Test func everyViewWhoseBlockBecomesFinalIsCounted() throws {
     var cluster = try Cluster(4, seed: 92)
-    cluster.conditions.lossPercent = 20
+    // The first two views are not finalised themselves: their blocks become final with the third.
+    cluster.filter = { _, _, message in if case .vote(let vote) = message { vote.vote.kind != .finalise || vote.vote.view.rawValue > 2 } else { true } }
     try cluster.start()
-    #expect(try cluster.run(milliseconds: 120_000) { $0.height() >= 60 })
+    #expect(try cluster.run(milliseconds: 20_000) { $0.height() >= 5 })
     for node in cluster.nodes {
-      // Those that were synchronised were not made final by votes seen here.
-      #expect(node.machine.outcomes.finalised <= node.committed.height.rawValue)
+      #expect(node.machine.outcomes.finalised == node.committed.height.rawValue && node.machine.outcomes.nullified == 0)
     }
-    let most = cluster.nodes.map { $0.machine.outcomes.finalised }.max() ?? 0
-    #expect(most >= cluster.height() && cluster.checker.violations.isEmpty)
+    #expect(cluster.checker.violations.isEmpty)
   }
 }
