@@ -59,7 +59,9 @@ import Ledger
       unsafe rocksdb_readoptions_destroy(reads)
       unsafe rocksdb_writeoptions_destroy(writes)
       unsafe rocksdb_options_destroy(options)
-      throw .failed(unsafe Self.text(message))
+      let reason = unsafe Self.text(message)
+      // Damage is no reason to try again; a disk that fails may be.
+      throw reason.hasPrefix("Corruption") ? .damaged(reason) : .failed(reason)
     }
     // Both are ours until deinit.
     unsafe database = opened

@@ -354,11 +354,8 @@ public final class DirectoryLock {
     // The path is lent to the call as a C string.
     file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
     guard file >= 0 else { throw .failed("open \(path): errno \(errno)") }
-    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-      let pid = Self.read(file)
-      close(file)
-      throw .locked(pid: pid)
-    }
+    // From here on the object is whole: a throw runs deinit, which closes the file. A second close could hit a file of another thread.
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else { throw .locked(pid: Self.read(file)) }
     guard ftruncate(file, 0) == 0, Self.write(file, "\(getpid())\n") else { throw .failed("write \(path): errno \(errno)") }
   }
 

@@ -37,8 +37,10 @@ import Testing
     try file.close()
   }
 
-  static func integrityErrors(_ node: NodeProcess, _ component: String = "chain") throws -> Int {
-    let text = try HTTPClient(port: node.metricsPort).get("/metrics").text
+  static func integrityErrors(_ node: NodeProcess, _ component: String = "chain") throws -> Int { try integrityErrors(node.metricsPort, component) }
+
+  static func integrityErrors(_ metricsPort: UInt16, _ component: String = "chain") throws -> Int {
+    let text = try HTTPClient(port: metricsPort).get("/metrics").text
     let line = text.split(separator: "\n").first { $0.hasPrefix("moloch_integrity_errors_total{component=\"\(component)\"} ") }
     return line.flatMap { Int($0.split(separator: " ").last ?? "") } ?? -1
   }
@@ -139,7 +141,13 @@ import Testing
     try cluster.start()
     let records = try cluster.records()
     var ids: [String] = []
-    for _ in 0..<6 { ids += try cluster[0].finalise(5, of: records).ids.map { "\($0)" } }
+    // Bodies are by far the largest table: what a start reads is whole.
+    let client = try cluster[0].client()
+    for _ in 0..<16 {
+      let (bytes, id) = records.next(note: OldChain.letters(3000))
+      #expect(try client.post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: bytes).status == 201)
+      ids.append("\(id)")
+    }
     let height = try cluster[0].headHeight()
     try cluster.expectAgreement(at: height)
     #expect(cluster[3].stop() == 0)
@@ -148,6 +156,15 @@ import Testing
     try Self.damageBodies(home + "/data")
     let verified = try Command.moloch("maintenance", "verify", "--home", home)
     #expect(verified.status == 65, "\(verified.output)")
+    // Somebody who asks it for the damaged blocks gets nothing and ends nothing.
+    try cluster[3].start()
+    let late = try cluster.join("late", in: cluster.scratch.url, peers: [cluster[3]], extra: "peer_exchange = false")
+    try late.start(options: ["--api-only"])
+    let deadline = Date(timeIntervalSinceNow: 60)
+    while cluster[3].isRunning, try Self.integrityErrors(cluster[3].metricsPort) < 1, Date() < deadline { usleep(50_000) }
+    #expect(try cluster[3].isRunning && Self.integrityErrors(cluster[3].metricsPort) >= 1, "\(cluster[3].lastLines)")
+    late.kill()
+    #expect(cluster[3].stop() == 0)
     let refused = try Command.moloch("maintenance", "repair", "--yes", "--home", home)
     #expect(refused.status == 65 && refused.errors.contains("--from-peers"), "\(refused.errors)")
     let plan = try Command.moloch("maintenance", "repair", "--from-peers", "--dry-run", "--home", home)
