@@ -60,6 +60,8 @@ private final class Greeter {
     let cluster = try Cluster(count: 1, chainID: "moloch-versions")
     let node = cluster[0]
     try node.start()
+    // Its API answers before the store is open, and the peers' listener comes after that.
+    try node.logs("listening", "peers=127.0.0.1:\(node.peerPort)")
     for (protocols, shown) in [(UInt16(0)...UInt16(0), "protocol 0 to 0 there, 1 to 2 here"), (3...7, "protocol 3 to 7 there, 1 to 2 here")] {
       let greeter = try Greeter(port: node.peerPort)
       let said = try greeter.greet(cluster.genesis, protocols: protocols)
