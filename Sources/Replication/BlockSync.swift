@@ -23,7 +23,7 @@ struct BlockSync: Sendable {
     /// Blocks below it are not asked of this peer: it has said that their bodies are gone.
     var earliestBodyHeight = Height(1)
     /// It speaks a version of the protocol that has blocks without bodies.
-    var servesHistory = true
+    var speaksVersion2 = true
     var failures: UInt64 = 0
     var pausedUntil = Instant.zero
   }
@@ -85,8 +85,8 @@ struct BlockSync: Sendable {
 
   // MARK: What is known
 
-  mutating func peerUp(_ link: PeerLink, head: Height, earliestBodyHeight: Height = Height(1), servesHistory: Bool = true) {
-    sources.append(Source(link: link, head: head, earliestBodyHeight: earliestBodyHeight, servesHistory: servesHistory))
+  mutating func peerUp(_ link: PeerLink, head: Height, earliestBodyHeight: Height = Height(1), speaksVersion2: Bool = true) {
+    sources.append(Source(link: link, head: head, earliestBodyHeight: earliestBodyHeight, speaksVersion2: speaksVersion2))
   }
 
   mutating func peerDown(_ link: PeerLink) {
@@ -214,7 +214,7 @@ struct BlockSync: Sendable {
   private func source(holding height: Height, _ now: Instant) -> PeerLink? {
     let history = anchor.flatMap { height <= $0.height ? $0.height : nil }
     let asked = partial.first { $0.best.from == height }?.asked ?? []
-    let heard = sources.filter { $0.pausedUntil <= now && !asked.contains($0.link) && (history == nil ? $0.earliestBodyHeight <= height : $0.servesHistory) }
+    let heard = sources.filter { $0.pausedUntil <= now && !asked.contains($0.link) && (history == nil ? $0.earliestBodyHeight <= height : $0.speaksVersion2) }
     var able = heard.filter { $0.head >= history ?? height }
     if able.isEmpty, let certified, height <= certified { able = heard }
     able.removeAll { source in requests.count { $0.peer == source.link } >= ReplicationLimit.rangesPerPeer }

@@ -39,7 +39,7 @@ extension Replica {
     let count = min(evidenceRelay.pending.count, ReplicationLimit.evidencePerMessage)
     let said = Array(evidenceRelay.pending.prefix(count))
     evidenceRelay.pending.removeFirst(count)
-    for peer in peers {
+    for peer in peers where peer.speaksVersion2 {
       // Not back to where it came from.
       let news = said.filter { $0.from != peer.link }.map(\.piece)
       if !news.isEmpty { effects.append(.send(.evidence(news), to: .peer(peer.link))) }
@@ -50,7 +50,9 @@ extension Replica {
   func showEvidence(_ link: PeerLink, _ effects: inout [ReplicaEffect]) {
     var signers: Set<PublicKey> = []
     let pieces = evidence.filter { chain.validators.index(of: $0.signer) != nil && signers.insert($0.signer).inserted }
-    if !pieces.isEmpty { effects.append(.send(.evidence(Array(pieces.prefix(ReplicationLimit.evidencePerMessage))), to: .peer(link))) }
+    if !pieces.isEmpty, peers.contains(where: { $0.link == link && $0.speaksVersion2 }) {
+      effects.append(.send(.evidence(Array(pieces.prefix(ReplicationLimit.evidencePerMessage))), to: .peer(link)))
+    }
   }
 
   func receivedEvidence(_ pieces: [Evidence], _ index: Int, _ now: Times, _ effects: inout [ReplicaEffect]) {

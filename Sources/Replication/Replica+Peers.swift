@@ -13,10 +13,10 @@ public struct PeerFacts: Hashable, Sendable {
   public var head: Height
   /// From where on it says to hold bodies.
   public var earliestBodyHeight: Height
-  /// It speaks a version of the protocol that has blocks without bodies.
-  public var servesHistory: Bool
-  public init(validator: PublicKey?, head: Height = Height(0), earliestBodyHeight: Height = Height(1), servesHistory: Bool = true) {
-    self.servesHistory = servesHistory
+  /// It speaks version 2 of the protocol, which has blocks without bodies, and evidence.
+  public var speaksVersion2: Bool
+  public init(validator: PublicKey?, head: Height = Height(0), earliestBodyHeight: Height = Height(1), speaksVersion2: Bool = true) {
+    self.speaksVersion2 = speaksVersion2
     self.validator = validator
     self.head = head
     self.earliestBodyHeight = earliestBodyHeight
@@ -27,8 +27,8 @@ public struct PeerFacts: Hashable, Sendable {
 struct Peer: Sendable {
   let link: PeerLink
   let validator: PublicKey?
-  /// It understands blocks without bodies.
-  let servesHistory: Bool
+  /// It understands blocks without bodies, and evidence.
+  let speaksVersion2: Bool
   /// What it claims: steers whom to ask, and is never believed.
   var head: Height
   /// Store look-ups that are made for it.
@@ -56,7 +56,7 @@ struct Peer: Sendable {
   var reported: UInt64 = 0
 
   init(link: PeerLink, _ facts: PeerFacts, place: UInt64) {
-    (self.link, validator, head, servesHistory, self.place) = (link, facts.validator, facts.head, facts.servesHistory, place)
+    (self.link, validator, head, speaksVersion2, self.place) = (link, facts.validator, facts.head, facts.speaksVersion2, place)
   }
 
   /// Takes one piece of evidence from its allowance.
@@ -78,7 +78,7 @@ struct Peer: Sendable {
 extension Replica {
   public func peerUp(_ link: PeerLink, _ facts: PeerFacts, now: Times, _ effects: inout [ReplicaEffect]) {
     peers.append(Peer(link: link, facts, place: log.begin))
-    sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight, servesHistory: facts.servesHistory)
+    sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight, speaksVersion2: facts.speaksVersion2)
     step(.peerUp(link, validator: facts.validator), now, &effects)
     if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
     showEvidence(link, &effects)
@@ -182,7 +182,7 @@ extension Replica {
     switch answer {
     case .range(let from, let blocks, let certificate):
       // A peer of an older release cannot read a block that redactions have changed; it goes elsewhere.
-      guard peers[index].servesHistory || blocks.allSatisfy(\.isWhole) else {
+      guard peers[index].speaksVersion2 || blocks.allSatisfy(\.isWhole) else {
         return effects.append(.send(.syncResponse(from: from, blocks: [], certificate: nil), to: .peer(query.peer)))
       }
       effects.append(.send(.syncResponse(from: from, blocks: blocks, certificate: certificate), to: .peer(query.peer)))

@@ -137,12 +137,7 @@ extension ReplicaMessage {
       for boundary in boundaries { Self.append(boundary, to: &bytes) }
       return (ReplicaMessageType.boundaries, bytes)
     case .cosignature(let cosignature):
-      bytes.append(bigEndian: cosignature.size)
-      bytes.append(cosignature.root.bytes)
-      bytes.append(bigEndian: UInt16(cosignature.validator))
-      bytes.append(zeros: 6)
-      bytes.append(bigEndian: cosignature.seconds)
-      bytes.append(cosignature.signature.bytes)
+      Self.append(cosignature, to: &bytes)
       return (ReplicaMessageType.cosignature, bytes)
     case .evidence(let pieces): return (ReplicaMessageType.evidence, pieces.flatMap(\.encoded))
     }
@@ -191,6 +186,15 @@ extension ReplicaMessage {
     bytes += certificate
     for hash in history.proof { bytes.append(hash.bytes) }
     for block in history.blocks { append(abridged: block, to: &bytes) }
+  }
+
+  private static func append(_ cosignature: Cosignature, to bytes: inout [UInt8]) {
+    bytes.append(bigEndian: cosignature.size)
+    bytes.append(cosignature.root.bytes)
+    bytes.append(bigEndian: UInt16(cosignature.validator))
+    bytes.append(zeros: 6)
+    bytes.append(bigEndian: cosignature.seconds)
+    bytes.append(cosignature.signature.bytes)
   }
 
   private static func append(_ boundary: Boundary, to bytes: inout [UInt8]) {

@@ -62,7 +62,7 @@ import Testing
   /// Blocks up to the anchor are asked of peers that have it and speak of blocks without bodies, whatever they have pruned; no range crosses it.
   @Test func peersOfAnOlderProtocolAreNotAskedForHistory() throws {
     var sync = BlockSync(applied: Height(0), anchor: Anchor(height: Height(300), hash: .empty), now: Self.begin)
-    sync.peerUp(PeerLink(0), head: Height(5000), servesHistory: false)
+    sync.peerUp(PeerLink(0), head: Height(5000), speaksVersion2: false)
     sync.peerUp(PeerLink(1), head: Height(299))
     let none = sync.plan(epochLength: 600, now: Self.begin)
     #expect(none.isEmpty && sync.unobtainable == nil)

@@ -22,7 +22,8 @@ private final class Court {
   private var milliseconds: UInt64 = 1_700_000_000_000
   private var timer = Instant.distantFuture
 
-  init(_ evidence: [Evidence] = []) throws {
+  /// - Parameter old: position of a peer that speaks version 1 of the protocol.
+  init(_ evidence: [Evidence] = [], old: Int? = nil) throws {
     let set = try ValidatorSet(Self.keys.enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0)") })
     let parameters = ChainParameters()
     let genesis = BlockHeader(
@@ -36,7 +37,10 @@ private final class Court {
     let options = Replica.Options(machine: .init(chainTag: Self.tag), origin: "test/chain", seed: Bytes32(repeating: 5))
     replica = Replica(state, pool: EventPool(limits: PoolLimits(), seed: 9), key: Self.keys[0], options: options, now: Instant(milliseconds: milliseconds))
     perform { $0.start(now: $1, &$2) }
-    for (index, link) in links.enumerated() { perform { $0.peerUp(link, PeerFacts(validator: Self.keys[index + 1].publicKey), now: $1, &$2) } }
+    for (index, link) in links.enumerated() {
+      let facts = PeerFacts(validator: Self.keys[index + 1].publicKey, speaksVersion2: index != old)
+      perform { $0.peerUp(link, facts, now: $1, &$2) }
+    }
   }
 
   private func perform(_ action: (Replica, Times, inout [ReplicaEffect]) -> Void) {
@@ -152,5 +156,14 @@ private final class Court {
     ]
     let court = try Court(known)
     for link in court.links { #expect(court.pieces(to: link) == [known[0], known[3]]) }
+  }
+
+  /// A peer of the release before would take the message for a violation.
+  @Test func peersOfAnOlderProtocolAreSpared() throws {
+    let shown = try Court([try Court.piece(Court.keys[3], view: 1)], old: 0), piece = try Court.piece(Court.keys[2], view: 1)
+    shown.receive(.evidence([piece]), from: shown.links[2])
+    shown.wait(milliseconds: 10_000)
+    #expect(shown.pieces(to: shown.links[0]).isEmpty)
+    #expect(shown.pieces(to: shown.links[1]).count == 2 && shown.replica.evidence.count == 2)
   }
 }
