@@ -8,6 +8,8 @@ import CEd25519
   /// Scratch of the buckets, made when first needed; owned until deinit.
   private var buckets: UnsafeMutablePointer<UInt64>?
   private let slotCount: Int
+  /// First entries of the slots that a kernel is given next.
+  private var entries: [Int32] = []
   private static let entryWords = CED25519_ENTRY_WORDS
 
   /// The generator's tables in the kernels' order: limb by limb, Y - X first.
@@ -20,6 +22,7 @@ import CEd25519
   init(slots: Int) {
     precondition(Path.ifma.isAvailable, "this processor has no AVX-512 IFMA")
     slotCount = slots
+    entries.reserveCapacity(slots)
     let base = Self.baseWords
     let count = Term.entry(slot: slots) * Self.entryWords
     // Owned until deinit, all words initialised before a kernel reads them; on lines of 64 bytes, which no register then crosses.
@@ -49,6 +52,11 @@ import CEd25519
     return Int32(Term.entry(slot: slot))
   }
 
+  private func setEntries(_ slots: [Int32]) {
+    entries.removeAll(keepingCapacity: true)
+    for slot in slots { entries.append(checkedEntry(Int(slot))) }
+  }
+
   /// Decodes points and puts their negatives into slots.
   /// - Parameters:
   ///   - encodings: four little-endian words each.
@@ -56,9 +64,7 @@ import CEd25519
   ///   - valid: 1 or 0 for each; it has as many places.
   func decode(_ encodings: [UInt64], negatedInto slots: [Int32], _ valid: inout [UInt8]) {
     precondition(encodings.count == 4 * slots.count && valid.count == slots.count, "four words and a place for each point")
-    var entries: [Int32] = []
-    entries.reserveCapacity(slots.count)
-    for slot in slots { entries.append(checkedEntry(Int(slot))) }
+    setEntries(slots)
     // The counts agree and every entry lies inside the tables.
     unsafe encodings.withUnsafeBufferPointer { words in
       unsafe entries.withUnsafeBufferPointer { places in
@@ -71,9 +77,7 @@ import CEd25519
 
   /// Fills the tables of slots from their first entries.
   func fill(_ slots: [Int32]) {
-    var entries: [Int32] = []
-    entries.reserveCapacity(slots.count)
-    for slot in slots { entries.append(checkedEntry(Int(slot))) }
+    setEntries(slots)
     // Every entry lies inside the tables, with the rest of its slot.
     unsafe entries.withUnsafeBufferPointer { places in unsafe ced25519_fill(tables, places.baseAddress, places.count) }
   }
