@@ -32,7 +32,8 @@ extension RocksLedgerStore {
 
   /// Notes the events of a redaction; the first one that names an event counts.
   func name(_ redaction: ApprovedRedaction, _ batch: inout WriteBatch) {
-    for id in redaction.events where !named.contains(id) && (try? chain.value(Family.redactions, id.digest.bytes.array)) == .some(nil) {
+    // A row that cannot be read is written anew: what it said is looked for again.
+    for id in redaction.events where !named.contains(id) && (try? chain.value(Family.redactions, id.digest.bytes.array)) == nil {
       named.insert(id)
       batch.put(Family.redactions, id.digest.bytes.array, redaction.proposal.digest.bytes.array + Self.number(Self.nowhere))
     }

@@ -7,23 +7,38 @@ import Testing
   /// A haproxy with the configuration that `moloch gen haproxy` prints.
   private final class Balancer {
     let port: UInt16
+    /// Where it says what it thinks of its servers.
+    private let figures: String
     private let process = Process()
 
     init(_ scratch: URL, servers: [UInt16], drainDelay: String) throws {
-      port = try FreePort.three()[0]
+      let ports = try FreePort.three()
+      port = ports[0]
+      figures = "http://127.0.0.1:\(ports[1])/figures;csv"
       let list = servers.map { "127.0.0.1:\($0)" }.joined(separator: ",")
       let printed = try Command.run(NodeProcess.moloch, ["gen", "haproxy", "--servers", list, "--home", "/opt/moloch"], environment: ["MOLOCH_API_DRAIN_DELAY": drainDelay])
       let file = scratch.appendingPathComponent("haproxy.cfg")
-      try printed.output.replacingOccurrences(of: "bind :8000", with: "bind 127.0.0.1:\(port)").write(to: file, atomically: true, encoding: .utf8)
+      let observed = "\nfrontend observed\n    bind 127.0.0.1:\(ports[1])\n    mode http\n    stats enable\n    stats uri /figures\n"
+      try (printed.output.replacingOccurrences(of: "bind :8000", with: "bind 127.0.0.1:\(port)") + observed).write(to: file, atomically: true, encoding: .utf8)
       process.executableURL = URL(fileURLWithPath: "/usr/sbin/haproxy")
       process.arguments = ["-db", "-q", "-f", file.path]
       process.standardOutput = FileHandle.nullDevice
       process.standardError = FileHandle.nullDevice
       try process.run()
-      let deadline = Date(timeIntervalSinceNow: 30)
-      while (try? HTTPClient(port: port).get("/v1/status").status) != 200 {
-        guard Date() < deadline, process.isRunning else { throw NodeProcess.Failure(description: "haproxy does not serve") }
-      }
+      try waitForAll(servers.count)
+    }
+
+    /// Waits until it sends requests to so many servers: until its checks have found every node, and none on its way down.
+    func waitForAll(_ count: Int) throws {
+      let deadline = Date(timeIntervalSinceNow: 60)
+      var states: [String] = []
+      repeat {
+        guard Date() < deadline, process.isRunning else { throw NodeProcess.Failure(description: "haproxy does not serve: \(states)") }
+        let shown = try Command.run(URL(fileURLWithPath: "/usr/bin/curl"), ["-fsS", figures]).output
+        let rows = shown.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        // Name and state are columns 2 and 18 of the table.
+        states = rows.filter { $0.count > 17 && !$0[0].hasPrefix("#") && !["FRONTEND", "BACKEND"].contains($0[1]) }.map { String($0[17]) }
+      } while states != Array(repeating: "UP", count: count)
     }
 
     deinit {
@@ -91,9 +106,8 @@ import Testing
       try member.start(options: options)
       try member.status { $0["state"] as? String == "live" && ($0["peer_count"] as? Int ?? 0) == 3 }
       try member.read("/v1/ready") { $0["ready"] as? Bool == true }
-      // The balancer takes the node back after two good checks, a second apart; the next one goes when it has.
-      let rejoined = Date(timeIntervalSinceNow: 3)
-      while Date() < rejoined { usleep(50_000) }
+      // The next one goes when the balancer has taken this one back.
+      try balancer.waitForAll(3)
     }
     let (requests, accepted, failures) = clients.end()
     print("DrillTests: rolling restart: \(requests) requests, \(failures.count) failed")
