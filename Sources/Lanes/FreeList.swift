@@ -15,14 +15,17 @@ public struct FreeList: ~Copyable, Sendable {
   }
 
   /// Any thread. Nil when none is free.
-  public func pop() -> Int? {
+  public func pop() -> Int? { pop {} }
+
+  /// - Parameter betweenLooks: called when the stack was empty, before the fresh indexes are looked at: where another thread may do anything.
+  func pop(betweenLooks: () -> Void) -> Int? {
     var taken: Int?
-    take(1) { taken = $0 }
+    take(1, betweenLooks: betweenLooks) { taken = $0 }
     return taken
   }
 
   /// Any thread: takes up to `countMax` free indexes at once, with one exchange where nobody interferes.
-  fileprivate func take(_ countMax: Int, _ body: (Int) -> Void) {
+  fileprivate func take(_ countMax: Int, betweenLooks: () -> Void = {}, _ body: (Int) -> Void) {
     // Acquire: pairs with the release in push, so `next` and what the last owners wrote are seen.
     var word = top.word.load(ordering: .acquiring)
     while true {
@@ -47,6 +50,7 @@ public struct FreeList: ~Copyable, Sendable {
         }
         word = result.original
       }
+      betweenLooks()
       if takeFresh(countMax, body) { return }
       // Nothing is fresh any more. What was pushed between the two looks is free now; when nothing was, the list was empty at the second look.
       // Acquire: as above.

@@ -1,7 +1,8 @@
 import Foundation
-import Lanes
 import Synchronization
 import Testing
+
+@testable import Lanes
 
 /// Runs `body(i)` on `count` threads and returns when all have ended.
 func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
@@ -74,6 +75,22 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     }
     #expect(wrong.load(ordering: .relaxed) == 0)
     #expect(Set((0..<3).compactMap { _ in list.pop() }).count == 3)
+    #expect(list.pop() == nil)
+  }
+
+  /// Two threads find the stack empty; a third gives its index back before one of them takes the last fresh one. The other finds what was given back.
+  @Test func whatIsGivenBackBetweenTheLooksIsFound() {
+    let list = FreeList(count: 2)
+    #expect(list.pop() == 0)
+    var isBack = false, second: Int?
+    let first = list.pop {
+      guard !isBack else { return }
+      second = list.pop {
+        list.push(0)
+        isBack = true
+      }
+    }
+    #expect(second == 1 && first == 0)
     #expect(list.pop() == nil)
   }
 
