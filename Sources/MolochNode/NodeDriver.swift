@@ -279,9 +279,9 @@ final class NodeDriver: Driver {
       case .opened(let store):
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
         open(store, loop)
-      case .persisted(let height, let records, let nanoseconds):
+      case .persisted(let height, let floor, let nanoseconds):
         figures.metrics.storage.commit.observe(nanoseconds)
-        persisted(height, records, loop)
+        persisted(height, floor, loop)
       case .stored(let hash): replica?.stored(hash, now: times(loop), &effects)
       case .loaded(let query, let answer): replica?.loaded(query, answer, now: times(loop), &effects)
       case .answered(let job, let result): gate.answered(job, result, loop)

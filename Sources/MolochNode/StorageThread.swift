@@ -17,8 +17,8 @@ import RocksStore
 /// What the reactor asks of the storage thread.
 final class StorageJob: Sendable {
   enum Kind: Sendable {
-    /// Final blocks; the records are handed on to the journal when they are on disk.
-    case persist([BlockCommit], [JournalRecord], Height)
+    /// Final blocks; the floor is handed on to the journal when they are on disk.
+    case persist([BlockCommit], FloorRecord, Height)
     case store(Block)
     case load(StoreQuery)
     case read(ReadJob)
@@ -42,7 +42,7 @@ final class StorageReport: Sendable {
     /// The data directory is this process's own.
     case claimed
     case opened(OpenedStore)
-    case persisted(Height, [JournalRecord], nanoseconds: UInt64)
+    case persisted(Height, FloorRecord, nanoseconds: UInt64)
     case stored(Digest)
     case loaded(StoreQuery, StoreAnswer)
     case answered(ReadJob, ReadResult)
@@ -157,10 +157,10 @@ final class StorageThread: @unchecked Sendable {
         didWork = true
         pulse.beat()
         switch job.kind {
-        case .persist(let blocks, let records, let height):
+        case .persist(let blocks, let floor, let height):
           let began = MonotonicClock.now()
           try session.persist(blocks)
-          report(.persisted(height, records, nanoseconds: MonotonicClock.now().nanoseconds(since: began)))
+          report(.persisted(height, floor, nanoseconds: MonotonicClock.now().nanoseconds(since: began)))
         case .store(let block):
           try session.store(block)
           report(.stored(block.hash))
