@@ -98,7 +98,7 @@ final class NodeDriver: Driver {
     reloading = Reloading(options, chainTag: home.genesis.chainTag)
     nextValidatorKey = home.nextValidatorKey
     figures.metrics.mempool.capacity.set(options.poolEventsMax)
-    gate.metricsText = { [unowned gate] isOpenMetrics in figures.text(gate, isOpenMetrics ? .openMetrics : .text) }
+    gate.metricsText = { [unowned gate] isOpenMetrics in figures.text(gate, isOpenMetrics ? .openMetrics : .text, MonotonicClock.now()) }
     gate.peers = { [unowned self] command, loop in self.network.answer(command, loop) }
     gate.gzip = { Gzip.compress($0) }
     gate.node = { [unowned self] command, ticket, loop in self.obey(command, ticket, loop) }

@@ -72,6 +72,7 @@ struct StoragePulse: Sendable {
   var earliestBodyHeight: UInt64
   var statistics: DirectoryStatistics
   var cacheBytes: UInt64
+  var compaction: (pendingBytes: UInt64, running: UInt64)
   var isReadOnly: Bool
   var isDiskLow: Bool
   /// Damage that was found and is not repaired.
@@ -379,7 +380,7 @@ final class StorageSession {
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
       indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics,
-      cacheBytes: store.cacheBytes, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
+      cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
       proposedLastDay: proposals.totals)
   }
 
