@@ -34,7 +34,7 @@ public struct APIMetrics: Sendable {
       "moloch_api_latency_window_seconds", "API response time over the last minute.", .secondsOfNanoseconds,
       by: Registry.Label("percentile", ["p50", "p90", "p99", "p999"]))
     requests = registry.detail(
-      Self.requestsName, "Response time by route.", .secondsOfNanoseconds, Registry.spans, by: ["route", "method", "code"], series: requestSeries)
+      Self.requestsName, "Response time by route, with metrics.detailed_histograms.", .secondsOfNanoseconds, Registry.spans, by: ["route", "method", "code"], series: requestSeries)
   }
 }
 
