@@ -43,6 +43,8 @@ public enum ReplicationLimit {
   /// Ranges asked for and not yet applied, when the options do not say otherwise, and their bytes at most, as far as they are known.
   public static let rangesInFlight = 4
   public static let rangeBacklogBytes = 64 << 20
+  /// Ranges whose signatures helper threads check while the next one is prepared, and that one.
+  public static let rangesVerified = 2
   /// Ranges asked of one peer at a time.
   public static let rangesPerPeer = 2
   /// A peer that has failed so often is not waited for when another has a range without some bodies.
