@@ -71,7 +71,7 @@ public struct SignatureFacts: Hashable, Sendable {
 extension Replica {
   public func signatureFacts(now: Instant) -> SignatureFacts {
     SignatureFacts(
-      combinations: UInt64(verification.checks), refused: verification.refused, quarantined: verification.quarantined(at: now.nanoseconds))
+      combinations: UInt64(verification.checks) + (helpers?.combinations ?? 0), refused: verification.refused, quarantined: verification.quarantined(at: now.nanoseconds))
   }
 
   /// What the replica remembers beside chain and pool, in entries and bytes: for checking bounds.

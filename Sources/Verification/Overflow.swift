@@ -5,8 +5,9 @@ import Synchronization
 
 /// Signatures beyond what a reactor checks in line, on their way to helper threads, and their verdicts on the way back.
 ///
-/// One reactor offers and takes; any number of helpers, each with an `OverflowHelper`, work between. No side waits for another: an offer that finds no room is
-/// the reactor's own to check. There are never more items under way than verdicts fit, so that a helper always finds room for what it has decided.
+/// One reactor offers and takes; any number of helpers, each with an `OverflowHelper`, work between. What the tokens mean is known to the one that offers. No
+/// side waits for another: an offer that finds no room is the reactor's own to check. There are never more items under way than verdicts fit, so that a helper
+/// always finds room for what it has decided.
 public final class Overflow: Sendable {
   /// A signature over a statement of `Overflow.messageByteCount` bytes, by value: the sender's buffer may go.
   struct Item: BitwiseCopyable, Sendable {

@@ -18,6 +18,8 @@ final class Follower {
   var now = Instant(milliseconds: 1_700_000_000_000)
   /// Penalties, in order.
   var penalised: [PeerLink] = []
+  /// Peers that were told that their records were taken in.
+  var taken: [PeerLink] = []
   private let keys = (0..<4).map { SigningKey(seed: Bytes32(repeating: UInt8(100 + $0))) }
   private var sequence: UInt64 = 0
 
@@ -47,7 +49,13 @@ final class Follower {
   func perform(_ action: (Replica, Times, inout [ReplicaEffect]) -> Void) {
     var effects: [ReplicaEffect] = []
     action(replica, times, &effects)
-    for effect in effects { if case .penalise(let peer, let fault) = effect, fault == .badSignature { penalised.append(peer) } }
+    for effect in effects {
+      switch effect {
+      case .penalise(let peer, .badSignature): penalised.append(peer)
+      case .send(.eventsTaken, .peer(let peer)): taken.append(peer)
+      default: continue
+      }
+    }
   }
 
   func connect(_ peer: UInt64) { perform { $0.peerUp(PeerLink(peer), PeerFacts(validator: nil), now: $1, &$2) } }
