@@ -16,7 +16,7 @@ final class SimulatedNode {
 
     case journal(JournalWrite, records: [JournalRecord], oldestKept: UInt64, Answer)
     case store(Block)
-    case persist([BlockCommit], records: [JournalRecord], Height)
+    case persist([BlockCommit], FloorRecord, Height)
     case load(StoreQuery)
 
     var line: Int { if case .journal = self { 1 } else { 0 } }
@@ -64,6 +64,8 @@ final class SimulatedNode {
   var incarnation = 0
   /// By line: the store, the journal.
   var jobs: [[DiskJob]] = [[], []]
+  /// The floor that waits for the next write to the journal, if any.
+  var floors: [JournalRecord] = []
   var timerGeneration = 0
   var isWorkDue = false
   /// Connections by peer.
