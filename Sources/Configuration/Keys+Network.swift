@@ -32,6 +32,8 @@ extension Key {
     Key("network.idle_timeout", .duration(100...3_600_000), .milliseconds(120_000), reloadable: true, "A silent peer is dropped after this time; more than twice keepalive_interval."),
     Key("network.max_concurrent_requests", .integer(1...256), .integer(4), reloadable: true, "Block requests in flight while syncing."),
     Key("network.message_buffer_size", .integer(16...65_536, unit: "messages"), .integer(100), "Messages queued for one peer."),
+    Key("network.protocol_min", .integer(1...2), .integer(1), "Oldest version of the protocol between nodes that is spoken."),
+    Key("network.protocol_max", .integer(1...2), .integer(2), "Newest version of the protocol between nodes that is spoken; lower to speak like an older release."),
     Key("network.sync_verify", .word(["full", "deferred"]), .text("full"), "Check the signatures of synced events at once or after."),
     Key("network.tls.enabled", .boolean, .boolean(true), "TLS 1.3 between peers; off only for tests."),
     Key("network.tls.verify_peers", .boolean, .boolean(true), "Check that a peer's certificate fits its id; off only for tests."),

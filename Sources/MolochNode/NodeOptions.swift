@@ -119,6 +119,7 @@ public struct NodeOptions: Sendable {
     options.idleTimeoutMilliseconds = settings.milliseconds("network.idle_timeout")
     options.messageBufferSize = settings.integer("network.message_buffer_size")
     options.isTLSEnabled = settings.boolean("network.tls.enabled")
+    options.protocols = UInt16(settings.integer("network.protocol_min"))...UInt16(settings.integer("network.protocol_max"))
     options.listenPort = listenPort
     options.name = name
     options.version = Node.version
