@@ -94,6 +94,8 @@ import Testing
     #expect(bounds.count > 1 && metrics.contains("\nmoloch_signer_keys_total{result=\"hit\"} "), "\(bounds)")
     let hits = metrics.split(separator: "\n").first { $0.hasPrefix("moloch_signer_keys_total{result=\"hit\"} ") }?.split(separator: " ").last
     #expect(try #require(hits.flatMap { Int($0) }) > 0)
+    let line = node.log.split(separator: "\n").first { $0.contains("signatures are verified") }
+    #expect(line?.contains(Path.best.rawValue) == true, "\(line ?? "no line says by which path")")
   }
 
   /// A client whose signatures are bad has them checked alone, a few in each turn of the loop; what others send passes them by, behind the same proxy, too.
