@@ -36,6 +36,7 @@ extension NodeDriver {
           break
         }
       case .store(let block): post(.store(block))
+      case .fill(let work): post(.fill(work))
       case .load(let query): post(.load(query))
       case .send(let message, let destination): send(message, destination, loop)
       case .checkpoint(let head): publish(head, loop)

@@ -62,6 +62,7 @@ final class NodeDriver: Driver {
   /// When the store was open.
   private(set) var opened: Instant
   var complaints = Watch()
+  var backfilling = BackfillReport()
   private var missedVotes = DayCount()
   let figures: Figures
   var supervision = Supervision()
@@ -283,6 +284,7 @@ final class NodeDriver: Driver {
         figures.metrics.storage.commit.observe(nanoseconds)
         persisted(height, floor, loop)
       case .stored(let hash): replica?.stored(hash, now: times(loop), &effects)
+      case .filled(let result, let gap): filled(result, gap, loop)
       case .loaded(let query, let answer): replica?.loaded(query, answer, now: times(loop), &effects)
       case .answered(let job, let result): gate.answered(job, result, loop)
       case .pulse(let pulse):
@@ -348,6 +350,7 @@ final class NodeDriver: Driver {
     self.replica = replica
     newestHeads = store.state.newestHead.map { [$0.header] } ?? []
     gate.replica = replica
+    replica.looksForBodies = true
     replica.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
     replica.start(now: times(loop), &effects)
     replica.collect(now: times(loop), &effects)

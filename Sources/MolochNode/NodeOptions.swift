@@ -144,7 +144,8 @@ public struct NodeOptions: Sendable {
 
   public var retention: RetentionPolicy {
     var policy = RetentionPolicy(
-      daysMin: nil, archivePeersMin: settings.integer("retention.min_archive_peers"), isHeld: settings.boolean("retention.legal_hold"))
+      daysMin: nil, archivePeersMin: settings.integer("retention.min_archive_peers"), isHeld: settings.boolean("retention.legal_hold"),
+      backfills: settings.boolean("retention.backfill"), prunesByItself: settings.boolean("retention.auto_prune"))
     if case .integer(let days)? = settings["retention.min_days"].value { policy.daysMin = UInt64(days) }
     return policy
   }

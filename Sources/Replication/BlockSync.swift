@@ -317,8 +317,10 @@ struct BlockSync: Sendable {
   }
 
   /// The whole range was verified: its source has done well.
-  mutating func succeeded(_ range: Range) {
-    if let index = sources.firstIndex(where: { $0.link == range.peer }) { sources[index].failures = 0 }
+  mutating func succeeded(_ range: Range) { succeeded(range.peer) }
+
+  mutating func succeeded(_ link: PeerLink) {
+    if let index = sources.firstIndex(where: { $0.link == link }) { sources[index].failures = 0 }
   }
 
   /// The range does not prove what it says.

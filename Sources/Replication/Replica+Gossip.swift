@@ -14,6 +14,8 @@ struct GossipedRecords: Sendable {
   /// What has been taken out so far.
   var offset = 0
   let peer: PeerLink
+  /// Nothing more can be taken out.
+  var isRead = false
 }
 
 /// Events that were admitted somewhere travel once to every validator: their origin sends them to all it is connected to, and a validator that has one from
@@ -42,21 +44,33 @@ extension Replica {
     var statement: Statement
   }
 
-  /// Verifies what is waiting, up to the budget of a turn, and admits what is valid.
-  /// - Parameter isNeeded: a proposal names events that may be among it: all of it is taken in, room or not.
+  /// Verifies what is waiting, up to the budget of a turn, and admits what is valid. Peers in quarantine let others pass once the turn has had its share of theirs.
+  /// - Parameter isNeeded: a proposal names events that may be among it: all of it is taken in, room or not, but for what peers in quarantine sent.
   func admitGossip(isNeeded: Bool = false, _ now: Times, _ effects: inout [ReplicaEffect]) {
     guard !backlog.isEmpty else { return }
     var budget = isNeeded ? Int.max : ReplicationLimit.signaturesPerTurn
+    var alone = Verification.Limits.aloneCountMax
     while budget > 0, !backlog.isEmpty, isNeeded || takesGossip {
       var items: [Gossip] = []
-      var message = 0
-      while message < backlog.count, !verification.isFull {
-        if let item = nextGossip(message, now, &effects) { enqueue(item, &items, now) } else { message += 1 }
+      for message in backlog.indices {
+        let isQuarantined = verification.isQuarantined(backlog[message].peer.rawValue, at: now.monotonic.nanoseconds)
+        while !verification.isFull, !isQuarantined || alone > 0 {
+          guard let item = nextGossip(message, now, &effects) else {
+            backlog[message].isRead = true
+            break
+          }
+          enqueue(item, &items, now)
+          if isQuarantined { alone -= 1 }
+        }
+        if verification.isFull { break }
       }
-      budget -= max(1, items.count)
       settle(items, now, &effects)
-      for done in backlog[..<message] { processed(done, &effects) }
-      backlog.removeFirst(message)
+      for done in backlog where done.isRead { processed(done, &effects) }
+      let before = backlog.count
+      backlog.removeAll(where: \.isRead)
+      // What is left then belongs to peers in quarantine.
+      if items.isEmpty, backlog.count == before { break }
+      budget -= max(1, items.count)
     }
   }
 
@@ -100,11 +114,16 @@ extension Replica {
   private func settle(_ items: [Gossip], _ now: Times, _ effects: inout [ReplicaEffect]) {
     var verdicts: [Verification.Verdict] = []
     verification.verify(now: now.monotonic.nanoseconds, into: &verdicts)
+    var offenders: [PeerLink] = []
     for verdict in verdicts {
       let item = items[Int(verdict.token)]
       let peer = backlog[item.message].peer
       guard verdict.isValid else {
-        effects.append(.penalise(peer, .badSignature))
+        // Whoever passes a record on has verified it. Once for each turn, however many there are.
+        if !offenders.contains(peer) {
+          offenders.append(peer)
+          effects.append(.penalise(peer, .badSignature))
+        }
         continue
       }
       let bytes = backlog[item.message].bytes

@@ -84,6 +84,7 @@ public final class Replica {
   /// When `gossip` may have more for a peer that was told to wait; the distant future while none was. Set anew by whoever asks.
   public var gossipDue = Instant.distantFuture
   var sync: BlockSync
+  var backfill = Backfill()
   var boundaries: BoundaryChain
   /// When this node may say where it stands, to hear where others do.
   var probeDue: Instant
@@ -293,7 +294,8 @@ public final class Replica {
       records.removeAll(keepingCapacity: true)
     }
     confirmTip()
-    var next = min(machineDeadline, sync.deadline, boundaries.deadline)
+    refill(now, &effects)
+    var next = min(machineDeadline, sync.deadline, boundaries.deadline, backfill.deadline)
     if isProbing { next = min(next, probeDue) }
     if !evidenceRelay.pending.isEmpty { next = min(next, evidenceRelay.due) }
     for arrival in arrivals { next = min(next, arrival.deadline) }

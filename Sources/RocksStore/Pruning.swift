@@ -14,6 +14,9 @@ extension RocksLedgerStore {
       precondition(height <= head.height, "only final blocks are pruned, and the head keeps its bodies")
       try mark(below: height)
       try deletePruned()
+    } else if height > prunedHeight, height <= head.height {
+      // Nothing is here to be deleted, and nothing is to be fetched any more.
+      try mark(below: height)
     }
     return prunedCompaction
   }
@@ -21,7 +24,8 @@ extension RocksLedgerStore {
   /// From here on the blocks below `height` count as pruned, whether their bodies are still there or not.
   func mark(below height: Height) throws(StoreError) {
     try chain.write([(Family.meta, Self.prunedKey, Self.key(height))])
-    earliestBodyHeight = height
+    prunedHeight = height
+    earliestBodyHeight = max(earliestBodyHeight, height)
   }
 
   private func deletePruned() throws(StoreError) {
@@ -32,12 +36,27 @@ extension RocksLedgerStore {
   /// Bodies below it are to go. Candidates above the head keep theirs, however far the anchor is.
   private var prunedEnd: Height { min(earliestBodyHeight, head.height.next) }
 
-  /// Reads the watermark, and deletes what a crash has left below it.
-  func resumePruning() throws(StoreError) {
-    if let value = try chain.value(Family.meta, Self.prunedKey) {
-      guard value.count == 8, value.bytes.uint64(at: 0) <= head.height.rawValue else { throw .damaged("watermark of pruned bodies") }
-      earliestBodyHeight = max(earliestBodyHeight, Height(value.bytes.uint64(at: 0)))
+  /// Reads from where on bodies are here: the anchor says so first, bodies that came later lower it, and a prune raises it.
+  func readMarks() throws(StoreError) {
+    (anchor, earliestBodyHeight) = (try Self.anchor(in: chain), Height(1))
+    if let anchor {
+      let filled = try mark(Self.filledKey)
+      guard filled ?? anchor.height.next <= anchor.height.next else { throw .damaged("watermark of bodies below the anchor") }
+      earliestBodyHeight = filled ?? anchor.height.next
     }
+    prunedHeight = try mark(Self.prunedKey) ?? Height(1)
+    guard prunedHeight <= max(head.height, Height(1)) else { throw .damaged("watermark of pruned bodies") }
+    earliestBodyHeight = max(earliestBodyHeight, prunedHeight)
+  }
+
+  private func mark(_ key: [UInt8]) throws(StoreError) -> Height? {
+    guard let value = try chain.value(Family.meta, key) else { return nil }
+    guard value.count == 8, value.bytes.uint64(at: 0) > 0 else { throw .damaged("watermark of bodies") }
+    return Height(value.bytes.uint64(at: 0))
+  }
+
+  /// Deletes what a crash has left below the watermark.
+  func resumePruning() throws(StoreError) {
     if let row = try chain.rows(Family.bodies, from: Self.key(Height(0)), countMax: 1).first, row.key.bytes.uint64(at: 0) < prunedEnd.rawValue {
       try deletePruned()
     }

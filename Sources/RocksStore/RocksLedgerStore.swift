@@ -26,7 +26,8 @@ public final class RocksLedgerStore: LedgerStore {
   private(set) var index: Database
   public private(set) var indexedHeight: Height
   public internal(set) var earliestBodyHeight = Height(1)
-  public private(set) var anchor: Anchor?
+  public internal(set) var prunedHeight = Height(1)
+  public internal(set) var anchor: Anchor?
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
   /// Events that approved redactions name and whose bodies have not been looked for yet, or which are not on the chain.
@@ -58,7 +59,6 @@ public final class RocksLedgerStore: LedgerStore {
     } else {
       try chain.write([(Family.meta, Array("genesis".utf8), genesisHash.bytes.array)])
     }
-    if let anchor = try Self.anchor(in: chain) { (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next) }
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
@@ -70,6 +70,7 @@ public final class RocksLedgerStore: LedgerStore {
     self.head = head
     (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head)
     try loadCandidates()
+    try readMarks()
     try resumePruning()
     try repair()
     try loadRedactions()
@@ -116,10 +117,7 @@ public final class RocksLedgerStore: LedgerStore {
       let value = try index.value(0, Self.indexHeadKey)
       indexedHeight = Height(value.map { $0.count == 41 && $0[40] == Self.indexVersion ? $0.bytes.uint64(at: 0) : 0 } ?? 0)
     } catch { throw .damaged("index: \(error)") }
-    if let anchor = try Self.anchor(in: chain) { (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next) }
-    if let value = try chain.value(Family.meta, Self.prunedKey), value.count == 8 {
-      earliestBodyHeight = max(earliestBodyHeight, Height(value.bytes.uint64(at: 0)))
-    }
+    try readMarks()
   }
 
   /// Bytes in the block caches of the chain and of the index.

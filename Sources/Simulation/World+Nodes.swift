@@ -227,6 +227,7 @@ extension World {
       enqueue(node, .persist(commits, floor, height))
     case .send(let message, let destination): try send(message, destination, index)
     case .load(let query): enqueue(node, .load(query))
+    case .fill: preconditionFailure("simulated nodes look for no bodies")
     case .setTimer(let instant):
       node.timerGeneration += 1
       if instant != .distantFuture {

@@ -48,6 +48,9 @@ import Testing
     #expect(answer.status == 201, "\(answer.text.prefix(400))")
     for member in cluster.members { try member.expectFinal([record.id]) }
     #expect(try !Self.files(with: secret, below: cluster[2].file("data")).isEmpty)
+    let before = try cluster[2].client().get("/v1/events/\(record.id)")
+    let tag = try #require(before.fields["etag"])
+    #expect(before.fields["cache-control"] == "no-store" && before.text.contains(secret), "\(before.fields)")
 
     let proposed = try Command.moloch("redact", "\(record.id)", "--reason", "1", "--home", cluster[0].home.path)
     #expect(proposed.status == 0, "\(proposed.output)\(proposed.errors)")
@@ -62,6 +65,9 @@ import Testing
       let whole = try member.read("/v1/events/\(others[1])") { $0["status"] as? String == "finalized" }
       #expect(whole["redacted"] as? Bool == false && whole["body"] is [String: Any], "\(whole)")
     }
+    // Who has kept an answer learns that it is no longer the one.
+    let after = try cluster[2].client().exchange("GET", "/v1/events/\(record.id)", fields: [("If-None-Match", tag)], body: nil)
+    #expect(after.status == 200 && after.fields["etag"] != tag && !after.text.contains(secret), "\(after.status) \(after.fields)")
     // Whoever comes later gets the rest of the block, and knows why something is missing.
     let fresh = try cluster.join("fresh", in: cluster.scratch.url, extra: Self.uncompressed)
     try fresh.start(options: ["--api-only"])

@@ -17,6 +17,7 @@ final class Cluster {
     case message(from: Int, to: Int, life: Int, type: UInt8, bytes: [UInt8])
     case synced(node: Int, life: Int, DiskWrite)
     case answer(node: Int, life: Int, StoreQuery)
+    case filled(node: Int, life: Int, BackfillWork)
     case link(Int, Int)
     /// Ends a turn.
     case again
@@ -25,7 +26,7 @@ final class Cluster {
     var node: Int? {
       switch self {
       case .message(_, let to, _, _, _): to
-      case .synced(let node, _, _), .answer(let node, _, _): node
+      case .synced(let node, _, _), .answer(let node, _, _), .filled(let node, _, _): node
       case .link, .again: nil
       }
     }
@@ -83,6 +84,8 @@ final class Cluster {
   var heldPersists: (node: Int, writes: [DiskWrite])?
   /// Persists whose answer was to wait for the floor in the journal.
   private(set) var floorsAwaited = 0
+  /// Bodies down to here are fetched later; nil: none.
+  var backfillFloor: Height?
   /// Messages of these kinds are altered or dropped on their way from a node; nil drops.
   var tamper: ((_ from: Int, _ message: ReplicaMessage) -> ReplicaMessage?)?
   /// Nodes whose messages get lost, both ways, while the connections stay.
@@ -207,6 +210,7 @@ final class Cluster {
       write(.persist(blocks, floor, height), node)
     case .send(let message, let destination): send(message, destination, node)
     case .load(let query): schedule(.answer(node: node.index, life: node.life, query), after: 1)
+    case .fill(let work): schedule(.filled(node: node.index, life: node.life, work), after: 1)
     case .setTimer(let instant): node.timer = instant
     case .final(let block):
       node.finals.append(block)
@@ -369,14 +373,32 @@ final class Cluster {
       } catch {
         Issue.record("\(error)")
       }
+    case .filled(let index, let life, let work):
+      guard nodes[index].life == life else { return }
+      fill(index, work)
     case .again: break
     case .link(let a, let b):
       let pair = a < b ? [a, nodes[a].life, b, nodes[b].life] : [b, nodes[b].life, a, nodes[a].life]
       guard nodes[a].replica != nil, nodes[b].replica != nil, linked.insert(pair).inserted else { return }
       for (node, other) in [(a, b), (b, a)] {
-        let facts = PeerFacts(validator: nodes[other].key?.publicKey, head: nodes[other].store.head.height)
+        let facts = PeerFacts(
+          validator: nodes[other].key?.publicKey, head: nodes[other].store.head.height, earliestBodyHeight: nodes[other].store.earliestBodyHeight)
         perform(node) { $0.peerUp(PeerLink(Self.link(other, self.nodes[other].life)), facts, now: $1, &$2) }
       }
+    }
+  }
+
+  private func fill(_ index: Int, _ work: BackfillWork) {
+    let store = nodes[index].store
+    var task = BackfillTask(work)
+    var batch = SignatureBatch(capacity: BodyFill.eventsPerStep, seed: Bytes32(repeating: 7))
+    do {
+      while true {
+        guard let (result, gap) = try task.step(store, floor: backfillFloor ?? store.earliestBodyHeight, hasRoom: true, &batch) else { continue }
+        return perform(index) { $0.filled(result, gap, now: $1, &$2) }
+      }
+    } catch {
+      Issue.record("\(error)")
     }
   }
 
