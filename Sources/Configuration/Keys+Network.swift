@@ -63,7 +63,7 @@ extension Key {
     Key("storage.warn_free_percent", .integer(0...100, unit: "percent"), .integer(10), reloadable: true, "Below this the node warns every hour."),
     Key("storage.reserve_mb", .integer(0...65_536, unit: "MiB"), .integer(64), reloadable: true, "Space kept for the writes of a stop on a full disk."),
     Key("storage.background_jobs", .integer(1...16), .integer(2), "Threads of flushes and compactions."),
-    Key("storage.maintenance_max_mbps", .integer(0...10_000, unit: "MB/s"), .integer(0), reloadable: true, "Write rate of maintenance; 0: no limit."),
+    Key("storage.maintenance_max_mbps", .integer(0...10_000, unit: "MB/s"), .integer(0), reloadable: true, "What backup, compaction, prune and verification go through in a second; 0: no limit."),
     Key("storage.scrub_interval", .duration(0...31_536_000_000), .milliseconds(604_800_000), reloadable: true, "All data is re-hashed in this time; \"0s\": off, otherwise at least 1h."),
     Key("storage.scrub_max_mbps", .integer(1...1000, unit: "MB/s"), .integer(16), reloadable: true, "Read rate of the re-hashing."),
   ]

@@ -80,7 +80,6 @@ extension Key {
   public static let inert = [
     "runtime.reactors", "runtime.pin_cores", "network.sync_verify",
     "network.tls.verify_peers", "network.tls.cert_file", "network.tls.key_file", "network.tls.ca_file",
-    "storage.maintenance_max_mbps",
     "index", "api.gateway_signing", "api.gateway_key", "api.ws_queue", "api.dashboard",
     "api.dashboard_public", "api.auth", "api.rate_limit.websocket_connections", "api.tls",
   ]

@@ -356,7 +356,12 @@ final class StorageSession {
 
   func answer(_ job: ReadJob) throws(NodeFailure) -> Result<Answer, Refusal> {
     if case .maintenance(let request) = job.request {
-      guard request.verb == "stats", !request.isCommand else { return try desk.answer(request, store) }
+      guard request.verb == "stats", !request.isCommand else {
+        let answer = try desk.answer(request, store)
+        // An index that starts again may get past what stopped the one before.
+        if request.verb == "repair" { isIndexStuck = false }
+        return answer
+      }
       return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
     }
     let answer = reader.answer(job)
