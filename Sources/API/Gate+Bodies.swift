@@ -123,6 +123,8 @@ extension Gate {
     json.number(surroundings.uptimeSeconds)
     json.key("sync")
     writeSync(sync, height: head.header.height.rawValue, &json)
+    json.key("sync_obstacle")
+    if let obstacle = replica.obstacle { json.string(obstacle.text) } else { json.null() }
     json.key("limits")
     json.beginObject()
     json.key("max_body_bytes")

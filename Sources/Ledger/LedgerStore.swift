@@ -98,6 +98,11 @@ public protocol LedgerStore: AnyObject {
   func redaction(of id: EventID) throws(StoreError) -> EventID?
   /// The block that this store was begun from; blocks up to it come without bodies. Nil for a store that began with genesis.
   var anchor: Anchor? { get }
+  /// The signed checkpoint whose block this store is to begin from; nil when that is known, or genesis.
+  var soughtCheckpoint: [UInt8]? { get }
+  /// Writes, synced, the block that the store begins from, in place of a checkpoint or of an earlier block; the head lies below it.
+  /// - Throws: `.failed` for a store that begins with genesis and has blocks.
+  func adopt(_ anchor: Anchor) throws(StoreError)
 
   /// Height up to which the index has been built; it follows the head.
   var indexedHeight: Height { get }

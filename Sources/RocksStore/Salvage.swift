@@ -31,6 +31,8 @@ public struct Salvage: Sendable {
       let anchor = try? RocksLedgerStore.anchor(in: old)
       // A chain that began from a checkpoint goes on towards it.
       if let anchor { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.anchorKey, RocksLedgerStore.key(anchor.height, anchor.hash))]) }
+      let checkpoint = try? old.value(RocksLedgerStore.Family.meta, RocksLedgerStore.checkpointKey)
+      if let checkpoint { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.checkpointKey, checkpoint)]) }
       last = try Self.copy(old, fresh, below: limit, pruned: max(Height(pruned), anchor?.height.next ?? Height(1)), progress)
       try Self.copyRedactions(old, fresh, upTo: last)
       if pruned > 1, last.rawValue > 0 {

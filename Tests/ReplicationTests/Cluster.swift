@@ -41,7 +41,7 @@ final class Cluster {
     for event in events { deliver(event) }
   }
 
-  enum DiskWrite { case journal([JournalRecord], UInt64), store(Block), persist([BlockCommit], [JournalRecord], Height) }
+  enum DiskWrite { case journal([JournalRecord], UInt64), store(Block), adopt(Anchor), persist([BlockCommit], [JournalRecord], Height) }
 
   final class Node {
     let index: Int
@@ -56,6 +56,8 @@ final class Cluster {
     var finals: [FinalBlock] = []
     var heads: [CosignedHead] = []
     var halted: String?
+    /// The block that a signed checkpoint has turned out to be, and later ones in its place.
+    var adopted: [Anchor] = []
     /// When the disk is done with what it has been given.
     var diskFree = Instant.zero
     init(_ index: Int, _ key: SigningKey?, _ store: MemoryStore) { (self.index, self.key, self.store) = (index, key, store) }
@@ -85,6 +87,8 @@ final class Cluster {
   var tamper: ((_ from: Int, _ message: ReplicaMessage) -> ReplicaMessage?)?
   /// Nodes whose messages get lost, both ways, while the connections stay.
   var cut: Set<Int> = []
+  /// Nodes that make connections among themselves only.
+  var island: Set<Int> = []
   /// Nodes whose process stands still: what arrives waits, timers do not fire.
   private var frozen: Set<Int> = []
   private var waiting: [Event] = []
@@ -202,6 +206,9 @@ final class Cluster {
     case .store(let block): write(.store(block), node)
     case .persist(let blocks, let records, let height): write(.persist(blocks, records, height), node)
     case .send(let message, let destination): send(message, destination, node)
+    case .adopt(let anchor):
+      node.adopted.append(anchor)
+      write(.adopt(anchor), node)
     case .load(let query): schedule(.answer(node: node.index, life: node.life, query), after: 1)
     case .setTimer(let instant): node.timer = instant
     case .final(let block):
@@ -352,6 +359,7 @@ final class Cluster {
         node.store.storeUnsynced(block)
         node.store.sync()
         perform(index) { $0.stored(block.hash, now: $1, &$2) }
+      case .adopt(let anchor): do { try node.store.adopt(anchor) } catch { Issue.record("node \(index): \(error)") }
       case .persist(let blocks, let records, let height):
         do { try node.store.commit(blocks) } catch { Issue.record("node \(index): \(error)") }
         node.journal += records
@@ -368,7 +376,7 @@ final class Cluster {
     case .again: break
     case .link(let a, let b):
       let pair = a < b ? [a, nodes[a].life, b, nodes[b].life] : [b, nodes[b].life, a, nodes[a].life]
-      guard nodes[a].replica != nil, nodes[b].replica != nil, linked.insert(pair).inserted else { return }
+      guard nodes[a].replica != nil, nodes[b].replica != nil, island.contains(a) == island.contains(b), linked.insert(pair).inserted else { return }
       for (node, other) in [(a, b), (b, a)] {
         let facts = PeerFacts(validator: nodes[other].key?.publicKey, head: nodes[other].store.head.height)
         perform(node) { $0.peerUp(PeerLink(Self.link(other, self.nodes[other].life)), facts, now: $1, &$2) }
