@@ -96,6 +96,8 @@ public struct GateStatistics: Sendable {
   public var accepted: UInt64 = 0
   public var rejected: [UInt64] = Array(repeating: 0, count: ErrorCode.allCases.count)
   public var rateLimited: UInt64 = 0
+  /// Requests answered with an error, by `APIMetrics.reasons`.
+  public var refusals: [UInt64] = Array(repeating: 0, count: APIMetrics.reasons.count)
   public var signatures: UInt64 = 0
   public var batches: UInt64 = 0
   /// Batches of helper threads.

@@ -53,6 +53,20 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     }
   }
 
+  /// Index in `APIMetrics.reasons`.
+  var reason: Int {
+    switch status {
+    case 401: 1
+    case 403: 2
+    case 404, 410: 3
+    case 409: 4
+    case 413: 5
+    case 429: 6
+    case 500...: self == .versionNotSupported ? 0 : 7
+    default: 0
+    }
+  }
+
   /// The code for a status that the codec itself answers with (a malformed head, a limit).
   public init(codecStatus status: Int) {
     switch status {

@@ -29,7 +29,7 @@ extension Gate {
     if sendsBody && !isShared { writers[0].append(answer.body) }
     send(sessions[slot].connection, writers[0], loop)
     if isShared { loop.send(sessions[slot].connection, shared: SharedBytes(answer.body)) }
-    complete(slot, keepsAlive: keepsAlive, loop)
+    complete(slot, answer.status, keepsAlive: keepsAlive, loop)
   }
 
   /// Sends what was written to `json`: the answers to submissions, which are many and small.
@@ -47,7 +47,7 @@ extension Gate {
     writers[0].append("\r\n\r\n")
     if sessions[slot].request.method != .head { writers[0].append(json[0].bytes) }
     send(sessions[slot].connection, writers[0], loop)
-    complete(slot, keepsAlive: keepsAlive, loop)
+    complete(slot, status, keepsAlive: keepsAlive, loop)
   }
 
   /// Sends an answer that is rendered already.
@@ -64,7 +64,7 @@ extension Gate {
     if keepsAlive { writers[0].append("\r\n") } else { writers[0].append("Connection: close\r\n\r\n") }
     if sessions[slot].request.method != .head { writers[0].append(prepared[index].body) }
     send(sessions[slot].connection, writers[0], loop)
-    complete(slot, keepsAlive: keepsAlive, loop)
+    complete(slot, prepared[index].status, keepsAlive: keepsAlive, loop)
   }
 
   private func send(_ connection: ConnectionID, _ writer: borrowing ByteWriter, _ loop: Loop) { loop.send(connection, writer.bytes) }
@@ -83,6 +83,7 @@ extension Gate {
     writers[0].append("\r\nX-Request-Id: ")
     prepared[index].head.removeAll(keepingCapacity: true)
     writers[0].copy(to: &prepared[index].head)
+    prepared[index].status = status
     prepared[index].isValid = true
   }
 
@@ -171,13 +172,13 @@ extension Gate {
     writeCaching(.immutable(tag: tag))
     ResponseWriter.finish(into: &writers[0])
     send(sessions[slot].connection, writers[0], loop)
-    complete(slot, keepsAlive: keepsAlive, loop)
+    complete(slot, 304, keepsAlive: keepsAlive, loop)
   }
 
   // MARK: The end of a request
 
-  private func complete(_ slot: Int, keepsAlive: Bool, _ loop: Loop) {
-    if sessions[slot].audience == .api { counters[0].observe(nanoseconds: loop.now.nanoseconds(since: sessions[slot].request.began)) }
+  private func complete(_ slot: Int, _ status: Int, keepsAlive: Bool, _ loop: Loop) {
+    if sessions[slot].audience == .api { measure(slot, status, loop) }
     returnStorage(slot)
     let wasWaiting = sessions[slot].phase != .reading
     guard keepsAlive else {
@@ -189,6 +190,16 @@ extension Gate {
     sessions[slot].deadline = loop.now.adding(milliseconds: options.idleTimeoutMilliseconds)
     sessions[slot].isPaused = false
     if wasWaiting { loop.resumeInput(sessions[slot].connection) }
+  }
+
+  private func measure(_ slot: Int, _ status: Int, _ loop: Loop) {
+    let nanoseconds = loop.now.nanoseconds(since: sessions[slot].request.began)
+    counters[0].observe(nanoseconds: nanoseconds)
+    latencies[0].observe(nanoseconds: nanoseconds, now: loop.now)
+    guard options.detailsRequests else { return }
+    details[0].observe(
+      sessions[slot].request.route, sessions[slot].request.method, status: status, nanoseconds: nanoseconds, id: sessions[slot].request.id,
+      unixMilliseconds: wallMilliseconds)
   }
 
   /// The client asked whether to go on: yes.

@@ -18,6 +18,7 @@ extension Gate {
     guard let refusal = sessions[slot].request.refusal else { return }
     let route = sessions[slot].request.route
     if route?.isSubmission ?? false { counters[0].refused(refusal.code) }
+    if sessions[slot].audience == .api { counters[0].refusals[refusal.code.reason] += 1 }
     var fields: [UInt8] = []
     if let seconds = refusal.code.retryAfterSeconds ?? (refusal.code == .rateLimited ? sessions[slot].request.rate?.secondsUntilReset : nil) {
       fields += "Retry-After: \(seconds)\r\n".utf8

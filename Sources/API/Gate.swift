@@ -24,6 +24,8 @@ public final class Gate {
     public var drainStatus = 503
     /// Path of the metrics on their own listener.
     public var metricsPath = "/metrics"
+    /// Latencies are kept by route, with the ids of requests.
+    public var detailsRequests = false
     /// Networks whose `X-Forwarded-For` names the client.
     public var trustedProxies: [AddressNetwork] = []
     /// Origins whose pages may read answers; empty: no answer has a field for browsers.
@@ -51,6 +53,8 @@ public final class Gate {
   let writers = Rows(one: ByteWriter(capacity: 64 * 1024))
   let json = Rows(one: JSONWriter())
   let counters = Rows(one: GateStatistics())
+  let latencies = Rows(one: LatencyWindow())
+  let details = Rows(one: RequestDetails())
   let prepared = Rows<PreparedAnswer>(count: PreparedAnswer.Kind.allCases.count) { _ in PreparedAnswer() }
   let common = Rows(one: CommonFields())
 
@@ -130,6 +134,18 @@ public final class Gate {
   public func measureBatches(_ sizes: Histogram) { verification.sizes = sizes }
 
   public var statistics: GateStatistics { counters[0] }
+
+  /// Route, method and class of status of each series of request times.
+  public static var requestSeries: [[String]] { RequestDetails.series }
+
+  /// Copies what is kept by route. Returns the exemplars; none while details are off.
+  public func copyDetails(to requests: Series<Histogram>) -> [Exemplar?] { options.detailsRequests ? details[0].copy(to: requests) : [] }
+
+  /// Latencies below which these shares of the answers of the last minute stayed, seconds; nil without any.
+  public func recentLatencies(_ shares: [Double], now: Instant) -> [Double]? { latencies[0].percentiles(shares, now: now) }
+
+  /// Whether details are kept.
+  public var detailsRequests: Bool { options.detailsRequests }
 
   /// Entry, salt and the largest inline body of this chain.
   public var recordBytesMax: Int { chain.recordBytesMax }

@@ -14,5 +14,6 @@ struct PreparedAnswer {
   /// From the status line to `X-Request-Id: `.
   var head: [UInt8] = []
   var body: [UInt8] = []
+  var status = 200
   var isValid = false
 }

@@ -79,7 +79,7 @@ extension Key {
     "network.tls.verify_peers", "network.tls.cert_file", "network.tls.key_file", "network.tls.ca_file",
     "storage.maintenance_max_mbps",
     "index", "api.gateway_signing", "api.gateway_key", "api.ws_queue", "api.dashboard",
-    "api.dashboard_public", "api.auth", "api.rate_limit.websocket_connections", "api.tls", "metrics.detailed_histograms",
+    "api.dashboard_public", "api.auth", "api.rate_limit.websocket_connections", "api.tls",
   ]
 
   /// Switches on which somebody relies for safety.

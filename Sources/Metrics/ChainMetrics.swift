@@ -7,6 +7,8 @@ public struct ChainMetrics: Sendable {
   public let startTime: Gauge
   public let treeSize: Gauge
   public let checkpointSize: Gauge
+  /// Absent before the first checkpoint.
+  public let checkpointAge: Gauge
   public let blocksCommitted: Counter
   public let blockEvents: Histogram
   public let blockBytes: Histogram
@@ -24,6 +26,7 @@ public struct ChainMetrics: Sendable {
     startTime = registry.gauge("moloch_start_time_seconds", "Unix time at which the node started.", .secondsOfNanoseconds)
     treeSize = registry.gauge("moloch_tree_size", "Leaves of the log.")
     checkpointSize = registry.gauge("moloch_checkpoint_size", "Leaves of the published checkpoint.")
+    checkpointAge = registry.gauge("moloch_checkpoint_age_seconds", "Time since the published checkpoint was last cosigned.", .secondsOfNanoseconds)
     blocksCommitted = registry.counter("moloch_blocks_committed_total", "Blocks made final here.")
     blockEvents = registry.histogram("moloch_block_events", "Events of a block.", .none, Registry.counts)
     blockBytes = registry.histogram("moloch_block_bytes", "Bytes of the records of a block.", .bytes, Registry.sizes)

@@ -1,5 +1,29 @@
 import Lanes
 
+/// One observation of a bucket, and where it comes from.
+public struct Exemplar: Sendable {
+  let name: String
+  let text: String
+  let value: UInt64
+  let unixMilliseconds: UInt64
+
+  /// - Parameters:
+  ///   - name: of the label that says where it comes from; `text` is the label's value, together at most 128 characters.
+  ///   - value: in the raw unit of the histogram.
+  public init(name: String, text: String, value: UInt64, unixMilliseconds: UInt64) {
+    self.name = name
+    self.text = text
+    self.value = value
+    self.unixMilliseconds = unixMilliseconds
+  }
+
+  /// ` # {request_id="r-1"} 0.0015 1700000000.123`
+  func openMetrics(_ unit: Registry.Unit) -> String {
+    let milliseconds = String(1000 + unixMilliseconds % 1000).dropFirst()
+    return " # {\(name)=\"\(Exposition.escaped(text))\"} \(Exposition.scaled(value, unit)) \(unixMilliseconds / 1000).\(milliseconds)"
+  }
+}
+
 /// The text of a registry.
 public struct Exposition: Sendable {
   public enum Format: Sendable {
@@ -29,14 +53,17 @@ public struct Exposition: Sendable {
   public private(set) var bytes: [UInt8] = []
   private let format: Format
 
-  public init(_ registry: Registry, _ format: Format) {
+  /// - Parameters:
+  ///   - details: families in detail are shown, too.
+  ///   - exemplars: by the name of a histogram, one for each bucket of each series in order; OpenMetrics has a place for them.
+  public init(_ registry: Registry, _ format: Format, details: Bool = false, exemplars: [String: [Exemplar?]] = [:]) {
     self.format = format
     bytes.reserveCapacity(32_768)
-    for family in registry.families { write(family) }
+    for family in registry.families where details || !family.isDetail { write(family, exemplars[family.name] ?? []) }
     if format == .openMetrics { bytes += "# EOF\n".utf8 }
   }
 
-  private mutating func write(_ family: Registry.Family) {
+  private mutating func write(_ family: Registry.Family, _ exemplars: [Exemplar?]) {
     // In OpenMetrics the family of a counter has no _total, its sample has.
     let name = format == .openMetrics && family.kind == .counter ? String(family.name.dropLast(6)) : family.name
     bytes += "# HELP \(name) \(Self.escaped(family.help))\n# TYPE \(name) \(family.kind.rawValue)\n".utf8
@@ -49,22 +76,28 @@ public struct Exposition: Sendable {
       case .gauge:
         let gauge = Gauge(family.words, base)
         if let value = gauge.value { sample(family.name, labels, Self.number(value)) }
-      case .histogram: histogram(family, labels, base)
+      case .histogram:
+        let first = position * (family.bounds.count + 1)
+        histogram(family, labels, base, first + family.bounds.count < exemplars.count ? exemplars[first...first + family.bounds.count] : [])
       }
     }
   }
 
-  private mutating func histogram(_ family: Registry.Family, _ labels: [String], _ base: Int) {
+  private mutating func histogram(_ family: Registry.Family, _ labels: [String], _ base: Int, _ exemplars: ArraySlice<Exemplar?>) {
+    func exemplar(_ bucket: Int) -> String {
+      guard format == .openMetrics, bucket < exemplars.count, let exemplar = exemplars[exemplars.startIndex + bucket] else { return "" }
+      return exemplar.openMetrics(family.unit)
+    }
     var total: UInt64 = 0
     for (bucket, bound) in family.bounds.enumerated() {
       total += family.words.loadRelaxed(base + bucket)
       var text = Self.scaled(bound, family.unit)
       // OpenMetrics wants bounds as floating-point numbers.
       if format == .openMetrics, !text.contains(where: { $0 == "." || $0 == "e" }) { text += ".0" }
-      sample(family.name + "_bucket", labels + ["le=\"\(text)\""], "\(total)")
+      sample(family.name + "_bucket", labels + ["le=\"\(text)\""], "\(total)\(exemplar(bucket))")
     }
     total += family.words.loadRelaxed(base + family.bounds.count)
-    sample(family.name + "_bucket", labels + ["le=\"+Inf\""], "\(total)")
+    sample(family.name + "_bucket", labels + ["le=\"+Inf\""], "\(total)\(exemplar(family.bounds.count))")
     sample(family.name + "_sum", labels, Self.scaled(family.words.loadRelaxed(base + family.bounds.count + 1), family.unit))
     sample(family.name + "_count", labels, "\(total)")
   }
@@ -92,7 +125,7 @@ public struct Exposition: Sendable {
     return "\(value)"
   }
 
-  private static func escaped(_ text: String) -> String {
+  static func escaped(_ text: String) -> String {
     var escaped = ""
     for character in text {
       switch character {

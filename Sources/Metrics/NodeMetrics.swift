@@ -13,15 +13,16 @@ public struct NodeMetrics: Sendable {
   /// - Parameters:
   ///   - version: of the program, with `commit` and the protocol it speaks.
   ///   - rejections: codes with which submissions are refused.
+  ///   - requestSeries: route, method and class of status of each series of request times.
   ///   - messageTypes: names of the messages between peers; none where there is no network.
-  public init(version: String, commit: String, protocolVersion: String, rejections: [String], messageTypes: [String]) {
+  public init(version: String, commit: String, protocolVersion: String, rejections: [String], requestSeries: [[String]], messageTypes: [String]) {
     var registry = Registry()
     chain = ChainMetrics(&registry, version: version, commit: commit, protocolVersion: protocolVersion)
     consensus = ConsensusMetrics(&registry)
     network = NetworkMetrics(&registry, messageTypes: messageTypes)
     sync = SyncMetrics(&registry)
     mempool = MempoolMetrics(&registry, rejections: rejections)
-    api = APIMetrics(&registry)
+    api = APIMetrics(&registry, requestSeries: requestSeries)
     storage = StorageMetrics(&registry)
     process = ProcessMetrics(&registry)
     self.registry = registry

@@ -44,6 +44,8 @@ public struct Registry: Sendable {
     let bounds: [UInt64]
     let words: AtomicWords
     let stride: Int
+    /// Left out of an exposition without details.
+    let isDetail: Bool
   }
 
   private(set) var families: [Family] = []
@@ -100,19 +102,33 @@ public struct Registry: Sendable {
     return Series(handles: family.series.indices.map { Histogram(family.words, $0 * family.stride, bounds) }, values: family.series)
   }
 
+  /// A family in detail: series for chosen combinations of values only, shown when asked for.
+  /// - Parameter series: values of the labels, one list for each series.
+  public mutating func detail(_ name: String, _ help: String, _ unit: Unit, _ bounds: [UInt64], by labels: [String], series: [[String]]) -> Series<Histogram> {
+    precondition(series.allSatisfy { $0.count == labels.count } && Set(series).count == series.count, "\(name): one value for each label, no series twice")
+    let family = declare(name, help, .histogram, unit, labels, series, bounds, isDetail: true)
+    return Series(handles: series.indices.map { Histogram(family.words, $0 * family.stride, bounds) }, values: series)
+  }
+
   private mutating func declare(_ name: String, _ help: String, _ kind: Kind, _ unit: Unit, _ labels: [Label] = [], _ bounds: [UInt64] = []) -> Family {
+    var series: [[String]] = [[]]
+    for label in labels { series = series.flatMap { head in label.values.map { head + [$0] } } }
+    return declare(name, help, kind, unit, labels.map { $0.name }, series, bounds)
+  }
+
+  private mutating func declare(
+    _ name: String, _ help: String, _ kind: Kind, _ unit: Unit, _ labels: [String], _ series: [[String]], _ bounds: [UInt64], isDetail: Bool = false
+  ) -> Family {
     precondition(!families.contains { $0.name == name }, "\(name) is declared twice")
     precondition(kind != .counter || name.hasSuffix("_total"), "\(name): a counter ends in _total")
     precondition(kind != .histogram || !bounds.isEmpty && bounds.count < MetricsLimit.buckets && zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "\(name): bounds rise")
-    var series: [[String]] = [[]]
-    for label in labels { series = series.flatMap { head in label.values.map { head + [$0] } } }
     precondition(!series.isEmpty && series.count <= MetricsLimit.seriesPerFamily, "\(name): too many series")
     // A histogram holds its buckets, the one without a bound, and the sum.
     let needed = kind == .histogram ? bounds.count + 2 : 1
     let stride = (needed + MetricsLimit.stride - 1) / MetricsLimit.stride * MetricsLimit.stride
     let family = Family(
-      name: name, help: help, kind: kind, unit: unit, labels: labels.map { $0.name }, series: series, bounds: bounds,
-      words: AtomicWords(count: series.count * stride, value: kind == .gauge ? Gauge.absent : 0), stride: stride)
+      name: name, help: help, kind: kind, unit: unit, labels: labels, series: series, bounds: bounds,
+      words: AtomicWords(count: series.count * stride, value: kind == .gauge ? Gauge.absent : 0), stride: stride, isDetail: isDetail)
     families.append(family)
     return family
   }

@@ -6,17 +6,35 @@ public struct APIMetrics: Sendable {
   public let connections: Series<Gauge>
   public let isReady, isHealthy: Gauge
   public let rateLimited: Counter
+  /// By reason; see `reasons`.
+  public let rejected: Series<Counter>
+  /// By percentile, of the last minute: p50, p90, p99, p999; absent when nobody asked anything.
+  public let window: Series<Gauge>
+  /// By route, method and class of status, nanoseconds.
+  public let requests: Series<Histogram>
+
+  /// Why a request was refused.
+  public static let reasons = ["invalid", "unauthenticated", "forbidden", "not_found", "conflict", "too_large", "rate_limited", "unavailable"]
+  /// Name of the family in detail.
+  public static let requestsName = "moloch_api_request_duration_seconds"
 
   /// Upper bounds of the latency buckets, milliseconds.
   public static let latencyBoundsMilliseconds: [UInt64] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000]
 
-  init(_ registry: inout Registry) {
+  /// - Parameter requestSeries: route, method and class of status of each series.
+  init(_ registry: inout Registry, requestSeries: [[String]]) {
     latency = registry.histogram(
       "moloch_api_latency_ms", "API response time in milliseconds.", .millisecondsOfMicroseconds, Self.latencyBoundsMilliseconds.map { $0 * 1000 })
     connections = registry.gauges("moloch_api_connections", "Open connections.", by: Registry.Label("kind", ["http", "ws"]))
     isReady = registry.gauge("moloch_ready", "1 when fit for traffic.")
     isHealthy = registry.gauge("moloch_healthy", "1 when alive.")
     rateLimited = registry.counter("moloch_api_rate_limited_total", "Requests refused by the rate limit.")
+    rejected = registry.counters("moloch_api_rejected_total", "Requests answered with an error.", by: Registry.Label("reason", Self.reasons))
+    window = registry.gauges(
+      "moloch_api_latency_window_seconds", "API response time over the last minute.", .secondsOfNanoseconds,
+      by: Registry.Label("percentile", ["p50", "p90", "p99", "p999"]))
+    requests = registry.detail(
+      Self.requestsName, "Response time by route, with metrics.detailed_histograms.", .secondsOfNanoseconds, Registry.spans, by: ["route", "method", "code"], series: requestSeries)
   }
 }
 
@@ -36,6 +54,10 @@ public struct StorageMetrics: Sendable {
   public let caches: Series<Gauge>
   /// By task, while it runs: compact, prune, verify, scrub, backup; 0 to 1.
   public let maintenanceProgress: Series<Gauge>
+  /// Lowest height whose bodies are here.
+  public let earliestBodyHeight: Gauge
+  /// Bytes that compaction is behind by, and compactions at work.
+  public let compactionPending, compactionRunning: Gauge
   /// Absent before the first scrub.
   public let scrubAge: Gauge
   /// By component: chain, mmr, index.
@@ -58,6 +80,9 @@ public struct StorageMetrics: Sendable {
     maintenanceProgress = registry.gauges(
       "moloch_maintenance_progress_ratio", "How far a task of maintenance is, while it runs.",
       by: Registry.Label("task", ["compact", "prune", "verify", "scrub", "backup"]))
+    earliestBodyHeight = registry.gauge("moloch_earliest_body_height", "Lowest height whose event bodies are stored here.")
+    compactionPending = registry.gauge("moloch_compaction_pending_bytes", "Estimated bytes that compaction has to rewrite.", .bytes)
+    compactionRunning = registry.gauge("moloch_compaction_running", "Compactions at work.")
     scrubAge = registry.gauge("moloch_scrub_age_seconds", "Time since all data was last re-hashed.", .secondsOfNanoseconds)
     integrityErrors = registry.counters(
       "moloch_integrity_errors_total", "Stored values that are missing or not what they must be, each time one was met.",
@@ -68,6 +93,9 @@ public struct StorageMetrics: Sendable {
 /// The process.
 public struct ProcessMetrics: Sendable {
   public let cpu: Counter
+  /// By role; see `threadRoles`. Nanoseconds.
+  public let threads: Series<Counter>
+  public static let threadRoles = ["reactor", "storage", "verify", "rocksdb", "log", "other"]
   public let resident, virtual, openFiles, maxFiles, startTime: Gauge
   /// By loop: reactor0 to reactor31; nanoseconds.
   public let loopLag: Series<Histogram>
@@ -81,6 +109,8 @@ public struct ProcessMetrics: Sendable {
 
   init(_ registry: inout Registry) {
     cpu = registry.counter("process_cpu_seconds_total", "User and system time.", .secondsOfNanoseconds)
+    threads = registry.counters(
+      "moloch_thread_cpu_seconds_total", "User and system time of the threads by what they do.", .secondsOfNanoseconds, by: Registry.Label("role", Self.threadRoles))
     resident = registry.gauge("process_resident_memory_bytes", "Resident memory.", .bytes)
     virtual = registry.gauge("process_virtual_memory_bytes", "Virtual memory.", .bytes)
     openFiles = registry.gauge("process_open_fds", "Open file descriptors.")

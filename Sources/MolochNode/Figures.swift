@@ -42,7 +42,9 @@ final class Figures {
 
   /// The families of a node, each at its beginning.
   static func emptyMetrics(version: String, commit: String) -> NodeMetrics {
-    NodeMetrics(version: version, commit: commit, protocolVersion: "1", rejections: rejections.map { $0.rawValue }, messageTypes: MessageType.all.map { "\($0)" })
+    NodeMetrics(
+      version: version, commit: commit, protocolVersion: "1", rejections: rejections.map { $0.rawValue }, requestSeries: Gate.requestSeries,
+      messageTypes: MessageType.all.map { "\($0)" })
   }
 
   // MARK: Events of the driver
@@ -74,6 +76,8 @@ final class Figures {
     storage.caches["block"].set(pulse.cacheBytes)
     storage.indexHeight.set(pulse.indexedHeight)
     storage.indexLag.set(height - min(height, pulse.indexedHeight))
+    storage.compactionPending.set(pulse.compaction.pendingBytes)
+    storage.compactionRunning.set(pulse.compaction.running)
   }
 
   func reloaded(accepted: Bool) {
@@ -84,7 +88,7 @@ final class Figures {
   // MARK: Scrape
 
   /// The exposition, with everything that is kept elsewhere read now. Reactor thread.
-  func text(_ gate: Gate, _ format: Exposition.Format) -> [UInt8] {
+  func text(_ gate: Gate, _ format: Exposition.Format, _ now: Instant) -> [UInt8] {
     let statistics = gate.statistics
     let mempool = metrics.mempool
     mempool.accepted.set(statistics.accepted)
@@ -97,9 +101,15 @@ final class Figures {
     metrics.api.connections[0].set(statistics.connections)
     metrics.api.connections[1].set(0)
     metrics.api.rateLimited.set(statistics.rateLimited)
+    for (position, count) in statistics.refusals.enumerated() { metrics.api.rejected[position].set(count) }
+    readLatencies(gate, now)
     metrics.network.peerCount.set(gate.surroundings.peerCount)
     metrics.api.isReady.set(gate.readiness.isReady)
     metrics.chain.checkpointSize.set(gate.surroundings.publication?.size ?? 0)
+    if let cosigned = gate.surroundings.publication?.lines.compactMap(\.time).max() {
+      metrics.chain.checkpointAge.set(Double(gate.wallMilliseconds) / 1000 - Double(cosigned))
+    }
+    metrics.storage.earliestBodyHeight.set(gate.surroundings.earliestBodyHeight)
     if let replica = gate.replica {
       height = max(height, replica.durable.header.height.rawValue)
       metrics.chain.height.set(height)
@@ -112,12 +122,28 @@ final class Figures {
       metrics.consensus.isActive.set(replica.machine.isMember && replica.machine.standing == .voting)
     }
     readProcess()
-    return Exposition(metrics.registry, format).bytes
+    let exemplars = gate.copyDetails(to: metrics.api.requests)
+    return Exposition(metrics.registry, format, details: gate.detailsRequests, exemplars: [APIMetrics.requestsName: exemplars]).bytes
+  }
+
+  private func readLatencies(_ gate: Gate, _ now: Instant) {
+    let percentiles = gate.recentLatencies([0.5, 0.9, 0.99, 0.999], now: now)
+    for position in 0..<metrics.api.window.count {
+      if let percentiles { metrics.api.window[position].set(percentiles[position]) } else { metrics.api.window[position].clear() }
+    }
   }
 
   private func readProcess() {
     let process = metrics.process, statistics = ProcessStatistics(files)
     process.cpu.set(max(process.cpu.value, statistics.cpuNanoseconds))
+    var rest = statistics.cpuNanoseconds
+    for (position, spent) in ThreadStatistics.nanosecondsByRole().enumerated() where position + 1 < process.threads.count {
+      process.threads[position].set(max(process.threads[position].value, spent))
+      rest -= min(rest, process.threads[position].value)
+    }
+    // Threads that have ended, too.
+    let other = process.threads[process.threads.count - 1]
+    other.set(max(other.value, rest))
     process.resident.set(statistics.residentBytes)
     process.virtual.set(statistics.virtualBytes)
     process.openFiles.set(statistics.filesOpen)

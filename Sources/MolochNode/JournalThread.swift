@@ -13,13 +13,16 @@ final class JournalJob: Sendable {
   enum Kind: Sendable {
     /// Records of the voting machine up to a sequence number.
     case votes([JournalRecord], through: UInt64)
-    /// The floor of blocks that the store holds.
-    case floor([JournalRecord], Height)
+    /// The floor of blocks that the store holds. One that nobody awaits goes along with the next barrier, or makes its own after 100 ms of rest.
+    case floor(FloorRecord, Height)
     /// Cosign this final tree head.
     case cosign(CosignRequest)
     /// Remember what ties the journal to a place, before the jobs behind this one; nil: the place where it lies.
     case bind(Binding?)
     case stop
+
+    /// Nobody waits for it.
+    var mayWait: Bool { if case .floor(let floor, _) = self { !floor.isAwaited } else { false } }
   }
   let kind: Kind
   init(_ kind: Kind) { self.kind = kind }
@@ -60,6 +63,11 @@ final class JournalThread: @unchecked Sendable {
   private var votes: VoteGuard
   private var isRefusing = false
   private var waker: Waker?
+  /// What the next write is about, and when the first of it came.
+  private var batch: [JournalJob.Kind] = []
+  private var batchBegan = Instant.distantFuture
+  /// Longest wait of a floor for a barrier of votes.
+  private static let restMilliseconds = 100
 
   init(journal: VoteJournal) {
     self.journal = journal
@@ -92,23 +100,47 @@ final class JournalThread: @unchecked Sendable {
 
   private func run() {
     do throws(NodeFailure) {
-      while true {
+      loop: while true {
         pulse.beat()
-        var batch: [JournalJob.Kind] = []
-        while let job = jobs.take() { batch.append(job.kind) }
-        if batch.isEmpty {
-          // A rest of 100 ms lets the journal acknowledge its last barrier.
-          if !bell.wait(milliseconds: journal.hasUnacknowledged ? 100 : 500) { try journal.acknowledge() }
-          continue
+        switch take(now: MonotonicClock.now()) {
+        // A rest of 100 ms lets the journal acknowledge its last barrier.
+        case .idle: if !bell.wait(milliseconds: journal.hasUnacknowledged ? Self.restMilliseconds : 500) { try journal.acknowledge() }
+        case .rest(let milliseconds): _ = bell.wait(milliseconds: milliseconds)
+        case .write: if try !write() { break loop }
         }
-        if try !perform(batch) { break }
       }
       try journal.acknowledge()
       report(.stopped)
     } catch { report(.failed(error)) }
   }
 
-  /// One barrier for all that is queued. Returns false when it ends with a stop.
+  /// What the thread does next.
+  enum Step: Equatable {
+    case idle
+    case rest(milliseconds: Int)
+    case write
+  }
+
+  /// Takes what is queued.
+  func take(now: Instant) -> Step {
+    while let job = jobs.take() {
+      if batch.isEmpty { batchBegan = now }
+      // A newer floor says what the older one says.
+      if job.kind.mayWait { batch.removeAll(where: \.mayWait) }
+      batch.append(job.kind)
+    }
+    guard !batch.isEmpty else { return .idle }
+    let waited = Int(now.milliseconds(since: batchBegan))
+    return batch.allSatisfy(\.mayWait) && waited < Self.restMilliseconds ? .rest(milliseconds: Self.restMilliseconds - waited) : .write
+  }
+
+  /// Writes what was taken. Returns false when it ends with a stop.
+  func write() throws(NodeFailure) -> Bool {
+    defer { batch.removeAll(keepingCapacity: true) }
+    return try perform(batch)
+  }
+
+  /// One barrier for all jobs. Returns false when they end with a stop.
   func perform(_ batch: [JournalJob.Kind]) throws(NodeFailure) -> Bool {
     var records: [JournalRecord] = []
     var cosignatures: [Cosignature] = []
@@ -117,8 +149,8 @@ final class JournalThread: @unchecked Sendable {
       switch job {
       case .votes(let some, _): if mayWrite(some) { records += some }
       case .floor(let floor, _):
-        records += floor
-        for record in floor { votes.note(record) }
+        records.append(floor.record)
+        votes.note(floor.record)
       case .cosign(let request):
         guard !isRefusing, let (record, cosignature) = cosign(request, behind: records) else { continue }
         records.append(record)
@@ -137,7 +169,7 @@ final class JournalThread: @unchecked Sendable {
     for job in batch {
       switch job {
       case .votes(_, let through): if !isRefusing { report(.synced(through, nanoseconds: nanoseconds)) }
-      case .floor(_, let height): report(.floored(height))
+      case .floor(let floor, let height): if floor.isAwaited { report(.floored(height)) }
       case .cosign, .bind, .stop: break
       }
     }

@@ -28,7 +28,7 @@ extension NodeDriver {
     var index = 0
     while index < effects.count {
       switch effects[index] {
-      case .persist(let blocks, let records, let height): post(.persist(blocks, records, height))
+      case .persist(let blocks, let floor, let height): post(.persist(blocks, floor, height))
       case .journal(let records, let through):
         guard let journal, journal.post(.votes(records, through: through)) else {
           // A node that does not vote keeps no journal: what it notes binds nobody.
@@ -91,9 +91,9 @@ extension NodeDriver {
       ])
   }
 
-  /// The store holds everything up to this height; the journal's floor follows, then the replica hears of it.
-  func persisted(_ height: Height, _ records: [JournalRecord], _ loop: Loop) {
-    if let journal, !records.isEmpty, journal.post(.floor(records, height)) { return }
+  /// The store holds everything up to this height. The replica hears of it when the journal has the floor, if that is awaited, else at once.
+  func persisted(_ height: Height, _ floor: FloorRecord, _ loop: Loop) {
+    if let journal, journal.post(.floor(floor, height)), floor.isAwaited { return }
     replica?.persisted(height, now: times(loop), &effects)
   }
 

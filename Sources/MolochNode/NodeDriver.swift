@@ -98,7 +98,7 @@ final class NodeDriver: Driver {
     reloading = Reloading(options, chainTag: home.genesis.chainTag)
     nextValidatorKey = home.nextValidatorKey
     figures.metrics.mempool.capacity.set(options.poolEventsMax)
-    gate.metricsText = { [unowned gate] isOpenMetrics in figures.text(gate, isOpenMetrics ? .openMetrics : .text) }
+    gate.metricsText = { [unowned gate] isOpenMetrics in figures.text(gate, isOpenMetrics ? .openMetrics : .text, MonotonicClock.now()) }
     gate.peers = { [unowned self] command, loop in self.network.answer(command, loop) }
     gate.gzip = { Gzip.compress($0) }
     gate.node = { [unowned self] command, ticket, loop in self.obey(command, ticket, loop) }
@@ -279,9 +279,9 @@ final class NodeDriver: Driver {
       case .opened(let store):
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
         open(store, loop)
-      case .persisted(let height, let records, let nanoseconds):
+      case .persisted(let height, let floor, let nanoseconds):
         figures.metrics.storage.commit.observe(nanoseconds)
-        persisted(height, records, loop)
+        persisted(height, floor, loop)
       case .stored(let hash): replica?.stored(hash, now: times(loop), &effects)
       case .loaded(let query, let answer): replica?.loaded(query, answer, now: times(loop), &effects)
       case .answered(let job, let result): gate.answered(job, result, loop)

@@ -89,6 +89,7 @@ public struct NodeOptions: Sendable {
     options.idleTimeoutMilliseconds = settings.milliseconds("api.idle_timeout")
     options.drainStatus = settings.integer("api.drain_status")
     options.metricsPath = settings.text("metrics.path")
+    options.detailsRequests = settings.boolean("metrics.detailed_histograms")
     options.trustedProxies = settings.list("api.trusted_proxies").compactMap { AddressNetwork($0) }
     options.corsOrigins = settings.boolean("api.cors.enabled") ? settings.list("api.cors.origins") : []
     if settings.boolean("api.rate_limit.enabled") {

@@ -17,8 +17,8 @@ import RocksStore
 /// What the reactor asks of the storage thread.
 final class StorageJob: Sendable {
   enum Kind: Sendable {
-    /// Final blocks; the records are handed on to the journal when they are on disk.
-    case persist([BlockCommit], [JournalRecord], Height)
+    /// Final blocks; the floor is handed on to the journal when they are on disk.
+    case persist([BlockCommit], FloorRecord, Height)
     case store(Block)
     /// The block that the store begins from.
     case adopt(Anchor)
@@ -44,7 +44,7 @@ final class StorageReport: Sendable {
     /// The data directory is this process's own.
     case claimed
     case opened(OpenedStore)
-    case persisted(Height, [JournalRecord], nanoseconds: UInt64)
+    case persisted(Height, FloorRecord, nanoseconds: UInt64)
     case stored(Digest)
     case loaded(StoreQuery, StoreAnswer)
     case answered(ReadJob, ReadResult)
@@ -74,6 +74,7 @@ struct StoragePulse: Sendable {
   var earliestBodyHeight: UInt64
   var statistics: DirectoryStatistics
   var cacheBytes: UInt64
+  var compaction: (pendingBytes: UInt64, running: UInt64)
   var isReadOnly: Bool
   var isDiskLow: Bool
   /// Damage that was found and is not repaired.
@@ -159,10 +160,10 @@ final class StorageThread: @unchecked Sendable {
         didWork = true
         pulse.beat()
         switch job.kind {
-        case .persist(let blocks, let records, let height):
+        case .persist(let blocks, let floor, let height):
           let began = MonotonicClock.now()
           try session.persist(blocks)
-          report(.persisted(height, records, nanoseconds: MonotonicClock.now().nanoseconds(since: began)))
+          report(.persisted(height, floor, nanoseconds: MonotonicClock.now().nanoseconds(since: began)))
         case .store(let block):
           try session.store(block)
           report(.stored(block.hash))
@@ -386,7 +387,7 @@ final class StorageSession {
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
       indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics,
-      cacheBytes: store.cacheBytes, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
+      cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
       proposedLastDay: proposals.totals)
   }
 

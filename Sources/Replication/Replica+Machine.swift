@@ -181,7 +181,7 @@ extension Replica {
     }
     sync.applied(header.height, now: now.monotonic)
     let floor = JournalRecord.floor(epoch: certificate.vote.epoch, view: certificate.vote.view, height: header.height, blockHash: chain.tip.hash)
-    effects.append(.persist(commits, [floor], header.height))
+    effects.append(.persist(commits, FloorRecord(floor, isAwaited: machine.isSole), header.height))
     return header.height
   }
 }

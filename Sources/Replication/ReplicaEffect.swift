@@ -10,8 +10,8 @@ public enum ReplicaEffect: Sendable {
   case journal([JournalRecord], through: UInt64)
   /// Write a candidate to the store, synced; answer with `stored(hash)`.
   case store(Block)
-  /// Write the final blocks with one synced write, then the records to the vote journal, synced; answer with `persisted(height)`.
-  case persist([BlockCommit], [JournalRecord], Height)
+  /// Write the final blocks with one synced write and answer with `persisted(height)`; then append the floor to the vote journal, behind what was journaled before.
+  case persist([BlockCommit], FloorRecord, Height)
   /// The block that the store begins from is known, or is a later one than was said: write it, synced, before anything that follows.
   case adopt(Anchor)
   /// Send to connected peers. Nothing in it waits for the disk any more.
@@ -31,6 +31,19 @@ public enum ReplicaEffect: Sendable {
   case penalise(PeerLink, Fault)
   /// End the process with this reason: what a quorum has signed is not what this node finds.
   case halt(String)
+}
+
+/// The floor of final blocks for the vote journal. It frees the votes below it and says, when the store is lost, how far it went.
+public struct FloorRecord: Sendable {
+  public let record: JournalRecord
+  /// The answer `persisted` waits until the record is on disk: nobody but this journal can tell a sole validator that its chain was lost. Otherwise the record may
+  /// wait for the next barrier: the certificate in the store binds more than it does, and peers hold the chain.
+  public let isAwaited: Bool
+
+  public init(_ record: JournalRecord, isAwaited: Bool) {
+    self.record = record
+    self.isAwaited = isAwaited
+  }
 }
 
 /// The newest final and durable head.

@@ -211,6 +211,12 @@ import Ledger
     return unsafe rocksdb_property_int_cf(database, families[family], name, &value) == 0 ? value : nil
   }
 
+  /// The sum of a number over all families.
+  func total(_ name: String) -> UInt64 {
+    // Only the number of the handles is asked for.
+    (0..<(unsafe families.count)).reduce(0) { $0 + (property($1, name) ?? 0) }
+  }
+
   /// Bytes of table files between two keys, about.
   func approximateBytes(_ family: Int, from begin: [UInt8], to end: [UInt8]) throws(StoreError) -> UInt64 {
     var message: UnsafeMutablePointer<CChar>? = nil

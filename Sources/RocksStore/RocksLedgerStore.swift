@@ -144,6 +144,15 @@ public final class RocksLedgerStore: LedgerStore {
     (chain.property(Family.meta, "rocksdb.block-cache-usage") ?? 0) + (index.property(0, "rocksdb.block-cache-usage") ?? 0)
   }
 
+  /// Bytes that compaction has to rewrite, as estimated, and compactions at work.
+  public var compactionLoad: (pendingBytes: UInt64, running: UInt64) {
+    // Bytes are those of a family, what runs is counted for the database.
+    (
+      chain.total("rocksdb.estimate-pending-compaction-bytes") + index.total("rocksdb.estimate-pending-compaction-bytes"),
+      (chain.property(0, "rocksdb.num-running-compactions") ?? 0) + (index.property(0, "rocksdb.num-running-compactions") ?? 0)
+    )
+  }
+
   public func store(_ candidate: Block) throws(StoreError) {
     let row = (height: candidate.header.height, hash: candidate.hash)
     guard row.height > head.height, !held.contains(where: { $0 == row }) else { return }

@@ -16,7 +16,7 @@ final class SimulatedNode {
 
     case journal(JournalWrite, records: [JournalRecord], oldestKept: UInt64, Answer)
     case store(Block)
-    case persist([BlockCommit], records: [JournalRecord], Height)
+    case persist([BlockCommit], FloorRecord, Height)
     /// The block that the store begins from.
     case adopt(Anchor)
     case load(StoreQuery)
@@ -66,6 +66,8 @@ final class SimulatedNode {
   var incarnation = 0
   /// By line: the store, the journal.
   var jobs: [[DiskJob]] = [[], []]
+  /// The floor that waits for the next write to the journal, if any.
+  var floors: [JournalRecord] = []
   var timerGeneration = 0
   var isWorkDue = false
   /// Connections by peer.

@@ -91,6 +91,7 @@ extension World {
     auditor.note(2, index, now.nanoseconds, [])
     for line in node.jobs { if let first = line.first { tear(node, first) } }
     node.jobs = [[], []]
+    node.floors = []
     node.replica = nil
     node.writer = nil
     node.incarnation += 1
@@ -221,10 +222,10 @@ extension World {
     switch effect {
     case .journal(let records, let through): appendJournal(node, records, .synced(through))
     case .store(let block): enqueue(node, .store(block))
-    case .persist(let commits, let records, let height):
+    case .persist(let commits, let floor, let height):
       // What several have signed is decided; what a sole validator has not written yet, nobody has seen.
       if node.isHonest, scenario.nodes > 1 { try decided(commits, index) }
-      enqueue(node, .persist(commits, records: records, height))
+      enqueue(node, .persist(commits, floor, height))
     case .send(let message, let destination): try send(message, destination, index)
     case .adopt(let anchor):
       if node.isHonest { try adopted(anchor, by: node) }
@@ -263,6 +264,8 @@ extension World {
 
   mutating func appendJournal(_ node: SimulatedNode, _ records: [JournalRecord], _ answer: SimulatedNode.DiskJob.Answer) {
     for record in records { if case .vote(let vote) = record { votes.made(vote, hasBody: node.hasBody(of: vote)) } }
+    let records = node.floors + records
+    node.floors = []
     guard let write = node.writer?.append(records), let oldest = node.writer?.oldestKept else { return }
     // The journal's jobs are done one after the other, each a barrier of its own.
     node.writer?.synced()
@@ -297,10 +300,12 @@ extension World {
       apply { () throws(StoreError) in try node.store.store(block) }
       let hash = block.hash
       try act(index) { $0.stored(hash, now: $1, &$2) }
-    case .persist(let commits, let records, let height):
+    case .persist(let commits, let floor, let height):
       apply { () throws(StoreError) in try node.store.commit(commits) }
       if node.isHonest { try decided(commits, index) }
-      if records.isEmpty { try persisted(node, height) } else { appendJournal(node, records, .persisted(height)) }
+      guard !floor.isAwaited else { return appendJournal(node, [floor.record], .persisted(height)) }
+      node.floors = [floor.record]
+      try persisted(node, height)
     case .adopt(let anchor): apply { () throws(StoreError) in try node.store.adopt(anchor) }
     case .load(let query):
       let answer: StoreAnswer

@@ -18,6 +18,23 @@ import Testing
     return registry
   }
 
+  /// A family in detail is shown when asked for; its exemplars have a place in OpenMetrics only.
+  @Test func detailsAndExemplars() {
+    var registry = Registry()
+    registry.gauge("a_height", "Height.").set(1)
+    let spans = registry.detail("a_wait_seconds", "Wait.", .secondsOfNanoseconds, [1_000_000], by: ["route", "code"], series: [["/a", "2xx"], ["/b", "4xx"]])
+    spans["/b", "4xx"].observe(500_000)
+    let exemplars: [Exemplar?] = [nil, nil, Exemplar(name: "request_id", text: "r-\"1", value: 500_000, unixMilliseconds: 1_700_000_000_007), nil]
+    func text(_ format: Exposition.Format, details: Bool) -> String {
+      String(decoding: Exposition(registry, format, details: details, exemplars: ["a_wait_seconds": exemplars]).bytes, as: UTF8.self)
+    }
+    #expect(!text(.openMetrics, details: false).contains("a_wait"))
+    let plain = text(.text, details: true), open = text(.openMetrics, details: true)
+    #expect(plain.contains("a_wait_seconds_bucket{route=\"/b\",code=\"4xx\",le=\"0.001\"} 1\n") && !plain.contains(" # {"))
+    #expect(open.contains("a_wait_seconds_bucket{route=\"/b\",code=\"4xx\",le=\"0.001\"} 1 # {request_id=\"r-\\\"1\"} 0.0005 1700000000.007\n"))
+    #expect(open.contains("a_wait_seconds_bucket{route=\"/b\",code=\"4xx\",le=\"+Inf\"} 1\n") && open.contains("a_wait_seconds_count{route=\"/a\",code=\"2xx\"} 0\n"))
+  }
+
   @Test func theTextFormatIsExact() {
     #expect(
       Self.text(Self.sample()) == """
@@ -89,7 +106,7 @@ import Testing
   }
 
   @Test func theCatalogueHoldsTheGuidesMetricsWithoutLabels() {
-    let metrics = NodeMetrics(version: "1.0.0", commit: "abc", protocolVersion: "1", rejections: ["INVALID_EVENT"], messageTypes: [])
+    let metrics = NodeMetrics(version: "1.0.0", commit: "abc", protocolVersion: "1", rejections: ["INVALID_EVENT"], requestSeries: [["/v1/status", "GET", "2xx"]], messageTypes: [])
     let names = metrics.registry.names
     for name in [
       "moloch_chain_height", "moloch_peer_count", "moloch_mempool_size", "moloch_block_time_ms", "moloch_sync_lag", "moloch_api_latency_ms", "moloch_storage_bytes",

@@ -130,7 +130,7 @@ import Testing
 
   @Test func theCatalogueOfMetricsIsTheOneThatIsScraped() throws {
     let scratch = try ScratchDirectory()
-    let node = try NodeProcess(home: scratch.url)
+    let node = try NodeProcess(home: scratch.url, arguments: ["--set", "metrics.detailed_histograms=true"])
     let listed = try Command.moloch("metrics", "list", "--json")
     let rows = (try JSONSerialization.jsonObject(with: Data(listed.output.utf8)) as? [String: Any])?["metrics"] as? [[String: Any]] ?? []
     let scraped = try HTTPClient(port: node.metricsPort).get("/metrics").text

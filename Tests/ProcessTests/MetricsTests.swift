@@ -24,8 +24,18 @@ import Testing
     for name in [
       "moloch_block_events_count 1\n", "moloch_event_finality_seconds_count 1\n", "moloch_signature_batch_size_count 1\n", "moloch_storage_commit_seconds_count",
       "moloch_storage_fsync_seconds_count{file=\"chain\"}", "moloch_loop_lag_seconds_count{loop=\"reactor0\"}", "moloch_build_info{version=\"1.0.0\"",
-      "process_open_fds ", "process_resident_memory_bytes ", "process_start_time_seconds ", "moloch_log_dropped_total 0\n",
+      "moloch_api_latency_window_seconds{percentile=\"p999\"} ", "moloch_compaction_pending_bytes ", "moloch_compaction_running 0\n",
+      "moloch_earliest_body_height 1\n", "moloch_checkpoint_age_seconds ", "process_open_fds ", "process_resident_memory_bytes ", "process_start_time_seconds ", "moloch_log_dropped_total 0\n",
     ] { #expect(text.text.contains("\n" + name), "\(name) is missing") }
+    #expect(!text.text.contains("moloch_api_request_duration_seconds"), "details are off")
+    // Every role but the last is a thread that lives; together they are the process, up to what it spent while this was read.
+    func value(_ name: String) throws -> Double {
+      let line = try #require(text.text.split(separator: "\n").first { $0.hasPrefix(name + " ") }, "\(name)")
+      return try #require(Double(line.dropFirst(name.count + 1)))
+    }
+    let spent = try ["reactor", "storage", "verify", "rocksdb", "log", "other"].map { try value("moloch_thread_cpu_seconds_total{role=\"\($0)\"}") }
+    let whole = try value("process_cpu_seconds_total")
+    #expect(spent[0] > 0 && spent.reduce(0, +) <= whole + 0.05, "\(spent), \(whole)")
     let open = try metrics.get("/metrics", accept: "application/openmetrics-text;version=1.0.0")
     #expect(open.fields["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8" && open.text.hasSuffix("# EOF\n"))
   }
@@ -45,6 +55,34 @@ import Testing
         #expect(sum > 0 && sum < 60, "\(member.name) \(step): \(sum) s")
       }
     }
+  }
+
+  /// With details the times stand by route, and a request's id leads from a bucket to its answer and its log lines. A real Prometheus takes them.
+  @Test func detailsNameRoutesAndRequests() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url, arguments: ["--set", "metrics.detailed_histograms=true"])
+    let prometheus = try PrometheusServer(scraping: [node.metricsPort])
+    let client = try node.client(), family = "moloch_api_request_duration_seconds"
+    func ask(_ method: String, _ path: String, _ id: String) throws -> Int {
+      try client.exchange(method, path, fields: [("X-Request-Id", id)], body: method == "POST" ? Array("x".utf8) : nil).status
+    }
+    let key = String(repeating: "0", count: 64)
+    #expect(try ask("GET", "/v1/genesis", "first") == 200 && ask("HEAD", "/v1/genesis", "second") == 200)
+    #expect(try ask("GET", "/v1/events/evt_\(key)", "absent") == 404 && ask("GET", "/v1/nothing", "lost") == 404 && ask("POST", "/v1/events", "wrong") >= 400)
+    let text = try HTTPClient(port: node.metricsPort).get("/metrics").text
+    for (labels, count) in [
+      ("route=\"/v1/genesis\",method=\"GET\",code=\"2xx\"", 2), ("route=\"/v1/events/{id}\",method=\"GET\",code=\"4xx\"", 1),
+      ("route=\"other\",method=\"other\",code=\"4xx\"", 1), ("route=\"/v1/events\",method=\"POST\",code=\"4xx\"", 1),
+      ("route=\"/v1/genesis\",method=\"GET\",code=\"5xx\"", 0),
+    ] { #expect(text.contains("\n\(family)_count{\(labels)} \(count)\n"), "\(labels)") }
+    #expect(text.contains("\nmoloch_api_rejected_total{reason=\"not_found\"} 2\n") && !text.contains("request_id"))
+    let open = try HTTPClient(port: node.metricsPort).get("/metrics", accept: "application/openmetrics-text;version=1.0.0").text
+    #expect(open.contains(" # {request_id=\"second\"} "))
+    let deadline = Date(timeIntervalSinceNow: 60)
+    var found: [String] = []
+    while found.isEmpty, Date() < deadline { found = prometheus.exemplars(of: "\(family)_bucket{route=\"/v1/genesis\"}", label: "request_id") }
+    #expect(Set(found).isSubset(of: ["first", "second"]) && !found.isEmpty, "\(found)")
+    #expect(prometheus.samples("up{job=\"moloch\"} == 1") == 1)
   }
 
   @Test func metricsAnswerWhileTheNodeDrains() throws {

@@ -124,6 +124,7 @@ final class PrometheusServer {
     process.executableURL = URL(fileURLWithPath: "/usr/bin/prometheus")
     process.arguments = [
       "--config.file=\(scratch.url.path)/prometheus.yml", "--storage.tsdb.path=\(scratch.url.path)/tsdb", "--web.listen-address=127.0.0.1:\(port)",
+      "--enable-feature=exemplar-storage",
     ]
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
@@ -136,10 +137,19 @@ final class PrometheusServer {
   }
 
   /// The `data` of an answer of the HTTP API; nil while the server does not answer with success.
-  func data(_ target: String) -> [String: Any]? {
+  func data(_ target: String) -> [String: Any]? { answer(target) as? [String: Any] }
+
+  func answer(_ target: String) -> Any? {
     // Long answers come in chunks, which the plain client of these tests does not read.
     guard let answer = try? Command.run(URL(fileURLWithPath: "/usr/bin/curl"), ["-sf", "http://127.0.0.1:\(port)\(target)"]), answer.status == 0 else { return nil }
-    return (try? JSONSerialization.jsonObject(with: Data(answer.output.utf8)) as? [String: Any])?["data"] as? [String: Any]
+    return (try? JSONSerialization.jsonObject(with: Data(answer.output.utf8)) as? [String: Any])?["data"]
+  }
+
+  /// Values of a label of the exemplars of a series, in the last minutes.
+  func exemplars(of series: String, label: String) -> [String] {
+    let escaped = series.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "", now = Date().timeIntervalSince1970
+    let rows = answer("/api/v1/query_exemplars?query=\(escaped)&start=\(now - 300)&end=\(now + 10)") as? [[String: Any]] ?? []
+    return rows.flatMap { $0["exemplars"] as? [[String: Any]] ?? [] }.compactMap { ($0["labels"] as? [String: String])?[label] }
   }
 
   /// Samples of an instant query.

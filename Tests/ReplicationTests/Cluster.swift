@@ -41,7 +41,7 @@ final class Cluster {
     for event in events { deliver(event) }
   }
 
-  enum DiskWrite { case journal([JournalRecord], UInt64), store(Block), adopt(Anchor), persist([BlockCommit], [JournalRecord], Height) }
+  enum DiskWrite { case journal([JournalRecord], UInt64), store(Block), adopt(Anchor), persist([BlockCommit], FloorRecord, Height) }
 
   final class Node {
     let index: Int
@@ -83,6 +83,8 @@ final class Cluster {
   private var gossipUntaken: [[Int]: Int] = [:]
   /// Final blocks that wait before the disk of a node.
   var heldPersists: (node: Int, writes: [DiskWrite])?
+  /// Persists whose answer was to wait for the floor in the journal.
+  private(set) var floorsAwaited = 0
   /// Messages of these kinds are altered or dropped on their way from a node; nil drops.
   var tamper: ((_ from: Int, _ message: ReplicaMessage) -> ReplicaMessage?)?
   /// Nodes whose messages get lost, both ways, while the connections stay.
@@ -204,7 +206,9 @@ final class Cluster {
     switch effect {
     case .journal(let records, let through): write(.journal(records, through), node)
     case .store(let block): write(.store(block), node)
-    case .persist(let blocks, let records, let height): write(.persist(blocks, records, height), node)
+    case .persist(let blocks, let floor, let height):
+      if floor.isAwaited { floorsAwaited += 1 }
+      write(.persist(blocks, floor, height), node)
     case .send(let message, let destination): send(message, destination, node)
     case .adopt(let anchor):
       node.adopted.append(anchor)
@@ -360,9 +364,9 @@ final class Cluster {
         node.store.sync()
         perform(index) { $0.stored(block.hash, now: $1, &$2) }
       case .adopt(let anchor): do { try node.store.adopt(anchor) } catch { Issue.record("node \(index): \(error)") }
-      case .persist(let blocks, let records, let height):
+      case .persist(let blocks, let floor, let height):
         do { try node.store.commit(blocks) } catch { Issue.record("node \(index): \(error)") }
-        node.journal += records
+        node.journal.append(floor.record)
         perform(index) { $0.persisted(height, now: $1, &$2) }
       }
     case .answer(let index, let life, let query):

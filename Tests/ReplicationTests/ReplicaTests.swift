@@ -56,7 +56,9 @@ private final class Bench {
     action(replica, times, &effects)
     for effect in effects {
       switch effect {
-      case .persist(let blocks, _, let height): waiting.append((blocks, height))
+      case .persist(let blocks, let floor, let height):
+        #expect(floor.isAwaited, "nobody else can tell a sole validator how far its chain went")
+        waiting.append((blocks, height))
       case .final(let block): finals.append(block)
       case .send(let message, _): sent.append(message)
       case .setTimer: continue
