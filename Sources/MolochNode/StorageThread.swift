@@ -20,6 +20,8 @@ final class StorageJob: Sendable {
     /// Final blocks; the floor is handed on to the journal when they are on disk.
     case persist([BlockCommit], FloorRecord, Height)
     case store(Block)
+    /// The block that the store begins from.
+    case adopt(Anchor)
     case load(StoreQuery)
     case read(ReadJob)
     /// The peer book, whole.
@@ -168,6 +170,7 @@ final class StorageThread: @unchecked Sendable {
         case .store(let block):
           try session.store(block)
           report(.stored(block.hash))
+        case .adopt(let anchor): try session.adopt(anchor)
         case .load(let query): report(.loaded(query, try session.load(query)))
         case .read(let read): report(.answered(read, ReadResult(try session.answer(read))))
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
@@ -328,6 +331,10 @@ final class StorageSession {
 
   func store(_ block: Block) throws {
     do { try store.store(block) } catch { throw Self.failure(error, home) }
+  }
+
+  func adopt(_ anchor: Anchor) throws {
+    do { try store.adopt(anchor) } catch { throw Self.failure(error, home) }
   }
 
   func load(_ query: StoreQuery) throws -> StoreAnswer {

@@ -20,6 +20,8 @@ public enum ReplicationLimit {
   /// Blocks and bytes of one range of a block sync; a range has at least one block, however large.
   public static let rangeBlocksMax = 256
   public static let rangeBytesMax = 4 << 20
+  /// Bytes that the search for the block of a checkpoint asks for at a time; an answer has at least one block, however large.
+  public static let searchBytesMax = 64 << 10
   /// Boundaries in one message.
   public static let boundariesMax = 64
 

@@ -28,6 +28,7 @@ public final class RocksLedgerStore: LedgerStore {
   public internal(set) var earliestBodyHeight = Height(1)
   public internal(set) var prunedHeight = Height(1)
   public internal(set) var anchor: Anchor?
+  public private(set) var soughtCheckpoint: [UInt8]?
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
   /// Events that approved redactions name and whose bodies have not been looked for yet, or which are not on the chain.
@@ -59,6 +60,7 @@ public final class RocksLedgerStore: LedgerStore {
     } else {
       try chain.write([(Family.meta, Array("genesis".utf8), genesisHash.bytes.array)])
     }
+    soughtCheckpoint = try chain.value(Family.meta, Self.checkpointKey)
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
@@ -77,6 +79,7 @@ public final class RocksLedgerStore: LedgerStore {
   }
 
   static let anchorKey = Array("anchor".utf8)
+  static let checkpointKey = Array("checkpoint".utf8)
 
   static func anchor(in chain: Database) throws(StoreError) -> Anchor? {
     guard let stored = try chain.value(Family.meta, anchorKey) else { return nil }
@@ -88,8 +91,25 @@ public final class RocksLedgerStore: LedgerStore {
   /// - Throws: `.failed` when the store has blocks already.
   public func begin(from anchor: Anchor) throws(StoreError) {
     guard head.height.rawValue == 0 else { throw .failed("the store is not empty") }
-    try chain.write([(Family.meta, Self.anchorKey, Self.key(anchor.height, anchor.hash))])
-    (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next)
+    try adopt(anchor)
+  }
+
+  /// Begins an empty store from the block of a signed checkpoint, which is to be found.
+  /// - Throws: `.failed` when the store has blocks already.
+  public func begin(from checkpoint: CosignedCheckpoint) throws(StoreError) {
+    guard head.height.rawValue == 0 else { throw .failed("the store is not empty") }
+    try chain.write([(Family.meta, Self.checkpointKey, checkpoint.bytes)])
+    soughtCheckpoint = checkpoint.bytes
+  }
+
+  public func adopt(_ anchor: Anchor) throws(StoreError) {
+    guard head.height.rawValue == 0 || (self.anchor.map { $0.height < anchor.height } ?? false) else { throw .failed("the store is not empty") }
+    var batch = WriteBatch()
+    batch.put(Family.meta, Self.anchorKey, Self.key(anchor.height, anchor.hash))
+    batch.delete(Family.meta, Self.checkpointKey)
+    batch.delete(Family.meta, Self.filledKey)
+    try chain.write(batch)
+    (self.anchor, soughtCheckpoint, earliestBodyHeight) = (anchor, nil, anchor.height.next)
   }
 
   /// Opens what `freeze` made, beside the store that it was taken from: nothing is written, repaired or locked. The tables are read from the disk, not from
