@@ -220,6 +220,7 @@ final class NodeDriver: Driver {
       } else if replica.hasWork {
         replica.collect(now: times(loop), &effects)
       }
+      if replica.takesOffer() { verification.ring() }
       if replica.hasWork { comeBack(at: loop.now, loop) }
       replica.pool.quiesce(reactor: 0)
     }
@@ -307,6 +308,7 @@ final class NodeDriver: Driver {
     }
     takeJournalReports(loop)
     gate.takeVerdicts(loop)
+    if !isReadOnly { replica?.takeVerdicts(now: times(loop), &effects) }
     while let answer = resolver?.take() { network.resolved(answer.token, answer.addresses, loop) }
     settle(loop)
   }
@@ -321,6 +323,7 @@ final class NodeDriver: Driver {
     guard !isReadOnly else { return }
     if owesTimer { replica?.timer(now: times(loop), &effects) }
     owesTimer = false
+    replica?.takeVerdicts(now: times(loop), &effects)
   }
 
   private func open(_ store: OpenedStore, _ loop: Loop) {
@@ -340,7 +343,9 @@ final class NodeDriver: Driver {
     let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
     var settings = Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed)
     settings.rangesInFlight = options.syncRequestsMax
+    settings.signers = gate.signers
     let replica = Replica(store.state, pool: pool, key: home.validatorKey, options: settings, now: loop.now)
+    replica.helpers = verification.records
     let restored = restore(store.pending, into: replica, loop)
     if let file = store.journal {
       let journal = JournalThread(journal: file)

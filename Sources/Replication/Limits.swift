@@ -45,6 +45,8 @@ public enum ReplicationLimit {
   public static let rangeBacklogBytes = 64 << 20
   /// Bytes of records of one range that is fetched for its bodies, far below those of a sync: whoever serves it, and whoever writes it, has live blocks to write.
   public static let backfillBytes = 1 << 20
+  /// Ranges whose signatures helper threads check while the next one is prepared, and that one.
+  public static let rangesVerified = 2
   /// Ranges asked of one peer at a time.
   public static let rangesPerPeer = 2
   /// A peer that has failed so often is not waited for when another has a range without some bodies.

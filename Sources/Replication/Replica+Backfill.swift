@@ -37,7 +37,7 @@ extension Replica {
   func refill(_ now: Times, _ effects: inout [ReplicaEffect]) {
     guard backfill.isEnabled else { return }
     if let late = backfill.expire(now.monotonic) { sync.strike(late, now.monotonic) }
-    let isLive = isAlone || !sync.isSyncing && sync.requests.isEmpty && !sync.isReady && verifying == nil
+    let isLive = isAlone || !sync.isSyncing && sync.requests.isEmpty && !sync.isReady && verifying.isEmpty
     switch backfill.plan(sync.sources, isLive: isLive, now: now.monotonic) {
     case .ask(let request):
       let count = Int(request.to.rawValue - request.from.rawValue) + 1

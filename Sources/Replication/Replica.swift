@@ -6,7 +6,7 @@ public import Digests
 public import Ed25519
 public import Ledger
 public import Mempool
-import Verification
+public import Verification
 
 /// The chain thread's engine: chain state, voting machine, pool, and what it takes to run them among peers. Not thread-safe; one thread calls everything.
 public final class Replica {
@@ -19,6 +19,8 @@ public final class Replica {
     public var seed: Bytes32
     /// Ranges of blocks that a sync asks for at a time.
     public var rangesInFlight = ReplicationLimit.rangesInFlight
+    /// Keys of known signers, shared with others who verify; nil for a cache of its own.
+    public var signers: SignerCache?
 
     public init(machine: Machine.Options, origin: String, seed: Bytes32) {
       self.machine = machine
@@ -68,7 +70,16 @@ public final class Replica {
   var arrivals: [Arrival] = []
   var batch: SignatureBatch
   var verification: VerificationQueue
+  /// Where signatures go that are too many for a turn, of gossiped records and of ranges; nil, as in simulations, for none: then all are checked in line. The driver
+  /// wakes the helpers after `takesOffer`, and calls `takeVerdicts` when they have decided.
+  public var helpers: Overflow?
+  var hasOffered = false
+  /// Gossiped records whose signature a helper checks, by token, and the tokens that are free.
+  var offered: [OfferedGossip?] = []
+  var freeTokens: [Int] = []
+  var gossipUnderWay: (events: Int, bytes: Int) = (0, 0)
   var backlog: [GossipedRecords] = []
+  var gossipSerial: UInt64 = 0
   /// Events of the current turn that came from validators and go no further.
   var unrelayed: Set<EventHandle> = []
   var fresh: [EventHandle] = []
@@ -88,7 +99,9 @@ public final class Replica {
   var boundaries: BoundaryChain
   /// When this node may say where it stands, to hear where others do.
   var probeDue: Instant
-  var verifying: RangeVerification?
+  /// Ranges whose blocks are being verified, each on top of the one before; the last may be incomplete.
+  var verifying: [RangeVerification] = []
+  var rangeSerial: UInt64 = 0
   var cosignatures: CosignatureBook
   /// Contradictions of validators, oldest first; which ones are kept when there are too many is said at `EvidenceRecord`.
   public var evidence: [Evidence] { evidenceRecord.pieces }
@@ -121,7 +134,7 @@ public final class Replica {
     }
     machine = Machine(
       options: options.machine, epoch: facts, key: key, floor: floor, journal: records, mustRecover: mustRecover, isHalted: isHalted, now: now)
-    let signers = SignerCache(seed: options.seed)
+    let signers = options.signers ?? SignerCache(seed: options.seed)
     batch = SignatureBatch(capacity: 256, seed: options.seed, cache: signers)
     verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
     log = RelayLog(eventsMax: pool.limits.eventsMax)
@@ -204,9 +217,7 @@ public final class Replica {
 
   /// Work is left that was put off to keep turns short: call `collect` again soon.
   public var hasWork: Bool {
-    if !backlog.isEmpty && takesGossip || boundaries.hasWork { return true }
-    guard let verifying else { return sync.isReady }
-    return verifying.position < verifying.range.blocks.count || decided.count < ReplicationLimit.blocksInFlight
+    takesGossip && backlog.contains { !$0.isRead } || boundaries.hasWork || hasRangeWork
   }
 
   /// The journal holds every record up to this sequence number.
