@@ -111,7 +111,7 @@ let package = Package(
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux", "Bytes", "Lanes", "Ambient"], swiftSettings: strict),
     .testTarget(name: "RocksStoreTests", dependencies: ["LedgerFixtures", "RocksStore", "Bytes", "Digests", "Ed25519", "Audit", "Ledger", "Merkle", "Consensus"], swiftSettings: strict),
     .testTarget(name: "APITests", dependencies: ["API", "CAllocations", "Consensus", "Bytes", "Digests", "Ed25519", "Merkle", "Audit", "Ambient", "Reactor", "HTTP1", "JSON", "Ledger", "Mempool", "Verification", "Replication"], swiftSettings: strict),
-    .testTarget(name: "MolochNodeTests", dependencies: ["LedgerFixtures", "PeerWire", "Metrics", "MolochNode", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
+    .testTarget(name: "MolochNodeTests", dependencies: ["LedgerFixtures", "PeerWire", "Peering", "Metrics", "MolochNode", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
     .testTarget(name: "ConformanceTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "Audit"], resources: [.copy("Vectors")], swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Bytes", "Digests", "Ed25519", "Audit", "Ambient", "Consensus", "Ledger", "Replication"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),

@@ -171,13 +171,21 @@ import Ledger
   }
 
   /// Writes the tables of a family anew that hold keys from `begin` to `end`, without what was deleted or overwritten. Returns when it is done or was interrupted.
-  /// - Parameters: nil for an end of the family.
-  func compact(_ family: Int, from begin: [UInt8]?, upTo end: [UInt8]?) {
+  /// - Parameters:
+  ///   - begin, end: nil for an end of the family.
+  ///   - isThorough: every table. By itself the library moves tables to a lower level as they are when it takes them not to overlap, also two that meet in one key,
+  ///     and the older value of that key stays.
+  func compact(_ family: Int, from begin: [UInt8]?, upTo end: [UInt8]?, isThorough: Bool = false) {
+    // The options live until the end of this function, longer than the call that reads them.
+    let options = unsafe rocksdb_compactoptions_create()
+    defer { unsafe rocksdb_compactoptions_destroy(options) }
+    // 2: the lowest level is written anew, too.
+    if isThorough { unsafe rocksdb_compactoptions_set_bottommost_level_compaction(options, 2) }
     // Both keys are lent for the call; null stands for an end of the family.
     unsafe (begin ?? []).withUnsafeBytes { first in
       unsafe (end ?? []).withUnsafeBytes { last in
-        unsafe rocksdb_compact_range_cf(
-          database, families[family], begin == nil ? nil : first.baseAddress?.assumingMemoryBound(to: CChar.self), first.count,
+        unsafe rocksdb_compact_range_cf_opt(
+          database, families[family], options, begin == nil ? nil : first.baseAddress?.assumingMemoryBound(to: CChar.self), first.count,
           end == nil ? nil : last.baseAddress?.assumingMemoryBound(to: CChar.self), last.count)
       }
     }

@@ -105,7 +105,7 @@ public struct BodyErasure: Sendable {
   /// Deleted bodies are in the log of the database until everything in it is in tables, and in old tables until these are merged.
   public func run() throws(StoreError) {
     try chain.flush()
-    for height in heights { chain.compact(RocksLedgerStore.Family.bodies, from: RocksLedgerStore.key(height), upTo: RocksLedgerStore.key(height.next)) }
+    for height in heights { chain.compact(RocksLedgerStore.Family.bodies, from: RocksLedgerStore.key(height), upTo: RocksLedgerStore.key(height.next), isThorough: true) }
   }
 }
 

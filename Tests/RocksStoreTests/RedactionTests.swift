@@ -59,7 +59,7 @@ import Testing
 
   /// Whether a text goes from the files: the database deletes those that it has replaced in the background.
   private func isClean(of text: String, _ path: String) throws -> Bool {
-    let deadline = Date(timeIntervalSinceNow: 20)
+    let deadline = Date(timeIntervalSinceNow: 5)
     while try holds(text, path) {
       guard Date() < deadline else { return false }
       usleep(10_000)
