@@ -125,6 +125,8 @@ extension Gate {
     writeSync(sync, height: head.header.height.rawValue, &json)
     json.key("backfill")
     writeBackfill(replica.backfillFacts, &json)
+    json.key("sync_obstacle")
+    if let obstacle = replica.obstacle { json.string(obstacle.text) } else { json.null() }
     json.key("limits")
     json.beginObject()
     json.key("max_body_bytes")

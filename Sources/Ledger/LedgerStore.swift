@@ -105,6 +105,11 @@ public protocol LedgerStore: AnyObject {
   /// Writes the salts and bodies of final blocks with one synced write: either consecutive ones that end right below `earliestBodyHeight`, which becomes the first
   /// of them, or such as lie above it and lack some. The blocks are checked.
   func fill(_ blocks: [Block]) throws(StoreError)
+  /// The signed checkpoint whose block this store is to begin from; nil when that is known, or genesis.
+  var soughtCheckpoint: [UInt8]? { get }
+  /// Writes, synced, the block that the store begins from, in place of a checkpoint or of an earlier block; the head lies below it.
+  /// - Throws: `.failed` for a store that begins with genesis and has blocks.
+  func adopt(_ anchor: Anchor) throws(StoreError)
 
   /// Height up to which the index has been built; it follows the head.
   var indexedHeight: Height { get }

@@ -20,11 +20,18 @@ public final class MemoryStore: LedgerStore {
   /// Redacted events with the proposals that name them; looked up, never walked.
   private var redactions: [EventID: EventID] = [:]
 
-  public let anchor: Anchor?
+  public private(set) var anchor: Anchor?
+  public private(set) var soughtCheckpoint: [UInt8]?
 
-  public init(genesis: BlockHeader, anchor: Anchor? = nil) {
+  public init(genesis: BlockHeader, anchor: Anchor? = nil, soughtCheckpoint: [UInt8]? = nil) {
     self.genesis = genesis
     self.anchor = anchor
+    self.soughtCheckpoint = soughtCheckpoint
+  }
+
+  public func adopt(_ anchor: Anchor) throws(StoreError) {
+    guard head.height.rawValue == 0 || (self.anchor.map { $0.height < anchor.height } ?? false) else { throw .failed("the store is not empty") }
+    (self.anchor, soughtCheckpoint) = (anchor, nil)
   }
 
   public var head: BlockHeader { blocks.last?.header ?? genesis }

@@ -37,6 +37,10 @@ extension NodeDriver {
         }
       case .store(let block): post(.store(block))
       case .fill(let work): post(.fill(work))
+      case .adopt(let anchor):
+        post(.adopt(anchor))
+        gate.surroundings.earliestBodyHeight = anchor.height.next.rawValue
+        log.notice("sync", "the block to begin from is found and proven", [("height", "\(anchor.height.rawValue)"), ("hash", "\(anchor.hash)")])
       case .load(let query): post(.load(query))
       case .send(let message, let destination): send(message, destination, loop)
       case .checkpoint(let head): publish(head, loop)

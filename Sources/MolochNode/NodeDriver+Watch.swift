@@ -21,10 +21,8 @@ struct Watch {
     var skew: Int64?
     /// Pending work is there and no block has become final for so long, milliseconds.
     var stalled: UInt64?
-    /// The next height to sync has been pruned by every peer that is connected.
-    var unobtainable: Height?
-    /// Peers have another block where the checkpoint is from which this node begins.
-    var foreignAnchor: Digest?
+    /// What keeps the sync from going on.
+    var obstacle: SyncObstacle?
     /// Least time between blocks with events, milliseconds.
     var blockTime: UInt64
   }
@@ -34,8 +32,7 @@ struct Watch {
     /// `isGross`: votes are refused for it.
     case skew(milliseconds: Int64, isGross: Bool)
     case stalled(milliseconds: UInt64)
-    case unobtainable(Height)
-    case foreignAnchor(Digest)
+    case obstacle(SyncObstacle)
   }
 
   static let pauseMilliseconds: UInt64 = 60_000
@@ -44,6 +41,8 @@ struct Watch {
   static let skewMilliseconds: UInt64 = 250
   static let grossSkewMilliseconds: UInt64 = 2000
   static let stalledBlockTimes: UInt64 = 10
+  /// What may pass by itself has to keep a sync from going on for so long.
+  static let hindranceMilliseconds: UInt64 = 3000
 
   private var nextDropped = Instant.zero
 
@@ -58,8 +57,9 @@ struct Watch {
   private var nextLonely = Instant.zero
   private var nextSkew = Instant.zero
   private var nextStalled = Instant.zero
-  private var nextUnobtainable = Instant.zero
-  private var nextForeign = Instant.zero
+  /// What was in the way at the last look, since when, and when it was told last.
+  private var obstacle: (text: String, since: Instant)?
+  private var told: (text: String, at: Instant)?
 
   mutating func look(_ sight: Sight) -> [Complaint] {
     let now = sight.now
@@ -77,15 +77,22 @@ struct Watch {
       nextStalled = now.adding(milliseconds: Self.pauseMilliseconds)
       complaints.append(.stalled(milliseconds: stalled))
     }
-    if let height = sight.unobtainable, now >= nextUnobtainable {
-      nextUnobtainable = now.adding(milliseconds: Self.pauseMilliseconds)
-      complaints.append(.unobtainable(height))
-    }
-    if let found = sight.foreignAnchor, now >= nextForeign {
-      nextForeign = now.adding(milliseconds: Self.pauseMilliseconds)
-      complaints.append(.foreignAnchor(found))
-    }
+    if let found = hindrance(sight) { complaints.append(.obstacle(found)) }
     return complaints
+  }
+
+  /// What has lasted for a moment is told, and again after the pause.
+  private mutating func hindrance(_ sight: Sight) -> SyncObstacle? {
+    guard let found = sight.obstacle else {
+      obstacle = nil
+      return nil
+    }
+    let text = found.text
+    if obstacle?.text != text { obstacle = (text, sight.now) }
+    guard let obstacle, found.isError || sight.now.milliseconds(since: obstacle.since) >= Self.hindranceMilliseconds else { return nil }
+    if let told, told.text == text, sight.now.milliseconds(since: told.at) < Self.pauseMilliseconds { return nil }
+    told = (text, sight.now)
+    return found
   }
 }
 
@@ -96,7 +103,7 @@ extension NodeDriver {
     let quiet = loop.now.milliseconds(since: figures.lastCommit ?? opened)
     let sight = Watch.Sight(
       now: loop.now, peers: network.count, isAlone: replica.machine.isSole && network.options.bootNodes.isEmpty, skew: network.medianSkewMilliseconds.map { -$0 },
-      stalled: oldest.map { min($0, quiet) }, unobtainable: replica.unobtainable, foreignAnchor: replica.foreignAnchor?.found,
+      stalled: oldest.map { min($0, quiet) }, obstacle: replica.obstacle,
       blockTime: UInt64(replica.chain.parameters.blockTime))
     for complaint in complaints.look(sight) {
       switch complaint {
@@ -107,12 +114,8 @@ extension NodeDriver {
         let fields = [("skew_ms", "\(milliseconds)"), ("fix", "chronyc tracking")]
         let text = "this clock is not that of the peers"
         if isGross { log.error("consensus", text, fields) } else { log.warn("consensus", text, fields) }
-      case .unobtainable(let height):
-        log.warn("sync", "every connected peer has pruned the next block: connect a peer with its body", [("height", "\(height.rawValue)")])
-      case .foreignAnchor(let found):
-        log.error(
-          "sync", "peers have another block at the height of the checkpoint: run sync --from-checkpoint with the right hash, or connect peers of this chain",
-          [("checkpoint", replica.foreignAnchor.map { "\($0.anchor.height.rawValue):\($0.anchor.hash)" } ?? "-"), ("found", "\(found)")])
+      case .obstacle(let found):
+        if found.isError { log.error("sync", found.text, found.fields) } else { log.warn("sync", found.text, found.fields) }
       case .stalled(let milliseconds): logStall(milliseconds, replica, loop)
       }
     }

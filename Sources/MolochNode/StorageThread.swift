@@ -20,6 +20,8 @@ final class StorageJob: Sendable {
     /// Final blocks; the floor is handed on to the journal when they are on disk.
     case persist([BlockCommit], FloorRecord, Height)
     case store(Block)
+    /// The block that the store begins from.
+    case adopt(Anchor)
     case load(StoreQuery)
     case read(ReadJob)
     /// The peer book, whole.
@@ -168,6 +170,7 @@ final class StorageThread: @unchecked Sendable {
         case .store(let block):
           try session.store(block)
           report(.stored(block.hash))
+        case .adopt(let anchor): try session.adopt(anchor)
         case .load(let query): report(.loaded(query, try session.load(query)))
         case .read(let read): report(.answered(read, ReadResult(try session.answer(read))))
         case .peerBook(let bytes): try HomeFile.replace(session.peerBookPath, bytes, mode: 0o640)
@@ -330,6 +333,10 @@ final class StorageSession {
     do { try store.store(block) } catch { throw Self.failure(error, home) }
   }
 
+  func adopt(_ anchor: Anchor) throws {
+    do { try store.adopt(anchor) } catch { throw Self.failure(error, home) }
+  }
+
   func load(_ query: StoreQuery) throws -> StoreAnswer {
     do { return try store.load(query, epochLength: home.genesis.parameters.epochLength, chainTag: home.genesis.chainTag) } catch {
       guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
@@ -356,7 +363,12 @@ final class StorageSession {
 
   func answer(_ job: ReadJob) throws(NodeFailure) -> Result<Answer, Refusal> {
     if case .maintenance(let request) = job.request {
-      guard request.verb == "stats", !request.isCommand else { return try desk.answer(request, store) }
+      guard request.verb == "stats", !request.isCommand else {
+        let answer = try desk.answer(request, store)
+        // An index that starts again may get past what stopped the one before.
+        if request.verb == "repair" { isIndexStuck = false }
+        return answer
+      }
       return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
     }
     let answer = reader.answer(job)

@@ -34,8 +34,8 @@ struct BlockSync: Sendable {
     let to: Height
     let peer: PeerLink
     let deadline: Instant
-    /// The blocks are asked for without bodies, with their proof under the block of this height.
-    var anchor: Height?
+    /// The blocks are asked for without bodies, with their proof under this block.
+    var anchor: Anchor?
     var blocksMax: Int { Int(to.rawValue - from.rawValue) + 1 }
   }
 
@@ -66,7 +66,14 @@ struct BlockSync: Sendable {
   private(set) var certified: Height?
   private(set) var isSyncing = true
   /// Blocks up to it come without bodies.
-  let anchor: Anchor?
+  private(set) var anchor: Anchor?
+  /// The block to begin from is still looked for: nothing is asked for, and the node does not know where it stands.
+  private(set) var awaitsAnchor: Bool
+  /// Somebody who is past the anchor had no range up to it, because no block there has a certificate of its own: several blocks became final by one. Then the
+  /// range that holds the anchor goes on to the next block that has one, proven under `proven`, and that block becomes the anchor.
+  private(set) var lacksCertificate = false
+  /// The highest block that the walk over the sets has proven final.
+  private var proven: Anchor?
   /// Another block at the height of the anchor, which a peer has shown.
   private(set) var foreignAnchor: Digest?
   /// Ranges asked for or waiting at a time.
@@ -78,11 +85,23 @@ struct BlockSync: Sendable {
   /// When `plan` has something to decide again.
   private(set) var deadline = Instant.distantFuture
 
-  init(applied: Height, anchor: Anchor? = nil, rangesInFlight: Int = ReplicationLimit.rangesInFlight, now: Instant) {
+  init(applied: Height, anchor: Anchor? = nil, awaitsAnchor: Bool = false, rangesInFlight: Int = ReplicationLimit.rangesInFlight, now: Instant) {
     self.applied = applied
     self.anchor = anchor
+    self.awaitsAnchor = awaitsAnchor
     self.rangesInFlight = rangesInFlight
     lastProgress = now
+  }
+
+  /// The block to begin from is known.
+  mutating func begin(from anchor: Anchor) {
+    (self.anchor, awaitsAnchor) = (anchor, false)
+  }
+
+  /// A block is final, by the sets from the one that is trusted on.
+  mutating func proven(_ block: Anchor) {
+    if block.height > proven?.height ?? Height(0) { proven = block }
+    certify(block.height)
   }
 
   // MARK: What is known
@@ -113,6 +132,14 @@ struct BlockSync: Sendable {
     certify(applied)
   }
 
+  /// A certificate of this height would say something new.
+  func wantsProof(of height: Height) -> Bool {
+    height > (awaitsAnchor || lacksCertificate ? proven?.height : certified) ?? Height(0)
+  }
+
+  /// The anchor commits to a block, for whose signatures the operator stands.
+  func isVouched(_ height: Height) -> Bool { anchor.map { height <= $0.height } ?? false }
+
   /// A verified certificate names this height as final.
   mutating func certify(_ height: Height) {
     certified = max(certified ?? height, height)
@@ -142,7 +169,7 @@ struct BlockSync: Sendable {
   }
 
   private mutating func settleState() {
-    guard let certified, anchor.map({ applied >= $0.height }) ?? true else { return }
+    guard let certified, !awaitsAnchor, anchor.map({ applied >= $0.height }) ?? true else { return }
     let lag = certified > applied ? certified.rawValue - applied.rawValue : 0
     if lag <= 2 { isSyncing = false } else if lag > 10 { isSyncing = true }
   }
@@ -180,10 +207,10 @@ struct BlockSync: Sendable {
     var bytes = ranges.reduce(requests.count * ReplicationLimit.rangeBytesMax) { $0 + $1.byteCount } + taken.reduce(0) { $0 + $1.byteCount }
     while requests.count + ranges.count < rangesInFlight, requests.isEmpty || bytes < ReplicationLimit.rangeBacklogBytes {
       let from = firstUncovered()
-      guard from <= goal, let peer = source(holding: from, now) else { break }
       let epochEnd = ((from.rawValue - 1) / UInt64(epochLength) + 1) * UInt64(epochLength)
-      let history = anchor.flatMap { from <= $0.height ? $0.height : nil }
-      let end = min(from.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1, epochEnd, history?.rawValue ?? max(goal.rawValue, from.rawValue))
+      guard from <= goal, let peer = source(holding: from, epochEnd, now) else { break }
+      let history = anchor(of: from, epochEnd: epochEnd)
+      let end = min(from.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1, epochEnd, history?.height.rawValue ?? max(goal.rawValue, from.rawValue))
       let request = Request(from: from, to: Height(end), peer: peer, deadline: now.adding(milliseconds: ReplicationLimit.rangeMilliseconds), anchor: history)
       requests.append(request)
       planned.append(request)
@@ -196,8 +223,17 @@ struct BlockSync: Sendable {
 
   /// The first height that is wanted and of which every connected peer says that its body is gone; nil while anybody may have it.
   var unobtainable: Height? {
-    guard goal > applied, !sources.isEmpty, !isReady, anchor.map({ applied >= $0.height }) ?? true else { return nil }
+    guard goal > applied, !sources.isEmpty, !isReady, !awaitsAnchor, anchor.map({ applied >= $0.height }) ?? true else { return nil }
     return sources.allSatisfy { $0.earliestBodyHeight > applied.next } ? applied.next : nil
+  }
+
+  /// The block under which a height is asked for; nil above the anchor.
+  private func anchor(of height: Height, epochEnd: UInt64) -> Anchor? {
+    guard let anchor, height <= anchor.height else { return nil }
+    // Only where the range can hold the anchor: its hash is what counts.
+    let isLast = anchor.height.rawValue <= min(epochEnd, height.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1)
+    if lacksCertificate, isLast, let proven, proven.height > anchor.height { return proven }
+    return anchor
   }
 
   /// The first height that is neither here nor under way.
@@ -215,8 +251,8 @@ struct BlockSync: Sendable {
 
   /// Whom to ask for a height: the least busy of the peers that claim it and are not passed over; among equals the one with the fewest failures, then the
   /// oldest connection. When nobody claims what is certified, anybody.
-  private func source(holding height: Height, _ now: Instant) -> PeerLink? {
-    let history = anchor.flatMap { height <= $0.height ? $0.height : nil }
+  private func source(holding height: Height, _ epochEnd: UInt64, _ now: Instant) -> PeerLink? {
+    let history = anchor(of: height, epochEnd: epochEnd)?.height
     let asked = partial.first { $0.best.from == height }?.asked ?? []
     let heard = sources.filter { $0.pausedUntil <= now && !asked.contains($0.link) && (history == nil ? $0.earliestBodyHeight <= height : $0.speaksVersion2) }
     var able = heard.filter { $0.head >= history ?? height }
@@ -242,21 +278,28 @@ struct BlockSync: Sendable {
   /// Takes an answer to a request for blocks without bodies. False when it does not prove itself.
   mutating func received(from: Height, _ history: History?, _ link: PeerLink, epochLength: UInt32, now: Instant) -> Bool {
     guard let anchor, let index = requests.firstIndex(where: { $0.peer == link && $0.from == from && $0.anchor != nil }) else { return true }
-    requests.remove(at: index)
-    if let history {
-      guard history.anchor.hash == anchor.hash else {
-        // The peer is on another chain, or the operator has misread a hash: nobody is at fault for certain.
-        if history.anchor.height == anchor.height { foreignAnchor = history.anchor.hash }
-        strike(link, now)
-        return true
-      }
-      foreignAnchor = nil
-      guard history.isProven else {
-        strike(link, now)
-        return false
-      }
+    let request = requests.remove(at: index)
+    guard let history else {
+      if request.to >= anchor.height { lacksCertificate = true }
+      return take(from, [], nil, link, isHistory: true, epochLength: epochLength, now: now)
     }
-    return take(from, history?.blocks ?? [], history?.certificate, link, isHistory: true, epochLength: epochLength, now: now)
+    guard history.anchor.hash == request.anchor?.hash else {
+      // The peer is on another chain, or the operator has misread a hash: nobody is at fault for certain.
+      if history.anchor.height == anchor.height { foreignAnchor = history.anchor.hash }
+      strike(link, now)
+      return true
+    }
+    guard history.isProven else {
+      strike(link, now)
+      return false
+    }
+    if let other = history.blocks.first(where: { $0.header.height == anchor.height }), other.hash != anchor.hash {
+      foreignAnchor = other.hash
+      strike(link, now)
+      return true
+    }
+    foreignAnchor = nil
+    return take(from, history.blocks, history.certificate, link, isHistory: true, epochLength: epochLength, now: now)
   }
 
   private mutating func take(

@@ -17,8 +17,8 @@ struct BoundaryChain: Sendable {
 
   /// What became of a boundary.
   enum Step: Sendable, Equatable {
-    /// It is final, so the chain reaches this height.
-    case proven(Height)
+    /// This block is final, so the chain reaches its height.
+    case proven(Anchor)
     /// Its bytes do not prove it.
     case refused(PeerLink)
   }
@@ -67,8 +67,9 @@ struct BoundaryChain: Sendable {
   // MARK: Asking
 
   /// Whom to ask for boundaries now: somebody who claims to be past the end of the epoch.
+  /// - Parameter isEager: also when blocks would come without any of this.
   /// - Returns: also the peer that was asked and did not answer in time.
-  mutating func plan(_ sources: [BlockSync.Source], applied: Height, now: Instant) -> (ask: PeerLink?, late: PeerLink?) {
+  mutating func plan(_ sources: [BlockSync.Source], applied: Height, isEager: Bool = false, now: Instant) -> (ask: PeerLink?, late: PeerLink?) {
     var late: PeerLink?
     if let old = request {
       guard old.deadline <= now else { return (nil, nil) }
@@ -77,7 +78,7 @@ struct BoundaryChain: Sendable {
     }
     guard pending == nil else { return (nil, late) }
     // Who is behind by a few blocks gets them without any of this.
-    let least = max(end(of: epoch), Height(applied.rawValue + ReplicationLimit.syncLagMin))
+    let least = isEager ? end(of: epoch) : max(end(of: epoch), Height(applied.rawValue + ReplicationLimit.syncLagMin))
     let able = sources.filter { source in
       source.head >= least && source.pausedUntil <= now && source.link != late
         && !exhausted.contains { $0.peer == source.link && $0.head >= source.head }
@@ -123,12 +124,12 @@ struct BoundaryChain: Sendable {
         return .refused(peer)
       }
       move(to: Epoch(next.header.height.rawValue / UInt64(epochLength)), following)
-      return .proven(next.header.height)
+      return .proven(Anchor(height: next.header.height, hash: next.header.hash))
     }
     guard let index = tips.firstIndex(where: { $0.certificate.vote.epoch == epoch }) else { return nil }
     let (peer, certificate) = tips.remove(at: index)
     do { try certificate.verify(in: set) } catch { return .refused(peer) }
-    return .proven(certificate.vote.height)
+    return .proven(Anchor(height: certificate.vote.height, hash: certificate.vote.blockHash))
   }
 
   /// The set after a boundary; nil when the boundary is not proven by the set that is trusted.

@@ -20,6 +20,8 @@ public enum ReplicationLimit {
   /// Blocks and bytes of one range of a block sync; a range has at least one block, however large.
   public static let rangeBlocksMax = 256
   public static let rangeBytesMax = 4 << 20
+  /// Bytes that the search for the block of a checkpoint asks for at a time; an answer has at least one block, however large.
+  public static let searchBytesMax = 64 << 10
   /// Boundaries in one message.
   public static let boundariesMax = 64
 
@@ -43,10 +45,10 @@ public enum ReplicationLimit {
   /// Ranges asked for and not yet applied, when the options do not say otherwise, and their bytes at most, as far as they are known.
   public static let rangesInFlight = 4
   public static let rangeBacklogBytes = 64 << 20
-  /// Ranges whose signatures helper threads check while the next one is prepared, and that one.
-  public static let rangesVerified = 2
   /// Bytes of records of one range that is fetched for its bodies, far below those of a sync: whoever serves it, and whoever writes it, has live blocks to write.
   public static let backfillBytes = 1 << 20
+  /// Ranges whose signatures helper threads check while the next one is prepared, and that one.
+  public static let rangesVerified = 2
   /// Ranges asked of one peer at a time.
   public static let rangesPerPeer = 2
   /// A peer that has failed so often is not waited for when another has a range without some bodies.

@@ -94,6 +94,7 @@ extension Replica {
     sync.peerDown(link)
     backfill.peerDown(link)
     boundaries.peerDown(link)
+    search?.peerDown(link)
     cosignatures.peerDown(link)
     // Whoever was asked is gone: somebody else is asked at once.
     for index in arrivals.indices where arrivals[index].asked == link && arrivals[index].block == nil { arrivals[index].deadline = now.monotonic }
@@ -129,6 +130,9 @@ extension Replica {
       synchronise(now, &effects)
     case .historyRequest(let from, let blocks, let bytes, let anchor):
       load(.history(from: from, blocksMax: blocks, bytesMax: bytes, anchor: anchor, link), &effects)
+    case .history(let from, let history) where search != nil:
+      receivedSought(from: from, history, link, now, &effects)
+      synchronise(now, &effects)
     case .history(let from, let history):
       let length = chain.parameters.epochLength
       if !sync.received(from: from, history, link, epochLength: length, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
@@ -156,7 +160,8 @@ extension Replica {
       guard certificate.vote.kind == .finalise else { return }
       // Finality of the head that this node has needs no further proof.
       if certificate.vote.blockHash == chain.tip.hash { sync.certify(chain.tip.header.height) }
-      if certificate.vote.epoch > machine.epoch, certificate.vote.height > sync.certified ?? Height(0) { boundaries.shown(certificate, link) }
+      let isAhead = certificate.vote.epoch > machine.epoch || search != nil || sync.lacksCertificate
+      if isAhead, sync.wantsProof(of: certificate.vote.height) { boundaries.shown(certificate, link) }
     case .proposal, .getCertificate, .witnessRequest, .witness: break
     }
   }

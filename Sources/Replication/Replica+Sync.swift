@@ -27,13 +27,14 @@ struct RangeVerification: Sendable {
 extension Replica {
   /// Asks for the boundaries and ranges that are due.
   func synchronise(_ now: Times, _ effects: inout [ReplicaEffect]) {
-    let (asked, late) = boundaries.plan(sync.sources, applied: sync.applied, now: now.monotonic)
+    let (asked, late) = boundaries.plan(sync.sources, applied: sync.applied, isEager: search != nil, now: now.monotonic)
     if let late { sync.strike(late, now.monotonic) }
     if let asked { effects.append(.send(.getBoundaries(from: boundaries.epoch), to: .peer(asked))) }
+    if search != nil { return seek(now, &effects) }
     for request in sync.plan(epochLength: chain.parameters.epochLength, now: now.monotonic) {
       let (from, count, bytes) = (request.from, request.blocksMax, ReplicationLimit.rangeBytesMax)
       let message: ReplicaMessage =
-        if let anchor = request.anchor { .historyRequest(from: from, blocksMax: count, bytesMax: bytes, anchor: anchor) } else {
+        if let anchor = request.anchor { .historyRequest(from: from, blocksMax: count, bytesMax: bytes, anchor: anchor.height) } else {
           .syncRequest(from: from, blocksMax: count, bytesMax: bytes)
         }
       effects.append(.send(message, to: .peer(request.peer)))
@@ -69,7 +70,7 @@ extension Replica {
 
   /// Whether validators of a quorum, this one included, stand where this node stands: then it holds the tip, also when nothing is final yet.
   func confirmTip() {
-    guard sync.isSyncing, !isAlone, !peers.isEmpty else { return }
+    guard sync.isSyncing, search == nil, !isAlone, !peers.isEmpty else { return }
     let set = chain.validators
     var confirming = key.flatMap { set.index(of: $0.publicKey) }.map { [$0] } ?? []
     for peer in peers where peer.head.rawValue <= durable.header.height.rawValue + 2 {
@@ -86,7 +87,10 @@ extension Replica {
     while budget > 0, boundaries.hasWork {
       budget -= boundaries.set.count
       switch boundaries.prove() {
-      case .proven(let height): sync.certify(height)
+      case .proven(let block):
+        search?.see(boundaries.set)
+        search?.proven(block)
+        sync.proven(block)
       case .refused(let peer):
         sync.strike(peer, now.monotonic)
         effects.append(.penalise(peer, .invalidCertificate))
@@ -165,12 +169,13 @@ extension Replica {
       verifying[index].candidates.append(node.candidate)
       return true
     }
+    let isVouched = range.isHistory && sync.isVouched(block.header.height)
     do {
       guard helpers != nil else {
-        verifying[index].candidates.append(try chain.validate(block, on: parent, batch: &batch) { range.isHistory || pool.isVerified($0, $1) })
+        verifying[index].candidates.append(try chain.validate(block, on: parent, batch: &batch) { isVouched || pool.isVerified($0, $1) })
         return true
       }
-      let (candidate, unverified) = try chain.prepare(block, on: parent) { range.isHistory || pool.isVerified($0, $1) }
+      let (candidate, unverified) = try chain.prepare(block, on: parent) { isVouched || pool.isVerified($0, $1) }
       verifying[index].candidates.append(candidate)
       if !unverified.isEmpty { verifying[index].signatures.append((verifying[index].position - 1, unverified[...])) }
       return true
@@ -207,6 +212,12 @@ extension Replica {
         pool.hold(candidate.ids, in: &held)
         blocks.append((candidate, held, false, nil))
       }
+    }
+    // The range goes on beyond the anchor, without bodies.
+    if state.range.isHistory, let anchor = sync.anchor, let last = candidates.last?.block, last.header.height > anchor.height {
+      let end = Anchor(height: last.header.height, hash: last.hash)
+      sync.begin(from: end)
+      effects.append(.adopt(end))
     }
     apply(blocks, state.range.certificate, now, &effects)
     let floor = Machine.Floor(

@@ -97,6 +97,10 @@ public final class Replica {
   var sync: BlockSync
   var backfill = Backfill()
   var boundaries: BoundaryChain
+  /// Looks for the block to begin from; nil when that is known.
+  var search: CheckpointSearch?
+  /// When the search may ask a peer that is passed over.
+  var searchDue = Instant.distantFuture
   /// When this node may say where it stands, to hear where others do.
   var probeDue: Instant
   /// Ranges whose blocks are being verified, each on top of the one before; the last may be incomplete.
@@ -139,8 +143,10 @@ public final class Replica {
     verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
     log = RelayLog(eventsMax: pool.limits.eventsMax)
     rebroadcasted = now
-    sync = BlockSync(applied: block.height, anchor: state.anchor, rangesInFlight: options.rangesInFlight, now: now)
+    sync = BlockSync(applied: block.height, anchor: state.anchor, awaitsAnchor: state.soughtCheckpoint != nil, rangesInFlight: options.rangesInFlight, now: now)
     boundaries = BoundaryChain(epoch: facts.epoch, set: chain.validators, epochLength: chain.parameters.epochLength)
+    search = state.soughtCheckpoint.map { CheckpointSearch($0) }
+    search?.see(chain.validators)
     probeDue = now.adding(milliseconds: ReplicationLimit.probeMilliseconds)
     cosignatures = CosignatureBook(origin: options.origin)
     evidenceRecord = EvidenceRecord(state.evidence)
@@ -171,8 +177,9 @@ public final class Replica {
 
   // MARK: Inputs
 
-  /// Starts voting.
+  /// Starts voting; a store that looks for its beginning starts when it is found.
   public func start(now: Times, _ effects: inout [ReplicaEffect]) {
+    guard search == nil else { return finish(now, &effects) }
     step(.start, now, &effects)
     for block in restored {
       step(.available(block), now, &effects)
@@ -306,7 +313,8 @@ public final class Replica {
     }
     confirmTip()
     refill(now, &effects)
-    var next = min(machineDeadline, sync.deadline, boundaries.deadline, backfill.deadline)
+    var next = min(machineDeadline, sync.deadline, boundaries.deadline, backfill.deadline, search?.deadline ?? .distantFuture)
+    if search?.isOver == false { next = min(next, searchDue) }
     if isProbing { next = min(next, probeDue) }
     if !evidenceRelay.pending.isEmpty { next = min(next, evidenceRelay.due) }
     for arrival in arrivals { next = min(next, arrival.deadline) }

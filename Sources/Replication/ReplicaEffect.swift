@@ -4,7 +4,7 @@ public import Consensus
 public import Digests
 public import Ledger
 
-/// What the driver does for the replica. `store` and `persist` are performed in order, and so are `journal` effects; the two lines may overlap.
+/// What the driver does for the replica. `store`, `persist` and `adopt` are performed in order, and so are `journal` effects; the two lines may overlap.
 public enum ReplicaEffect: Sendable {
   /// Append the records to the vote journal and sync it; answer with `journalSynced(through)`.
   case journal([JournalRecord], through: UInt64)
@@ -12,6 +12,8 @@ public enum ReplicaEffect: Sendable {
   case store(Block)
   /// Write the final blocks with one synced write and answer with `persisted(height)`; then append the floor to the vote journal, behind what was journaled before.
   case persist([BlockCommit], FloorRecord, Height)
+  /// The block that the store begins from is known, or is a later one than was said: write it, synced, before anything that follows.
+  case adopt(Anchor)
   /// Send to connected peers. Nothing in it waits for the disk any more.
   case send(ReplicaMessage, to: Destination)
   /// Read from the store; answer with `loaded`.

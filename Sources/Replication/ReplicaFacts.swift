@@ -28,7 +28,7 @@ public struct PeerHead: Hashable, Sendable {
 
 extension Replica {
   /// The only voter, and nothing is known of a later epoch in which it has others beside it.
-  var isAlone: Bool { machine.isSole && sync.certified ?? Height(0) <= chain.tip.header.height }
+  var isAlone: Bool { search == nil && machine.isSole && sync.certified ?? Height(0) <= chain.tip.header.height }
 
   public var syncFacts: SyncFacts {
     return SyncFacts(
@@ -43,6 +43,18 @@ extension Replica {
   public var foreignAnchor: (anchor: Anchor, found: Digest)? {
     guard let anchor = sync.anchor, anchor.height > sync.applied, let found = sync.foreignAnchor else { return nil }
     return (anchor, found)
+  }
+
+  /// What keeps the sync from going on; nil when nothing does, or when nobody is there to ask.
+  public var obstacle: SyncObstacle? {
+    if let search {
+      let size = search.sought.checkpoint.size
+      if let refusal = search.refusal { return .checkpointRefused(size: size, refusal) }
+      return peers.isEmpty || !search.isBehind ? nil : .checkpointAhead(size: size, largest: search.smaller)
+    }
+    if let (anchor, found) = foreignAnchor { return .foreignAnchor(anchor, found: found) }
+    if let anchor = sync.anchor, anchor.height > sync.applied, !peers.isEmpty, sync.goal < anchor.height { return .anchorAhead(anchor, highest: sync.goal) }
+    return unobtainable.map { .pruned($0) }
   }
 
   /// The connected peers, by age of the connection.

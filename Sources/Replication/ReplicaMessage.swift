@@ -68,6 +68,12 @@ public struct History: Sendable {
     self.proof = proof
   }
 
+  /// Whether the blocks follow each other by their hashes, from this height on.
+  func isConsecutive(from height: Height) -> Bool {
+    blocks.first?.header.height == height
+      && zip(blocks, blocks.dropFirst()).allSatisfy { $0.hash == $1.header.parentHash && $0.header.height.next == $1.header.height }
+  }
+
   /// Whether the hash of `anchor` commits to the last block.
   public var isProven: Bool {
     guard let last = blocks.last, last.header.height <= anchor.height else { return false }

@@ -33,6 +33,8 @@ public struct RestoredState: Sendable {
   public var newestHead: (header: BlockHeader, validators: ValidatorSet)?
   /// The block that the store was begun from; nil when that is genesis.
   public var anchor: Anchor?
+  /// The checkpoint whose block the store is to begin from, as long as that is not known.
+  public var soughtCheckpoint: CosignedCheckpoint?
   /// Contradictions of validators that this node has seen, oldest first.
   public var evidence: [Evidence] = []
 
@@ -57,6 +59,9 @@ public struct RestoredState: Sendable {
       chain: chain, certificate: try Self.certificate(at: head.height, store, chain.chainTag), boundary: boundary.hash,
       boundaryCertificate: try Self.certificate(at: last, store, chain.chainTag), journal: journal, candidates: try store.candidates())
     anchor = store.anchor
+    if let note = store.soughtCheckpoint {
+      do { soughtCheckpoint = try CosignedCheckpoint(parsing: note) } catch { throw .damaged("the checkpoint to begin from: \(error)") }
+    }
   }
 
   private static func certificate(at height: Height, _ store: some LedgerStore, _ chainTag: ChainTag) throws(StoreError) -> Certificate? {

@@ -9,7 +9,7 @@ extension RocksLedgerStore {
   /// are deleted already. The watermark is on disk before anything is deleted: after a crash between the two the next start deletes the rest.
   /// - Precondition: where anything is deleted, `height` is not above the head.
   /// - Returns: gives the space back, on any thread, beside the running store.
-  public func prune(below height: Height) throws(StoreError) -> PruneCompaction {
+  public func prune(below height: Height) throws(StoreError) -> Compaction {
     if height > earliestBodyHeight {
       precondition(height <= head.height, "only final blocks are pruned, and the head keeps its bodies")
       try mark(below: height)
@@ -18,7 +18,7 @@ extension RocksLedgerStore {
       // Nothing is here to be deleted, and nothing is to be fetched any more.
       try mark(below: height)
     }
-    return PruneCompaction(chain: chain, end: Self.key(earliestBodyHeight))
+    return prunedCompaction
   }
 
   /// From here on the blocks below `height` count as pruned, whether their bodies are still there or not.
@@ -73,16 +73,18 @@ extension RocksLedgerStore {
     return Height(low)
   }
 
-  /// Bytes that the salts and bodies of the blocks below `height` take on disk, about: what is not yet in a table is not counted.
+  /// Bytes that the salts and bodies of the blocks below `height` take, about: of those in tables what they take on disk, of newer ones their length.
   public func bodyBytes(below height: Height) throws(StoreError) -> UInt64 {
-    try chain.approximateBytes(Family.bodies, from: Self.key(Height(0)), to: Self.key(height))
+    var bytes = try chain.approximateBytes(Family.bodies, from: Self.key(Height(0)), to: Self.key(height))
+    let end = Self.key(height), lastKeys = chain.tables(Family.bodies).map { $0.last }
+    // Blocks are stored in ascending order: beyond the tables lies what is in memory, and the log.
+    var begin = lastKeys.max { $0.lexicographicallyPrecedes($1) }.map { $0 + [0] } ?? []
+    while begin.lexicographicallyPrecedes(end) {
+      let rows = try chain.rows(Family.bodies, from: begin, countMax: StoreLimit.countedRows)
+      for row in rows where row.key.lexicographicallyPrecedes(end) { bytes += UInt64(row.key.count + row.value.count) }
+      guard rows.count == StoreLimit.countedRows, let last = rows.last else { break }
+      begin = last.key + [0]
+    }
+    return bytes
   }
-}
-
-/// Rewrites the tables of pruned bodies. May run on a thread of its own while the store is used; `Compaction.interrupt` ends it, too.
-public struct PruneCompaction: Sendable {
-  let chain: Database
-  let end: [UInt8]
-
-  public func run() { chain.compact(RocksLedgerStore.Family.bodies, upTo: end) }
 }

@@ -16,16 +16,19 @@ public final class RocksLedgerStore: LedgerStore {
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
+  private let options: StoreOptions
+  private let indexPath: String
   /// Nil for a frozen state, which nobody writes.
   private let lock: DirectoryLock?
   let chain: Database
   let tree: TreeFiles
   let history: TreeFiles
-  let index: Database
+  private(set) var index: Database
   public private(set) var indexedHeight: Height
   public internal(set) var earliestBodyHeight = Height(1)
   public internal(set) var prunedHeight = Height(1)
   public internal(set) var anchor: Anchor?
+  public private(set) var soughtCheckpoint: [UInt8]?
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
   /// Events that approved redactions name and whose bodies have not been looked for yet, or which are not on the chain.
@@ -39,6 +42,7 @@ public final class RocksLedgerStore: LedgerStore {
   public init(
     directory: String, genesis: BlockHeader, genesisHash: Digest, options: StoreOptions = StoreOptions(), claimed: () -> Void = {}
   ) throws(StoreError) {
+    (self.options, indexPath) = (options, directory + "/index")
     for path in [directory, directory + "/chain", directory + "/mmr", directory + "/index"] {
       // The path is lent to the call as a C string.
       guard unsafe mkdir(path, 0o750) == 0 || errno == EEXIST else { throw .failed("mkdir \(path): errno \(errno)") }
@@ -56,6 +60,7 @@ public final class RocksLedgerStore: LedgerStore {
     } else {
       try chain.write([(Family.meta, Array("genesis".utf8), genesisHash.bytes.array)])
     }
+    soughtCheckpoint = try chain.value(Family.meta, Self.checkpointKey)
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
     history = TreeFiles(prefix: directory + "/mmr/history")
@@ -65,7 +70,7 @@ public final class RocksLedgerStore: LedgerStore {
       head = header
     }
     self.head = head
-    (index, indexedHeight) = try Self.openIndex(directory + "/index", options, chain, head)
+    (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head)
     try loadCandidates()
     try readMarks()
     try resumePruning()
@@ -74,6 +79,7 @@ public final class RocksLedgerStore: LedgerStore {
   }
 
   static let anchorKey = Array("anchor".utf8)
+  static let checkpointKey = Array("checkpoint".utf8)
 
   static func anchor(in chain: Database) throws(StoreError) -> Anchor? {
     guard let stored = try chain.value(Family.meta, anchorKey) else { return nil }
@@ -85,8 +91,25 @@ public final class RocksLedgerStore: LedgerStore {
   /// - Throws: `.failed` when the store has blocks already.
   public func begin(from anchor: Anchor) throws(StoreError) {
     guard head.height.rawValue == 0 else { throw .failed("the store is not empty") }
-    try chain.write([(Family.meta, Self.anchorKey, Self.key(anchor.height, anchor.hash))])
-    (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next)
+    try adopt(anchor)
+  }
+
+  /// Begins an empty store from the block of a signed checkpoint, which is to be found.
+  /// - Throws: `.failed` when the store has blocks already.
+  public func begin(from checkpoint: CosignedCheckpoint) throws(StoreError) {
+    guard head.height.rawValue == 0 else { throw .failed("the store is not empty") }
+    try chain.write([(Family.meta, Self.checkpointKey, checkpoint.bytes)])
+    soughtCheckpoint = checkpoint.bytes
+  }
+
+  public func adopt(_ anchor: Anchor) throws(StoreError) {
+    guard head.height.rawValue == 0 || (self.anchor.map { $0.height < anchor.height } ?? false) else { throw .failed("the store is not empty") }
+    var batch = WriteBatch()
+    batch.put(Family.meta, Self.anchorKey, Self.key(anchor.height, anchor.hash))
+    batch.delete(Family.meta, Self.checkpointKey)
+    batch.delete(Family.meta, Self.filledKey)
+    try chain.write(batch)
+    (self.anchor, soughtCheckpoint, earliestBodyHeight) = (anchor, nil, anchor.height.next)
   }
 
   /// Opens what `freeze` made, beside the store that it was taken from: nothing is written, repaired or locked. The tables are read from the disk, not from
@@ -97,7 +120,7 @@ public final class RocksLedgerStore: LedgerStore {
   /// - Throws: `.damaged`, `.failed`; for the index a text that begins with its name.
   public init(frozen directory: String, data: String, genesis: BlockHeader, genesisHash: Digest) throws(StoreError) {
     lock = nil
-    let options = StoreOptions()
+    (options, indexPath) = (StoreOptions(), directory + "/index")
     chain = try Database(path: directory + "/chain", families: Self.families, options: options, cacheBytes: StoreLimit.readerCacheBytes, isReadOnly: true)
     guard let stored = try chain.value(Family.meta, Array("genesis".utf8)), Bytes32(stored).map({ Digest($0) }) == genesisHash else { throw .damaged("genesis hash") }
     self.genesis = genesis
@@ -110,7 +133,7 @@ public final class RocksLedgerStore: LedgerStore {
     tree = try TreeFiles(prefix: data + "/mmr/level", reading: head.treeSize)
     history = try TreeFiles(prefix: data + "/mmr/history", reading: head.height.rawValue)
     do {
-      index = try Database(path: directory + "/index", families: ["default"], options: options, cacheBytes: StoreLimit.readerCacheBytes, hasLog: false, isReadOnly: true)
+      index = try Database(path: indexPath, families: ["default"], options: options, cacheBytes: StoreLimit.readerCacheBytes, hasLog: false, isReadOnly: true)
       let value = try index.value(0, Self.indexHeadKey)
       indexedHeight = Height(value.map { $0.count == 41 && $0[40] == Self.indexVersion ? $0.bytes.uint64(at: 0) : 0 } ?? 0)
     } catch { throw .damaged("index: \(error)") }
@@ -281,6 +304,20 @@ public final class RocksLedgerStore: LedgerStore {
     // The reference above is gone, and with it the open database.
     try Database.destroy(path: path)
     return (try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false), Height(0))
+  }
+
+  /// Starts the index again, empty; it grows with `advanceIndex`. What was there is moved, whether it can be read or not.
+  /// - Parameter aside: directory that does not exist, on the same file system.
+  /// - Returns: false while a compaction has the index; nothing is changed then.
+  public func restartIndex(movingTo aside: String) throws(StoreError) -> Bool {
+    // The object must be gone before its files move: it may write some more when it closes.
+    guard isKnownUniquelyReferenced(&index) else { return false }
+    // Stands in until the new one is open; nobody asks for a row before that.
+    index = chain
+    // The paths are lent to the call.
+    guard unsafe rename(indexPath, aside) == 0 else { throw .failed("rename \(indexPath): errno \(errno)") }
+    (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head)
+    return true
   }
 
   public func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool {

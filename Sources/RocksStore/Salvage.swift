@@ -34,6 +34,8 @@ public struct Salvage: Sendable {
       let filled = anchor == nil ? nil : try? old.value(RocksLedgerStore.Family.meta, RocksLedgerStore.filledKey)
       let whole = filled.flatMap { $0.count == 8 ? Height($0.bytes.uint64(at: 0)) : nil } ?? anchor?.height.next ?? Height(1)
       if let filled { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.filledKey, filled)]) }
+      let checkpoint = try? old.value(RocksLedgerStore.Family.meta, RocksLedgerStore.checkpointKey)
+      if let checkpoint { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.checkpointKey, checkpoint)]) }
       last = try Self.copy(old, fresh, below: limit, pruned: max(Height(pruned), whole), progress)
       try Self.copyRedactions(old, fresh, upTo: last)
       if pruned > 1, last.rawValue > 0 {

@@ -11,6 +11,8 @@ public enum SimulationLimit {
   public static func healingViews(nodes: Int, blocks: UInt64) -> UInt64 { (30 + 4 * UInt64(nodes)) * max(blocks, blocksAfterHealing) / blocksAfterHealing }
   /// Time until every honest node has what was final when the faults stopped, whether new blocks come or not: in the same units, and beside them.
   public static let catchUpDelays: UInt64 = 20
+  /// What the search for the block of a checkpoint adds, in the same units: two for each question.
+  public static let searchDelays: UInt64 = 40
   public static let catchUpMilliseconds: UInt64 = 3000
   /// What the events may take beyond twice the time of the blocks: offers to others and turns of their own leaders.
   public static let eventsMilliseconds: UInt64 = 60_000

@@ -2,6 +2,7 @@ import Ambient
 
 /// Draws the roles and faults of a scenario.
 struct Planner {
+  let seed: UInt64
   let family: Scenario.Family
   let nodes: Int
   let powers: [UInt64]
@@ -21,6 +22,7 @@ struct Planner {
     var order = Array(0..<nodes)
     random.shuffle(&order)
     var plan = Plan(roles: roles(order, &random), healsAt: World.begin.adding(milliseconds: 2000))
+    if family == .checkpoints { plan.roles = withForgers(plan.roles, order) }
     guard hasFaults else { return plan }
     let honest = order.filter { node in !plan.roles.contains { $0.node == node } }
     plan.dead = dead(honest, plan.roles, &random)
@@ -45,6 +47,7 @@ struct Planner {
     }
     plan.faults = bounded(plan)
     if isPruning { plan.faults += prunes(plan, victims, length, &random) }
+    if family == .checkpoints { plan.faults = beginnings(plan, victims, length) }
     plan.faults.sort { ($0.at.nanoseconds, "\($0.kind)") < ($1.at.nanoseconds, "\($1.kind)") }
     plan.healsAt = World.begin.adding(milliseconds: length + 500)
     return plan
@@ -67,7 +70,7 @@ struct Planner {
     return faults
   }
 
-  private func power(_ nodes: some Sequence<Int>) -> UInt64 { nodes.reduce(0) { $0 + ($1 < powers.count ? powers[$1] : 0) } }
+  func power(_ nodes: some Sequence<Int>) -> UInt64 { nodes.reduce(0) { $0 + ($1 < powers.count ? powers[$1] : 0) } }
 
   /// Leaves out what would break the assumptions of the protocol: some node must keep the chain, and only a minority's clock may be an hour off.
   /// (Whether a journal may be lost is decided when it happens.)
@@ -97,7 +100,7 @@ struct Planner {
     var roles: [(node: Int, role: Role)] = []
     for node in order where powers[node] <= left && (roles.isEmpty || random.below(2) == 0) {
       left -= powers[node]
-      roles.append((node, random.pick(Role.allCases)))
+      roles.append((node, random.pick(Role.drawn)))
     }
     return roles
   }

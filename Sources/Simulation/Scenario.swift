@@ -29,6 +29,8 @@ public struct Scenario: Sendable {
     case slow
     /// Events have stopped, and some have missed the end of it. The next block is far off: what they lack they hear when they connect again, or not for long.
     case idle
+    /// Nodes that have lost their chain begin from a checkpoint, with pruned peers and peers that serve false ranges. No seed draws it: it is asked for.
+    case checkpoints
   }
 
   public let seed: UInt64
@@ -76,7 +78,7 @@ public struct Scenario: Sendable {
     family = options.family ?? (options.hasFaults ? drawnFamily : .mixed)
     let isWeighted = random.below(4) == 0
     powers = (0..<nodes).map { _ in isWeighted ? random.between(1, 5) : 1 }
-    observers = family == .idle || random.below(2) == 0 ? Int(random.between(1, 2)) : 0
+    observers = family == .idle || family == .checkpoints || random.below(2) == 0 ? Int(random.between(1, 2)) : 0
     epochLength = UInt32(random.pick([3, 5, 8, 20, 100]))
     blockTimeMilliseconds = UInt32(random.pick([10, 20, 50, 100]))
     emptyBlockIntervalMilliseconds = blockTimeMilliseconds * UInt32(random.pick([1, 4, 10, 100]))
@@ -105,8 +107,9 @@ public struct Scenario: Sendable {
       delayMillisecondsTypical = max(1, delayMillisecondsMax / 4)
       reconnectsAll = true
     }
+    if family == .checkpoints { eventsPerSecond = max(5, eventsPerSecond) }
     let plan = Planner(
-      family: family, nodes: nodes, powers: powers, observers: observers, hasByzantine: options.hasByzantine, hasFaults: options.hasFaults
+      seed: seed, family: family, nodes: nodes, powers: powers, observers: observers, hasByzantine: options.hasByzantine, hasFaults: options.hasFaults
     ).plan(&random)
     (roles, dead, faults, changes) = (plan.roles, plan.dead, plan.faults, plan.changes)
     if !changes.isEmpty {
@@ -175,6 +178,8 @@ public struct PlannedFault: Sendable, Hashable {
     case clockJump(node: Int, milliseconds: Int64)
     /// Chain, tree and index are deleted while the process is down; keys and journal stay.
     case wipeChain(node: Int, downMilliseconds: UInt64)
+    /// Chain, tree and index are deleted, and the node is told where to begin.
+    case beginFrom(node: Int, Beginning, downMilliseconds: UInt64)
     /// All but the newest blocks give up their bodies; the process runs meanwhile, or is down for some milliseconds.
     case prune(node: Int, keptBlocks: UInt64, downMilliseconds: UInt64)
     /// The vote journal is lost while the process is down.

@@ -17,6 +17,8 @@ final class SimulatedNode {
     case journal(JournalWrite, records: [JournalRecord], oldestKept: UInt64, Answer)
     case store(Block)
     case persist([BlockCommit], FloorRecord, Height)
+    /// The block that the store begins from.
+    case adopt(Anchor)
     case load(StoreQuery)
 
     var line: Int { if case .journal = self { 1 } else { 0 } }
@@ -75,6 +77,9 @@ final class SimulatedNode {
   /// How slow the disk is, by line: the store, the journal.
   var diskFactors: [UInt64] = [1, 1]
   var isWiped = false
+  /// The block that it was told to begin from, and whether what it was told is false.
+  var beganFrom: Height?
+  var isMisled = false
   /// Events admitted by this process, until they are final.
   var admitted: [EventID] = []
 

@@ -16,6 +16,7 @@
 // * Governance: sets that are proposed, approved in a race, approved too late, refused because they would lose the quorum; validators that leave (the leader
 //   too), join, get another key or other power; processes that end where one set hands over to the next.
 // * Cosignatures of final heads, and stores that have given up old bodies.
+// * Nodes that begin from a block or a signed checkpoint that they were told, with pruned peers, also above all that their peers have; and false ones.
 // * Validators that lie: one file per role in `Adversaries`. They are real replicas whose messages are changed, or a second replica with the same key.
 //
 // What is checked, apart from the scenarios, in `Checkers`: agreement, gap-free commits, no conflicting votes by an honest key ever, no vote released

@@ -37,10 +37,10 @@ extension World {
       nodes[node].store = MemoryStore(genesis: genesis.header)
       nodes[node].isWiped = true
       statistics.wipes += 1
+    case .beginFrom(let node, let beginning, let down): begin(node, from: beginning, downMilliseconds: down)
     case .prune(let node, let kept, let down):
       if down > 0 { crash(node, downMilliseconds: down) }
-      let head = nodes[node].store.head.height.rawValue
-      nodes[node].store.prune(before: Height(head - min(head, kept)))
+      nodes[node].store.prune(before: prunable(node, keptBlocks: kept))
       statistics.prunes += 1
     case .loseJournal(let node, let down): crash(node, losesJournal: true, downMilliseconds: down)
     }
@@ -112,6 +112,7 @@ extension World {
       nodes[index].isDead = true
       crash(index, downMilliseconds: 0)
     }
+    try correctMisled()
     for index in nodes.indices where !nodes[index].isDead {
       nodes[index].diskFactors = [1, 1]
       nodes[index].clockOffset = Int64(random.below(200)) - 100

@@ -55,6 +55,8 @@ extension World {
     }
     switch message {
     case .syncRequest(let from, let count, _): trace("node \(index) asks \(peers) for \(count) blocks from \(from.rawValue)")
+    case .historyRequest(let from, let count, _, let anchor): trace("node \(index) asks \(peers) for \(count) blocks from \(from.rawValue) under \(anchor.rawValue)")
+    case .history(let from, let history): trace("node \(index) gives \(peers) \(history?.blocks.count ?? 0) blocks without bodies from \(from.rawValue)")
     case .syncResponse(let from, let blocks, _): trace("node \(index) gives \(peers) \(blocks.count) blocks from \(from.rawValue)")
     default: break
     }
@@ -136,6 +138,7 @@ extension World {
       for certificate in proposal.justification { try shown(certificate) }
     case .consensus(.certificate(let certificate)): try shown(certificate)
     case .syncResponse(_, _, let certificate?): try shown(certificate)
+    case .history(_, let history?): try shown(history.certificate)
     case .cosignature(let cosignature):
       let header = chainLaws.header(ofSize: cosignature.size)
       try cosignatureLaws.released(cosignature, head: header, set: try set(of: header), node: index, now: milliseconds)

@@ -114,6 +114,7 @@ extension World {
       loseCertificate(node)
       // A failure in it shows when the node comes back with this head.
       if node.isHonest { try? decided(commits, node.index) }
+    case .adopt(let anchor): if random.happens(scenario.landing) { apply { () throws(StoreError) in try node.store.adopt(anchor) } }
     case .load: break
     }
   }
@@ -226,6 +227,9 @@ extension World {
       if node.isHonest, scenario.nodes > 1 { try decided(commits, index) }
       enqueue(node, .persist(commits, floor, height))
     case .send(let message, let destination): try send(message, destination, index)
+    case .adopt(let anchor):
+      if node.isHonest { try adopted(anchor, by: node) }
+      enqueue(node, .adopt(anchor))
     case .load(let query): enqueue(node, .load(query))
     case .fill: preconditionFailure("simulated nodes look for no bodies")
     case .setTimer(let instant):
@@ -243,6 +247,7 @@ extension World {
     case .standing: preconditionFailure("a simulated validator has no listening window")
     case .checkpoint(let head):
       guard node.isHonest else { return }
+      keep(head)
       let header = chainLaws.header(ofSize: head.size)
       try cosignatureLaws.published(head, head: header, set: try set(of: header), node: index, now: milliseconds)
     case .penalise(let link, let fault):
@@ -251,7 +256,7 @@ extension World {
       if node.isHonest && nodes[peer].isHonest { throw failureNow(.injustice, "node \(index) finds node \(peer) guilty of \(fault)") }
       breakLink(index, peer, milliseconds: 1000)
     case .halt(let reason):
-      if node.isHonest { throw failureNow(.halt, "node \(index) halts: \(reason)") }
+      if node.isHonest, !node.isMisled { throw failureNow(.halt, "node \(index) halts: \(reason)") }
       crash(index, downMilliseconds: 500)
     }
   }
@@ -302,6 +307,7 @@ extension World {
       guard !floor.isAwaited else { return appendJournal(node, [floor.record], .persisted(height)) }
       node.floors = [floor.record]
       try persisted(node, height)
+    case .adopt(let anchor): apply { () throws(StoreError) in try node.store.adopt(anchor) }
     case .load(let query):
       let answer: StoreAnswer
       do throws(StoreError) { answer = try node.store.load(query, epochLength: scenario.epochLength, chainTag: genesis.chainTag) } catch {

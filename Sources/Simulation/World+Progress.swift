@@ -79,7 +79,13 @@ extension World {
     // A range that was asked for in vain: of a liar, or on a connection that has lost the question.
     let vain = UInt64(scenario.roles.count) + (scenario.reconnectsAll ? 0 : 1)
     return SimulationLimit.catchUpDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds) + retryMilliseconds
-      + SimulationLimit.catchUpMilliseconds + vain * ReplicationLimit.rangeMilliseconds
+      + SimulationLimit.catchUpMilliseconds + vain * ReplicationLimit.rangeMilliseconds + searchMilliseconds(healed)
+  }
+
+  /// Who begins from a checkpoint asks one question after the other before it has its first block, and may ask a liar again.
+  private func searchMilliseconds(_ healed: Healing) -> UInt64 {
+    guard scenario.family == .checkpoints else { return 0 }
+    return SimulationLimit.searchDelays * max(scenario.delayMillisecondsMax, healed.delayMilliseconds) + UInt64(scenario.roles.count) * ReplicationLimit.rangeMilliseconds
   }
 
   private func healingMilliseconds(_ healed: Healing) -> UInt64 {

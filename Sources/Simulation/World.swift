@@ -66,6 +66,8 @@ public struct World {
   var views = ViewCount()
   var memory: MemoryLaws
   var campaigns: [Campaign] = []
+  /// Checkpoints that nodes may be told to begin from, ascending.
+  var published: [Published] = []
   /// When everything but the checkpoints was done, milliseconds after the faults.
   var settledMilliseconds: UInt64?
   var workload: Workload
@@ -110,6 +112,10 @@ public struct World {
     /// Stores that gave up bodies, and syncs that stood still because nobody connected had the bodies.
     public var prunes: UInt64 = 0
     public var stranded: UInt64 = 0
+    /// Nodes that were told where to begin, checkpoints whose block was found, and nodes that had taken nothing because they were told something false.
+    public var beginnings: UInt64 = 0
+    public var adoptions: UInt64 = 0
+    public var refusals: UInt64 = 0
     /// From the end of the faults until every honest node had its blocks.
     public var recoveryMilliseconds: UInt64 = 0
     /// Views that the furthest honest node has entered in that time.

@@ -33,6 +33,9 @@ struct Totals {
     sum.checkpoints += one.checkpoints
     sum.prunes += one.prunes
     sum.stranded += one.stranded
+    sum.beginnings += one.beginnings
+    sum.adoptions += one.adoptions
+    sum.refusals += one.refusals
     recoveries.append(one.recoveryMilliseconds)
   }
 
@@ -45,6 +48,7 @@ struct Totals {
       ("proposals", sum.proposals), ("unsafe_proposals", sum.unsafeProposals),
       ("set_changes", sum.setChanges), ("rotations", sum.rotations), ("handover_crashes", sum.handoverCrashes), ("handoffs", sum.handoffs),
       ("cosignatures", sum.cosignatures), ("checkpoints", sum.checkpoints), ("prunes", sum.prunes), ("stranded", sum.stranded),
+      ("beginnings", sum.beginnings), ("adoptions", sum.adoptions), ("refusals", sum.refusals),
       ("recovery_ms_median", sorted.isEmpty ? 0 : sorted[sorted.count / 2]), ("recovery_ms_max", sorted.last ?? 0),
     ]
   }

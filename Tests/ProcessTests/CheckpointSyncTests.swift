@@ -158,4 +158,60 @@ import Testing
     try node.expectBundleVerifies(old[0], genesis: cluster.genesis)
     try cluster.expectAgreement(at: try cluster[0].headHeight(), of: [cluster[0], node])
   }
+
+  /// The published note is enough: the node finds its block. What is wrong with one is said at once where genesis shows it.
+  @Test func aSignedCheckpointIsAccepted() throws {
+    let cluster = try Cluster(epochLength: 20, blockTime: 10)
+    try cluster.start()
+    let (old, _) = try Self.blocks(90, cluster)
+    let published = try cluster[1].client().get("/tlog/checkpoint").text
+    let lines = published.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
+    #expect(lines.count >= 9 && lines[0] == "cluster.example.com/moloch-cluster", "\(published)")
+    _ = try Self.blocks(130, cluster)
+    let node = try cluster.join("fresh", in: cluster.scratch.url)
+    func sync(_ text: String, _ more: String...) throws -> Command {
+      let file = node.file("checkpoint.txt")
+      try text.write(to: file, atomically: true, encoding: .utf8)
+      return try Command.run(NodeProcess.moloch, ["sync", "--from-checkpoint", file.path, "--home", node.home.path] + more)
+    }
+    func expectRefusal(_ text: String, _ words: String) throws {
+      let refused = try sync(text, "--yes")
+      #expect(refused.status == 65 && refused.errors.contains(words), "\(refused.status) \(refused.errors)")
+      #expect(!FileManager.default.fileExists(atPath: node.file("data/chain/CURRENT").path))
+    }
+    try expectRefusal("no note\n", "neither a proof bundle nor a signed checkpoint")
+    try expectRefusal(published.replacingOccurrences(of: "cluster.example.com/moloch-cluster", with: "cluster.example.com/other"), "the chain of this node is cluster.example.com/moloch-cluster")
+    try expectRefusal(lines.filter { !$0.contains(" cluster.example.com/v") }.joined(separator: "\n"), "no cosignature of a validator")
+    // The size is one more than what they have signed.
+    let size = try #require(Int(lines[1]))
+    try expectRefusal(published.replacingOccurrences(of: "\n\(size)\n", with: "\n\(size + 1)\n"), "is not accepted")
+    let asked = try sync(published)
+    #expect(asked.status == 64 && asked.errors.contains("--yes") && asked.errors.contains("cosigned by 3 of the 4 validators of genesis\n"), "\(asked.errors)")
+    // Too few to prove anything: the node refuses it when it has found the block.
+    let few = try sync(lines.prefix(6).joined(separator: "\n") + "\n", "--yes")
+    #expect(few.status == 0 && few.errors.contains("which are no quorum"), "\(few.errors)")
+    try node.start(options: ["--api-only"])
+    try node.logs("ERROR", "the checkpoint is refused", "no more than two thirds", "tree_size=\(size)")
+    let refused = try node.status { $0["sync_obstacle"] is String }
+    #expect((refused["sync_obstacle"] as? String)?.hasPrefix("the checkpoint is refused") == true && refused["head_height"] as? Int == 0 && refused["syncing"] as? Bool == true, "\(refused)")
+    #expect(node.stop() == 0)
+
+    let begun = try sync(published, "--yes", "--json")
+    #expect(begun.status == 0 && begun.output.contains("\"height\":null") && begun.output.contains("\"tree_size\":\(size)"), "\(begun.output)\(begun.errors)")
+    // Killed in the search or soon after it.
+    try node.start(options: ["--api-only"])
+    node.kill()
+    try node.start(options: ["--api-only"])
+    try node.logs("NOTICE", "the block to begin from is found and proven")
+    let status = try node.status { $0["syncing"] as? Bool == false }
+    let earliest = try #require(status["earliest_body_height"] as? Int)
+    let block = try node.read("/v1/blocks/\(earliest - 1)") { $0["hash"] is String }
+    #expect(block["tree_size"] as? Int == size && block["event_count"] as? Int ?? 0 > 0, "\(block)")
+    #expect(status["sync_obstacle"] is NSNull, "\(status)")
+    let (last, height) = try cluster[2].finalise(3, of: try cluster.records())
+    try cluster.expectAgreement(at: height, of: cluster.members + [node])
+    try node.expectFinal(last)
+    try node.expectBundleVerifies(old[0], genesis: cluster.genesis)
+    #expect(try node.client().get("/v1/events/\(old[0])").status == 410)
+  }
 }

@@ -29,7 +29,7 @@ final class Cluster {
     var node: Int? {
       switch self {
       case .message(_, let to, _, _, _): to
-      case .synced(let node, _, _), .answer(let node, _, _), .helped(let node, _), .filled(let node, _, _): node
+      case .synced(let node, _, _), .answer(let node, _, _), .filled(let node, _, _), .helped(let node, _): node
       case .link, .again: nil
       }
     }
@@ -45,7 +45,7 @@ final class Cluster {
     for event in events { deliver(event) }
   }
 
-  enum DiskWrite { case journal([JournalRecord], UInt64), store(Block), persist([BlockCommit], FloorRecord, Height) }
+  enum DiskWrite { case journal([JournalRecord], UInt64), store(Block), adopt(Anchor), persist([BlockCommit], FloorRecord, Height) }
 
   final class Node {
     let index: Int
@@ -60,6 +60,8 @@ final class Cluster {
     var finals: [FinalBlock] = []
     var heads: [CosignedHead] = []
     var halted: String?
+    /// The block that a signed checkpoint has turned out to be, and later ones in its place.
+    var adopted: [Anchor] = []
     /// When the disk is done with what it has been given.
     var diskFree = Instant.zero
     /// What helpers check, of this life.
@@ -96,6 +98,8 @@ final class Cluster {
   var tamper: ((_ from: Int, _ message: ReplicaMessage) -> ReplicaMessage?)?
   /// Nodes whose messages get lost, both ways, while the connections stay.
   var cut: Set<Int> = []
+  /// Nodes that make connections among themselves only.
+  var island: Set<Int> = []
   /// Nodes whose process stands still: what arrives waits, timers do not fire.
   private var frozen: Set<Int> = []
   private var waiting: [Event] = []
@@ -223,6 +227,9 @@ final class Cluster {
       if floor.isAwaited { floorsAwaited += 1 }
       write(.persist(blocks, floor, height), node)
     case .send(let message, let destination): send(message, destination, node)
+    case .adopt(let anchor):
+      node.adopted.append(anchor)
+      write(.adopt(anchor), node)
     case .load(let query): schedule(.answer(node: node.index, life: node.life, query), after: 1)
     case .fill(let work): schedule(.filled(node: node.index, life: node.life, work), after: 1)
     case .setTimer(let instant): node.timer = instant
@@ -376,6 +383,7 @@ final class Cluster {
         node.store.storeUnsynced(block)
         node.store.sync()
         perform(index) { $0.stored(block.hash, now: $1, &$2) }
+      case .adopt(let anchor): do { try node.store.adopt(anchor) } catch { Issue.record("node \(index): \(error)") }
       case .persist(let blocks, let floor, let height):
         do { try node.store.commit(blocks) } catch { Issue.record("node \(index): \(error)") }
         node.journal.append(floor.record)
@@ -389,17 +397,17 @@ final class Cluster {
       } catch {
         Issue.record("\(error)")
       }
+    case .filled(let index, let life, let work):
+      guard nodes[index].life == life else { return }
+      fill(index, work)
     case .helped(let index, let life):
       guard nodes[index].life == life else { return }
       nodes[index].helper?.finish()
       perform(index) { $0.takeVerdicts(now: $1, &$2) }
-    case .filled(let index, let life, let work):
-      guard nodes[index].life == life else { return }
-      fill(index, work)
     case .again: break
     case .link(let a, let b):
       let pair = a < b ? [a, nodes[a].life, b, nodes[b].life] : [b, nodes[b].life, a, nodes[a].life]
-      guard nodes[a].replica != nil, nodes[b].replica != nil, linked.insert(pair).inserted else { return }
+      guard nodes[a].replica != nil, nodes[b].replica != nil, island.contains(a) == island.contains(b), linked.insert(pair).inserted else { return }
       for (node, other) in [(a, b), (b, a)] {
         let facts = PeerFacts(
           validator: nodes[other].key?.publicKey, head: nodes[other].store.head.height, earliestBodyHeight: nodes[other].store.earliestBodyHeight)

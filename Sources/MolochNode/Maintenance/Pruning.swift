@@ -48,10 +48,7 @@ struct Pruning: Sendable {
       let compaction = try store.prune(below: Height(before))
       return { (task) throws(NodeFailure) in
         let before = DirectoryStatistics(data: data)
-        task.setTotal(1)
-        compaction.run()
-        try task.check()
-        task.setDone(1)
+        try Maintenance.run(compaction, task)
         return Self.figures(first: first, height: height, bytes: bytes, chain: (before.chain, DirectoryStatistics(data: data).chain))
       }
     } catch let failure as NodeFailure {
@@ -112,7 +109,7 @@ extension Maintenance {
   public static func prune(_ options: NodeOptions, before height: UInt64, isDryRun: Bool, isForced: Bool) throws(NodeFailure) -> MaintenanceTask {
     let home = try NodeHome(options)
     let pruning = Pruning(before: height, isDryRun: isDryRun, isForced: isForced, archivePeers: nil, policy: options.retention)
-    return try offline(home, options, MaintenanceTask("prune", unit: "families")) { (store) throws(NodeFailure) in
+    return try offline(home, options, MaintenanceTask("prune", unit: "bytes", budget: options.maintenanceBudget)) { (store) throws(NodeFailure) in
       try pruning.begin(store, data: home.data, genesis: home.genesis, wall: WallClock.now().milliseconds)
     }
   }

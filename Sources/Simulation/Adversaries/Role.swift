@@ -11,6 +11,11 @@ public enum Role: String, Sendable, CaseIterable {
   case silent, lateProposer, equivocator, doubleNotariser, doubleFinaliser, nullifierAndFinaliser, selectiveSender, forker, invalidBlocks, withholder
   case timestampAbuser, replayer, wrongEpochVoter, badSigner, futureFlooder, lyingSyncServer, staleCertificateServer, garbler, bodyForger
   case cosignatureForger, twins
+  /// Only in the family `checkpoints`.
+  case historyForger
+
+  /// Those that a seed draws from.
+  static let drawn = allCases.filter { $0 != .historyForger }
 
   /// The liar of this role; nil for twins, which are two honest programs with one key.
   var liar: (any Liar)? {
@@ -35,6 +40,7 @@ public enum Role: String, Sendable, CaseIterable {
     case .garbler: Garbler()
     case .bodyForger: BodyForger()
     case .cosignatureForger: CosignatureForger()
+    case .historyForger: HistoryForger()
     case .twins: nil
     }
   }

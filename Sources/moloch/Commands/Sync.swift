@@ -13,11 +13,13 @@ struct SyncCommand: ParsableCommand {
 
       --from-checkpoint empties data/chain, data/mmr and data/index of a stopped node; keys, configuration, data/validator and data/peers.json stay. The next start
       fetches the blocks up to the checkpoint without their bodies and without the check of signatures, because the hash commits to every byte of them, and the
-      blocks above it in full. A proof bundle stands for the block that it proves from this node's genesis. An interrupted sync goes on at the next start.
+      blocks above it in full. A proof bundle stands for the block that it proves from this node's genesis. A signed checkpoint (the note that
+      /v1/checkpoint serves) names a tree: the running node looks for its block among those that it can prove final from genesis, and takes it when a quorum
+      of the validators of that block has cosigned. An interrupted sync goes on at the next start.
       """)
 
   @Flag(help: "Show how far the node is until it has caught up.") var watch = false
-  @Option(help: ArgumentHelp("Begin again from this block, or from the block of a proof bundle.", valueName: "height:hash|file")) var fromCheckpoint: String?
+  @Option(help: ArgumentHelp("Begin again from this block, or from that of a proof bundle or of a signed checkpoint.", valueName: "height:hash|file")) var fromCheckpoint: String?
   @OptionGroup var global: GlobalOptions
 
   func validate() throws {
@@ -34,35 +36,59 @@ struct SyncCommand: ParsableCommand {
 
   private func begin(from text: String) throws {
     let options = try LoadedConfiguration(global).checked()
-    let (height, hash) = try block(text, options)
+    let beginning = try beginning(text, options)
     let start: CheckpointStart
-    do { start = try CheckpointStart(options, from: height, hash: hash) } catch { throw CommandFailure(error) }
-    let name = "\(height.rawValue):\(hash.hex)"
-    global.note("plan: delete data/chain, data/mmr and data/index" + (start.height.map { " (height \(Figures.grouped($0)))" } ?? "") + ", begin from block \(name)")
+    do { start = try CheckpointStart(options, from: beginning) } catch { throw CommandFailure(error) }
+    let name = Self.name(beginning)
+    global.note("plan: delete data/chain, data/mmr and data/index" + (start.height.map { " (height \(Figures.grouped($0)))" } ?? "") + ", begin from \(name)")
+    if let (count, total, isQuorum) = start.cosigners {
+      global.note("cosigned by \(count) of the \(total) validators of genesis" + (isQuorum ? "" : ", which are no quorum: the set of the block decides, when the node has followed it"))
+    }
     guard global.yes else { throw CommandFailure("this deletes the chain of this node: repeat with --yes", Exit.usage) }
     do { try start.run(options) } catch { throw CommandFailure(error) }
-    guard global.json else { return Terminal.print("the next start begins from block \(name)") }
+    guard global.json else { return Terminal.print("the next start begins from \(name)") }
+    Terminal.print(Self.json(beginning))
+  }
+
+  private static func name(_ beginning: CheckpointStart.Beginning) -> String {
+    switch beginning {
+    case .block(let height, let hash): "block \(height.rawValue):\(hash.hex)"
+    case .checkpoint(let sought): "the block of the checkpoint of tree size \(Figures.grouped(sought.checkpoint.size)), root \(sought.checkpoint.root.hex)"
+    }
+  }
+
+  private static func json(_ beginning: CheckpointStart.Beginning) -> String {
     var json = JSONWriter()
     json.beginObject()
     json.key("schema"); json.string("moloch.sync.checkpoint/1" as StaticString)
-    json.key("height"); json.number(height.rawValue)
-    json.key("hash"); json.string(hash.hex)
+    switch beginning {
+    case .block(let height, let hash):
+      json.key("height"); json.number(height.rawValue)
+      json.key("hash"); json.string(hash.hex)
+    case .checkpoint(let sought):
+      json.key("height"); json.null()
+      json.key("hash"); json.null()
+      json.key("tree_size"); json.number(sought.checkpoint.size)
+      json.key("tree_root"); json.string(sought.checkpoint.root.hex)
+    }
     json.endObject()
-    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+    return String(decoding: json.bytes, as: UTF8.self)
   }
 
-  /// `HEIGHT:HASH`, or the block that a bundle proves.
-  private func block(_ text: String, _ options: NodeOptions) throws -> (Height, Digest) {
+  /// `HEIGHT:HASH`, the block that a bundle proves, or a signed checkpoint, which names a tree.
+  private func beginning(_ text: String, _ options: NodeOptions) throws -> CheckpointStart.Beginning {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     if parts.count == 2, let height = UInt64(parts[0]) {
       guard height < ordinalLimit, let hash = Digest(hex: parts[1]) else {
         throw CommandFailure("--from-checkpoint \(text): the hash of a block has 64 hexadecimal digits", Exit.usage)
       }
-      return (Height(height), hash)
+      return .block(Height(height), hash)
     }
     let file = try Files.read(text)
     guard file.first == UInt8(ascii: "{") else {
-      throw CommandFailure("\(text) is no proof bundle; a bare checkpoint names a tree and no block, so write HEIGHT:HASH or give a bundle", Exit.dataCorrupt)
+      do { return .checkpoint(try CosignedCheckpoint(parsing: file)) } catch {
+        throw CommandFailure("\(text) is neither a proof bundle nor a signed checkpoint: \(error)", Exit.dataCorrupt)
+      }
     }
     var verification = OfflineVerification.Options()
     verification.trust = .genesis(try Files.read(options.genesisPath))
@@ -71,7 +97,7 @@ struct SyncCommand: ParsableCommand {
       let failed = result.checks.first { if case .fail = $0.outcome { true } else { false } }
       throw CommandFailure("\(text) does not prove a block from \(options.genesisPath)" + (failed.map { ": \($0.name)" } ?? ""), Exit.dataCorrupt)
     }
-    return (bundle.header.height, bundle.header.hash)
+    return .block(bundle.header.height, bundle.header.hash)
   }
 }
 

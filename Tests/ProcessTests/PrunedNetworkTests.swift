@@ -1,0 +1,120 @@
+import Audit
+import Foundation
+import Testing
+
+/// A network in which every validator has pruned its old bodies, and nodes that come later.
+@Suite(.serialized) struct PrunedNetworkTests {
+  private static let retention = ["/usr/bin/env", "MOLOCH_RETENTION_MIN_DAYS=1"]
+  /// Runs a program with the clock of some days ago. The program between is the one that the library is loaded into first.
+  private static var past: [String] { ["/usr/bin/env"] + OldChain.clock(-OldChain.days * 86_400).map { "\($0)=\($1)" } + OldChain.launcher }
+
+  /// Four validators with a chain of some days ago and a block of today, which alone has its bodies. Returns ids of old events, and the height of that block.
+  private static func pruned() throws -> (Cluster, old: [EventID], height: Int) {
+    let cluster = try Cluster(epochLength: 20, blockTime: 10)
+    for member in cluster.members { try member.start(Self.past) }
+    for member in cluster.members { try member.status { $0["peer_count"] as? Int ?? 0 >= 3 } }
+    let records = try cluster.records()
+    var old: [EventID] = []
+    while try cluster[0].headHeight() < 50 {
+      let batch = (0..<4).map { _ in
+        records.next(note: "old", timestamp: .init(milliseconds: UInt64((Date().timeIntervalSince1970 - Double(OldChain.days * 86_400)) * 1000)))
+      }
+      let answer = try cluster[0].client().post("/v1/events/batch?wait=finalized", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
+      guard answer.status == 201 else { throw NodeProcess.Failure(description: "\(answer.status) \(answer.text.prefix(600))\n\(cluster[0].lastLines)") }
+      old += batch.map(\.id)
+    }
+    for member in cluster.members { #expect(member.stop() == 0, "\(member.lastLines)") }
+    for member in cluster.members { try member.start(Self.retention) }
+    for member in cluster.members { try member.status { $0["peer_count"] as? Int ?? 0 >= 3 } }
+    let (_, height) = try cluster[0].finalise(3, of: records)
+    try cluster.expectAgreement(at: height)
+    for member in cluster.members {
+      let command = ["maintenance", "prune", "--home", member.home.path, "--before-height", "\(height)", "--force"]
+      let pruned = try Command.run(NodeProcess.moloch, command, environment: ["MOLOCH_RETENTION_MIN_DAYS": "1"])
+      #expect(pruned.status == 0, "\(pruned.output)\(pruned.errors)")
+      try member.status { $0["earliest_body_height"] as? Int == height }
+    }
+    return (cluster, old, height)
+  }
+
+  @Test func aNewNodeSaysWhatItLacksAndComesUpFromACheckpoint() throws {
+    let (cluster, old, height) = try Self.pruned()
+    // Genesis alone does not do.
+    let node = try cluster.join("fresh", in: cluster.scratch.url)
+    try node.start(options: ["--api-only"])
+    try node.logs("WARN", "every connected peer has pruned the next block", "sync --from-checkpoint", "height=1")
+    let lacking = try node.status { $0["sync_obstacle"] is String }
+    #expect((lacking["sync_obstacle"] as? String)?.hasPrefix("every connected peer has pruned the next block") == true, "\(lacking)")
+    #expect(lacking["syncing"] as? Bool == true && lacking["head_height"] as? Int == 0 && lacking["sync_target_height"] as? Int ?? 0 >= height, "\(lacking)")
+    // From where it could come: each peer says from which height on it has bodies.
+    let peers = try node.read("/v1/peers") { ($0["peers"] as? [Any])?.count ?? 0 >= 4 }["peers"] as? [[String: Any]] ?? []
+    #expect(peers.allSatisfy { $0["earliest_body_height"] as? Int == height }, "\(peers)")
+    #expect(try node.client().get("/v1/ready").status == 503)
+    #expect(node.stop() == 0)
+
+    let checkpoint = node.file("checkpoint.txt")
+    try cluster[3].status { $0["checkpoint_size"] as? Int == $0["tree_size"] as? Int }
+    try Data(try cluster[3].client().get("/tlog/checkpoint").body).write(to: checkpoint)
+    let begun = try Command.moloch("sync", "--from-checkpoint", checkpoint.path, "--yes", "--home", node.home.path)
+    #expect(begun.status == 0, "\(begun.errors)")
+    try node.start(options: ["--api-only"])
+    let synced = try node.status { $0["syncing"] as? Bool == false }
+    #expect(synced["sync_obstacle"] is NSNull && synced["earliest_body_height"] as? Int == height + 1, "\(synced)")
+    let (last, head) = try cluster[1].finalise(3, of: try cluster.records())
+    try cluster.expectAgreement(at: head, of: cluster.members + [node])
+    try node.expectFinal(last)
+    for id in [old[0], old[old.count - 1]] {
+      #expect(try node.client().get("/v1/events/\(id)").errorCode == "PRUNED")
+      try node.expectBundleVerifies(id, genesis: cluster.genesis)
+    }
+  }
+
+  /// What the node is told lies above all that its only peer has: it waits, and begins when the peer has come so far.
+  @Test func aCheckpointAboveTheHeadOfTheOnlyPeerIsWaitedFor() throws {
+    let cluster = try Cluster(epochLength: 20, blockTime: 10)
+    try cluster.start()
+    let records = try cluster.records()
+    while try cluster[0].headHeight() < 30 { try cluster[0].finalise(4, of: records) }
+    let relay = try cluster.join("relay", in: cluster.scratch.url)
+    try relay.start(options: ["--api-only"])
+    try relay.status { $0["syncing"] as? Bool == false }
+    #expect(relay.stop() == 0)
+    let reached = try cluster[0].headHeight()
+    while try cluster[0].headHeight() < reached + 40 { try cluster[0].finalise(4, of: records) }
+
+    // The relay knows nobody any more.
+    try FileManager.default.removeItem(at: relay.file("data/peers.json"))
+    try relay.write(genesis: cluster.genesis, peers: [], extra: "peer_exchange = false")
+    try relay.start(options: ["--api-only"])
+    #expect(try relay.headHeight() <= reached)
+    let note = try cluster[2].client().get("/tlog/checkpoint")
+    let size = try #require(Int(note.text.split(separator: "\n")[1]))
+    let hash = try #require(try cluster[0].read("/v1/blocks/\(reached + 40)") { $0["hash"] is String }["hash"] as? String)
+    var nodes: [Cluster.Member] = []
+    for name in ["tree", "block"] {
+      let node = try cluster.join(name, in: cluster.scratch.url, peers: [relay], extra: "peer_exchange = false")
+      try Data(note.body).write(to: node.file("checkpoint.txt"))
+      let target = name == "tree" ? node.file("checkpoint.txt").path : "\(reached + 40):\(hash)"
+      let begun = try Command.moloch("sync", "--from-checkpoint", target, "--yes", "--home", node.home.path)
+      #expect(begun.status == 0, "\(begun.errors)")
+      try node.start(options: ["--api-only"])
+      nodes.append(node)
+    }
+    try nodes[0].logs("WARN", "no connected peer has shown a final tree as large as that of the checkpoint", "tree_size=\(size)")
+    try nodes[1].logs("WARN", "no connected peer has come as far as the checkpoint", "checkpoint=\(reached + 40):\(hash)")
+    for node in nodes {
+      let waiting = try node.status { $0["sync_obstacle"] is String }
+      #expect(waiting["head_height"] as? Int == 0 && waiting["syncing"] as? Bool == true, "\(waiting)")
+    }
+    #expect(relay.stop() == 0)
+    try relay.write(genesis: cluster.genesis, peers: cluster.members.map { $0.address(port: $0.peerPort) }, extra: "peer_exchange = false")
+    try relay.start(options: ["--api-only"])
+    for node in nodes {
+      let status = try node.status(within: 120) { $0["syncing"] as? Bool == false }
+      #expect(status["sync_obstacle"] is NSNull && status["earliest_body_height"] as? Int ?? 0 > reached, "\(status)")
+    }
+    let (last, head) = try cluster[1].finalise(3, of: records)
+    try cluster.expectAgreement(at: head, of: cluster.members + nodes)
+    for node in nodes { try node.expectFinal(last) }
+  }
+}
