@@ -137,7 +137,7 @@ if CommandLine.arguments.contains("--verdicts") {
 func printRepeated(_ words: ArraySlice<String>) {
   let words = Array(words)
   guard words.count == 5, let count = Int(words[0]), let signers = Int(words[1]), let path = Path(rawValue: words[3]), path.isAvailable, let seconds = Double(words[4]) else {
-    fputs("usage: SignatureComparison --repeat COUNT SIGNERS known|new portable|ifma SECONDS\n", stderr)
+    print("usage: SignatureComparison --repeat COUNT SIGNERS known|new portable|ifma SECONDS")
     exit(64)
   }
   let sample = Sample(count: count, signers: signers)
