@@ -133,6 +133,33 @@ if CommandLine.arguments.contains("--verdicts") {
   exit(0)
 }
 
+/// One workload again and again, for a profiler: COUNT SIGNERS known|new PATH SECONDS. Prints microseconds for one signature, the mean over all of it.
+func printRepeated(_ words: ArraySlice<String>) {
+  let words = Array(words)
+  guard words.count == 5, let count = Int(words[0]), let signers = Int(words[1]), let path = Path(rawValue: words[3]), path.isAvailable, let seconds = Double(words[4]) else {
+    fputs("usage: SignatureComparison --repeat COUNT SIGNERS known|new portable|ifma SECONDS\n", stderr)
+    exit(64)
+  }
+  let sample = Sample(count: count, signers: signers)
+  let cache = words[2] == "known" ? SignerCache(capacity: 8192, seed: Bytes32(repeating: 7), path: path) : nil
+  var batch = SignatureBatch(capacity: count, seed: Bytes32(repeating: 9), cache: cache, path: path)
+  var verdicts: [Bool] = []
+  // Until all keys are known, a few of which enter the cache with each batch.
+  for _ in 0..<(cache == nil ? 2 : 4 + signers / 4) { sample.verify(&batch, &verdicts) }
+  let begin = microseconds()
+  var batches = 0
+  while microseconds() - begin < seconds * 1e6 {
+    sample.verify(&batch, &verdicts)
+    batches += 1
+  }
+  print(column((microseconds() - begin) / Double(batches * count)))
+}
+
+if CommandLine.arguments.count > 1, CommandLine.arguments[1] == "--repeat" {
+  printRepeated(CommandLine.arguments.dropFirst(2))
+  exit(0)
+}
+
 print("n signers keys \(Path.available.map(\.rawValue).joined(separator: " ")) libcrypto libsodium")
 let single = Sample(count: 16, signers: 8)
 let (crypto, sodium) = (libcrypto(single), libsodium(single))

@@ -34,14 +34,30 @@ public struct Answer: Sendable {
     case never
     /// Fixed for ever; the strong entity tag names the content.
     case immutable(tag: String)
+    /// Holds bodies, which a redaction deletes and a prune takes away: no cache keeps it. Who has a copy of its own asks with the strong entity tag.
+    case erasable(tag: String)
     /// Valid for this many seconds.
     case seconds(Int)
+
+    var tag: String? {
+      switch self {
+      case .immutable(let tag), .erasable(let tag): tag
+      case .never, .seconds: nil
+      }
+    }
   }
 
   /// A resource of final blocks: its strong tag is the hash of its bytes, so that representations of one resource have tags of their own.
   static func final(_ mediaType: MediaType, _ body: [UInt8], fields: [UInt8] = []) -> Answer {
-    Answer(mediaType, body, caching: .immutable(tag: String(SHA256.hash(body).hex.prefix(32))), fields: fields)
+    Answer(mediaType, body, caching: .immutable(tag: tag(of: body)), fields: fields)
   }
+
+  /// A resource of final blocks with bodies of events in it.
+  static func erasable(_ mediaType: MediaType, _ body: [UInt8], fields: [UInt8] = []) -> Answer {
+    Answer(mediaType, body, caching: .erasable(tag: tag(of: body)), fields: fields)
+  }
+
+  private static func tag(of body: [UInt8]) -> String { String(SHA256.hash(body).hex.prefix(32)) }
 
   public init(status: Int = 200, _ mediaType: MediaType = .json, _ body: [UInt8], caching: Caching = .never, fields: [UInt8] = []) {
     self.status = status

@@ -102,6 +102,10 @@ public struct GateStatistics: Sendable {
   public var batches: UInt64 = 0
   /// Batches of helper threads.
   public var offeredBatches: UInt64 = 0
+  /// Combinations computed for batches, here and by helpers: one each while all signatures are good.
+  public var combinations: UInt64 = 0
+  /// Signatures of submissions that were refused.
+  public var badSignatures: UInt64 = 0
   /// Look-ups of signers' keys that found them decoded, and the others.
   public var signerHits: UInt64 = 0
   public var signerMisses: UInt64 = 0

@@ -14,7 +14,7 @@ extension Gate {
 
   /// Sends an answer to the request of a session, and makes the session ready for the next one.
   func respond(_ slot: Int, _ answer: Answer, _ loop: Loop) {
-    if case .immutable(let tag) = answer.caching, answer.status == 200, knows(slot, tag) { return respondNotModified(slot, tag, loop) }
+    if let tag = answer.caching.tag, answer.status == 200, knows(slot, tag) { return respondNotModified(slot, answer.caching, loop) }
     let keepsAlive = sessions[slot].request.keepsAlive && !isDraining
     begin(slot, answer.status, keepsAlive: keepsAlive)
     if answer.status != 204 {
@@ -145,6 +145,9 @@ extension Gate {
     case .immutable(let tag):
       writers[0].append("Cache-Control: public, max-age=31536000, immutable\r\n")
       writers[0].append(Array("ETag: \"\(tag)\"\r\n".utf8))
+    case .erasable(let tag):
+      writers[0].append("Cache-Control: no-store\r\n")
+      writers[0].append(Array("ETag: \"\(tag)\"\r\n".utf8))
     }
   }
 
@@ -166,10 +169,10 @@ extension Gate {
     return false
   }
 
-  private func respondNotModified(_ slot: Int, _ tag: String, _ loop: Loop) {
+  private func respondNotModified(_ slot: Int, _ caching: Answer.Caching, _ loop: Loop) {
     let keepsAlive = sessions[slot].request.keepsAlive && !isDraining
     begin(slot, 304, keepsAlive: keepsAlive)
-    writeCaching(.immutable(tag: tag))
+    writeCaching(caching)
     ResponseWriter.finish(into: &writers[0])
     send(sessions[slot].connection, writers[0], loop)
     complete(slot, 304, keepsAlive: keepsAlive, loop)

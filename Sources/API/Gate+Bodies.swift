@@ -123,6 +123,8 @@ extension Gate {
     json.number(surroundings.uptimeSeconds)
     json.key("sync")
     writeSync(sync, height: head.header.height.rawValue, &json)
+    json.key("backfill")
+    writeBackfill(replica.backfillFacts, &json)
     json.key("sync_obstacle")
     if let obstacle = replica.obstacle { json.string(obstacle.text) } else { json.null() }
     json.key("limits")
@@ -147,6 +149,18 @@ extension Gate {
     if let rate = progress.blocksPerSecond { json.number(rate, decimals: 1) } else { json.null() }
     json.key("eta_seconds")
     if let seconds = progress.etaSeconds { json.number(seconds) } else { json.null() }
+    json.endObject()
+  }
+
+  private func writeBackfill(_ facts: BackfillFacts?, _ json: inout JSONWriter) {
+    guard let facts else { return json.null() }
+    json.beginObject()
+    json.key("state")
+    json.string(facts.state.rawValue)
+    json.key("target_height")
+    json.number(facts.gap.floor.rawValue)
+    json.key("percent")
+    json.number(facts.percent, decimals: 1)
     json.endObject()
   }
 

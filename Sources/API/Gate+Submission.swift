@@ -109,38 +109,60 @@ extension Gate {
   /// so that the driver asks for another tick.
   public func verifySome(_ loop: Loop) -> Bool {
     var budget = APILimit.signaturesPerTick
+    var alone = Verification.Limits.aloneCountMax
     while budget > 0, !submissions.isEmpty {
-      gather(&budget, loop)
+      let before = budget
+      gather(&budget, &alone, loop)
       settleVerification(loop)
       offerRest(loop)
+      // What is left belongs to sources in quarantine, and waits for the next tick.
+      if budget == before { break }
     }
     return !submissions.isEmpty
   }
 
-  /// Fills the verification queue from the submissions in order of arrival.
-  private func gather(_ budget: inout Int, _ loop: Loop) {
+  /// Fills the verification queue from the submissions in order of arrival. Those of a source in quarantine let others pass once the tick has had its share of them.
+  private func gather(_ budget: inout Int, _ alone: inout Int, _ loop: Loop) {
     inVerification.removeAll(keepingCapacity: true)
-    var finished = 0
-    while finished < submissions.count {
-      let slot = submissions[finished]
-      guard sessions[slot].phase == .verifying else {
-        finished += 1
-        continue
-      }
-      while sessions[slot].cursor < sessions[slot].results.count {
-        guard budget > 0, !verification.isFull else {
-          submissions.removeFirst(finished)
-          return
+    var (kept, place) = (0, 0)
+    while place < submissions.count, budget > 0, !verification.isFull {
+      let slot = submissions[place]
+      if sessions[slot].phase == .verifying {
+        guard gather(slot, &budget, &alone, loop) else {
+          submissions[kept] = slot
+          kept += 1
+          place += 1
+          continue
         }
-        let index = sessions[slot].cursor
-        sessions[slot].cursor += 1
-        guard case .undecided = sessions[slot].results[index].outcome else { continue }
-        if check(slot, index, loop) { budget -= 1 }
+        if sessions[slot].unverified == 0 { finishSubmission(slot, loop) }
       }
-      if sessions[slot].unverified == 0 { finishSubmission(slot, loop) }
-      finished += 1
+      place += 1
     }
-    submissions.removeFirst(finished)
+    submissions.removeSubrange(kept..<place)
+  }
+
+  /// Queues records of one submission; false when some of them have to wait.
+  private func gather(_ slot: Int, _ budget: inout Int, _ alone: inout Int, _ loop: Loop) -> Bool {
+    let isQuarantined = verification.isQuarantined(source(slot), at: loop.now.nanoseconds)
+    while sessions[slot].cursor < sessions[slot].results.count {
+      guard budget > 0, !verification.isFull, !isQuarantined || alone > 0 else { return false }
+      let index = sessions[slot].cursor
+      sessions[slot].cursor += 1
+      guard case .undecided = sessions[slot].results[index].outcome else { continue }
+      guard check(slot, index, loop) else { continue }
+      budget -= 1
+      if isQuarantined { alone -= 1 }
+    }
+    return true
+  }
+
+  /// Whom bad signatures of a session are held against: the client behind a trusted proxy, an IPv6 network of 64 bits, or an address. Mixed with a secret, so that
+  /// nobody can choose an address that stands for somebody else.
+  func source(_ slot: Int) -> UInt64 {
+    let key = sessions[slot].request.clientKey ?? sessions[slot].addressKey
+    // The second word of an IPv4 address is 4.
+    let (high, low) = (key.0 ^ sourceSecret.0).multipliedFullWidth(by: (key.1 == 4 ? 4 : 6) ^ sourceSecret.1)
+    return high ^ low
   }
 
   /// Everything about a record but its signature. Returns true when the signature was queued here or, with `isOffered`, with the helpers.
@@ -172,7 +194,7 @@ extension Gate {
       sessions[slot].results[index].outcome = .refused(.invalidEvent, "bad_body")
       return false
     }
-    let source = sessions[slot].addressKey.0 ^ sessions[slot].addressKey.1
+    let source = source(slot)
     let message = span.extracting(0..<Statement.byteCount)
     sessions[slot].unverified += 1
     if isOffered {
@@ -217,6 +239,7 @@ extension Gate {
     counters[0].batches += 1
     verification.verify(now: loop.now.nanoseconds, into: &verdicts)
     (counters[0].signerHits, counters[0].signerMisses) = (verification.signerHits, verification.signerMisses)
+    noteCombinations()
     for verdict in verdicts {
       let (slot, index) = inVerification[Int(verdict.token)]
       guard sessions[slot].phase == .verifying else { continue }

@@ -60,6 +60,8 @@ public final class Gate {
 
   var limiter: RateLimiter?
   var verification: VerificationQueue
+  /// What hides which address a source of signatures stands for.
+  let sourceSecret: (UInt64, UInt64)
   /// Keys of known signers, shared with helper threads.
   public let signers: SignerCache
   /// Where signatures go that are too many for this thread; nil without helpers.
@@ -115,6 +117,7 @@ public final class Gate {
     verification = VerificationQueue(capacity: APILimit.signaturesPerBatch, seed: seed, cache: signers)
     profile = EventProfile(bodyBytesMax: Int(chain.parameters.bodyBytesMax))
     requestCounter = seed.w0
+    sourceSecret = (seed.w1, seed.w2)
     submissions.reserveCapacity(connections)
     inVerification.reserveCapacity(APILimit.signaturesPerBatch)
     verdicts.reserveCapacity(APILimit.signaturesPerBatch)

@@ -34,6 +34,10 @@ public struct MaintenanceRequest: Sendable {
   public let pruning: PruneRequest?
   /// How much is verified.
   public let level: String?
+  /// Pace of a compaction; nil for the configured one.
+  public let megabytesPerSecond: UInt64?
+  /// What is built anew: `mmr`, `index`.
+  public let parts: [String]
 }
 
 /// What `POST prune` asks for.

@@ -33,6 +33,7 @@ extension Reader {
     // One address, two representations.
     let fields = Array("Vary: Accept\r\n".utf8)
     if case .latest = name { return Answer(octets ? .octets : .json, body, fields: fields) }
+    if !octets, includes.contains("events") { return .erasable(.json, body, fields: fields) }
     return .final(octets ? .octets : .json, body, fields: fields)
   }
 

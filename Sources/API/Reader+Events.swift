@@ -27,15 +27,15 @@ extension Reader {
     }
     json.endObject()
     // A proof is under the head or the checkpoint of the moment.
-    return includes.contains("proof") || includes.contains("bundle") ? Answer(.json, json.bytes) : .final(.json, json.bytes)
+    return includes.contains("proof") || includes.contains("bundle") ? Answer(.json, json.bytes) : .erasable(.json, json.bytes)
   }
 
   func rawEvent(_ id: EventID, bodyOnly: Bool, _ job: ReadJob) throws -> Answer {
     let found = try find(id)
     try requireBody(found)
-    guard bodyOnly else { return .final(.event, found.record) }
+    guard bodyOnly else { return .erasable(.event, found.record) }
     guard found.record.count >= Entry.byteCount + Record.saltByteCount else { throw Refusal(.notFound, "the event is detached: its body is not on the chain") }
-    return .final(.octets, Array(found.record[(Entry.byteCount + Record.saltByteCount)...]))
+    return .erasable(.octets, Array(found.record[(Entry.byteCount + Record.saltByteCount)...]))
   }
 
   func finalised(_ id: EventID, _ attestation: StaticString, isMinimal: Bool, _ job: ReadJob) throws -> Answer {

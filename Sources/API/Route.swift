@@ -135,7 +135,7 @@ public enum Route: Sendable, Equatable {
     case .validators: name == "height"
     case .validatorHistory: name == "from_epoch" || name == "limit"
     case .adminPeers: ["multiaddr", "temporary", "peer_id", "unban"].contains(name)
-    case .maintenance: ["dir", "base", "before_height", "dry_run", "force", "level"].contains(name)
+    case .maintenance: ["dir", "base", "before_height", "dry_run", "force", "level", "max_mbps", "parts"].contains(name)
     case .node(.logLevel): ["level", "subsystem", "for_ms"].contains(name)
     default: false
     }

@@ -7,6 +7,9 @@
 #include "lanes.h"
 #include "point.h"
 
+// What a profile should tell apart.
+#define NOINLINE __attribute__((noinline))
+
 static const uint64_t *entry_of(const uint64_t *tables, int32_t entry) { return tables + (size_t)entry * CED25519_ENTRY_WORDS; }
 
 /// The neutral element, cached.
@@ -64,7 +67,7 @@ IFMA void ced25519_straus(uint64_t *out, const uint64_t *tables, const int32_t *
 enum { BUCKET_ROWS = CED25519_BUCKETS + 1 };
 
 /// Adds the terms to the buckets of eight windows, one window in each lane. Of the first `long_count` terms the digits lie 32 apart, of the others 16.
-IFMA static void collect(uint64_t *buckets, const uint64_t *points, size_t long_count, size_t terms, const int16_t *digits) {
+NOINLINE IFMA static void collect(uint64_t *buckets, const uint64_t *points, size_t long_count, size_t terms, const int16_t *digits) {
   const __m512i starts = _mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), word(8 * BUCKET_ROWS * CED25519_ENTRY_WORDS));
   const __m512i first = add64(starts, word((uint64_t)buckets));
   for (size_t i = 0; i < terms; i++) {
@@ -83,7 +86,7 @@ IFMA static void collect(uint64_t *buckets, const uint64_t *points, size_t long_
 }
 
 /// Sum of j bucket[j], lane by lane: the running sum from the top is added once for each bucket below it.
-IFMA static point8 weigh(uint64_t *buckets) {
+NOINLINE IFMA static point8 weigh(uint64_t *buckets) {
   point8 running = lanes_identity(), total = lanes_identity();
   for (int j = CED25519_BUCKETS; j > 0; j--) {
     uint64_t *rows[8];

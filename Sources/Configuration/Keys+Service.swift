@@ -90,5 +90,6 @@ extension Key {
     Key("retention.auto_prune_interval", .duration(60_000...31_536_000_000), .milliseconds(86_400_000), reloadable: true, "Pause between prunings."),
     Key("retention.min_archive_peers", .integer(0...1000), .integer(2), reloadable: true, "Peers that must hold what is pruned."),
     Key("retention.legal_hold", .boolean, .boolean(false), reloadable: true, "Forbid pruning."),
+    Key("retention.backfill", .boolean, .boolean(false), reloadable: true, "Fetch bodies below the checkpoint of the sync later."),
   ]
 }

@@ -5,6 +5,9 @@ extension Settings {
     if integer("network.min_peers") > integer("network.max_peers") {
       report(.error, "network.min_peers", "is more than network.max_peers = \(integer("network.max_peers"))")
     }
+    if integer("network.protocol_min") > integer("network.protocol_max") {
+      report(.error, "network.protocol_min", "is more than network.protocol_max = \(integer("network.protocol_max"))")
+    }
     if milliseconds("network.idle_timeout") <= 2 * milliseconds("network.keepalive_interval") {
       report(.error, "network.idle_timeout", "is not more than twice network.keepalive_interval = \(shown("network.keepalive_interval"))")
     }
@@ -77,7 +80,6 @@ extension Key {
   public static let inert = [
     "runtime.reactors", "runtime.pin_cores", "network.sync_verify",
     "network.tls.verify_peers", "network.tls.cert_file", "network.tls.key_file", "network.tls.ca_file",
-    "storage.maintenance_max_mbps",
     "index", "api.gateway_signing", "api.gateway_key", "api.ws_queue", "api.dashboard",
     "api.dashboard_public", "api.auth", "api.rate_limit.websocket_connections", "api.tls",
   ]

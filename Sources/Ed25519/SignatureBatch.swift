@@ -6,6 +6,10 @@ import Digests
 /// Checked is `[8](sum z_i S_i B - sum z_i R_i - sum_A (sum z_i k_i) A) = 0` over distinct signers A, with z_i of 128 random bits that are hashed from the
 /// seed, a batch counter and all inputs, so that nobody can predict them. A failed combination is bisected down to single signatures, where the check is
 /// exact: z_i is not zero, and the multiplication by 8 leaves the group of prime order L. Storage is kept between batches.
+///
+/// What a failure costs. First the sources are told apart, half of them by half: f of s sources that offend take at most f * ceil(log2 s) combinations more, and
+/// never more than s - 1, each of at most half of the items that are still in doubt. Then each of those sources alone is taken apart, n of its items by n - 1
+/// combinations at most, in which nobody else's items are.
 public struct SignatureBatch: ~Copyable {
   struct Item {
     var signature: Signature
@@ -33,6 +37,9 @@ public struct SignatureBatch: ~Copyable {
   private var batches: UInt64 = 0
   private var items: [Item] = []
   private var live: [Int] = []
+  /// The ranges of `live` that have one source each, of a batch that failed; those of them that fail alone, and their sums.
+  private var ranges: [Range<Int>] = []
+  private var failed: [(range: Range<Int>, sum: Point)] = []
   private var signers: [Signer] = []
   private var signerTable: SignerTable
   private var combination: Combination
@@ -77,7 +84,7 @@ public struct SignatureBatch: ~Copyable {
   private func slot(item: Int) -> Int { 2 * capacity + item }
 
   /// Adds a signature; hashes or copies the message at once and keeps no reference to it. Traps when the batch is full.
-  /// - Parameter source: whom the signature came from. A failed batch is taken apart source by source, so that an offender's many bad ones lie together.
+  /// - Parameter source: whom the signature came from. A failed batch is taken apart by sources first.
   public mutating func add(_ signature: Signature, over message: RawSpan, by key: PublicKey, source: UInt64 = 0) {
     precondition(items.count < capacity, "the batch is full")
     let s = Scalar(canonical: signature.bytes.second)
@@ -114,8 +121,12 @@ public struct SignatureBatch: ~Copyable {
     if !live.isEmpty {
       let all = 0..<live.count
       let sum = combine(all)
-      if !sum.isSmallOrder { orderBySource() }
-      settle(all, sum, &verdicts)
+      if sum.isSmallOrder { accept(all, &verdicts) } else {
+        orderBySource()
+        settleSources(ranges.indices, sum, &verdicts)
+        for (range, sum) in failed { settle(range, sum, &verdicts) }
+        failed.removeAll(keepingCapacity: true)
+      }
       remember(verdicts)
     }
     items.removeAll(keepingCapacity: true)
@@ -167,22 +178,44 @@ public struct SignatureBatch: ~Copyable {
     }
   }
 
-  /// Accepts a range whose sum has small order; else takes it apart. The sum of the right half is what the left half lacks, so each level costs one
-  /// combination of half of the terms, and n items cost at most n combinations.
-  private mutating func settle(_ range: Range<Int>, _ sum: Point, _ verdicts: inout [Bool]) {
-    if sum.isSmallOrder {
-      for position in range { verdicts[live[position]] = true }
-    } else if range.count > 1 {
-      let middle = range.lowerBound + range.count / 2
-      let left = combine(range.lowerBound..<middle)
-      settle(range.lowerBound..<middle, left, &verdicts)
-      settle(middle..<range.upperBound, sum &- CachedPoint(left), &verdicts)
-    }
+  private func accept(_ range: Range<Int>, _ verdicts: inout [Bool]) {
+    for position in range { verdicts[live[position]] = true }
   }
 
-  /// Before the ranges of a failed batch are made; the sum over all of them does not depend on the order.
+  /// Tells apart the sources whose items have this sum, and notes those that fail.
+  private mutating func settleSources(_ sources: Range<Int>, _ sum: Point, _ verdicts: inout [Bool]) {
+    let items = ranges[sources.lowerBound].lowerBound..<ranges[sources.upperBound - 1].upperBound
+    guard !sum.isSmallOrder else { return accept(items, &verdicts) }
+    guard sources.count > 1 else { return failed.append((items, sum)) }
+    let middle = sources.lowerBound + sources.count / 2
+    let cut = ranges[middle].lowerBound
+    // The sum of one half is what the other lacks: the smaller one is computed.
+    let isLeft = cut - items.lowerBound <= items.upperBound - cut
+    let half = combine(isLeft ? items.lowerBound..<cut : cut..<items.upperBound)
+    let rest = sum &- CachedPoint(half)
+    settleSources(sources.lowerBound..<middle, isLeft ? half : rest, &verdicts)
+    settleSources(middle..<sources.upperBound, isLeft ? rest : half, &verdicts)
+  }
+
+  /// The same for the items of one source, of which at least one is bad unless the sum has small order.
+  private mutating func settle(_ range: Range<Int>, _ sum: Point, _ verdicts: inout [Bool]) {
+    guard !sum.isSmallOrder else { return accept(range, &verdicts) }
+    guard range.count > 1 else { return }
+    let middle = range.lowerBound + range.count / 2
+    let left = combine(range.lowerBound..<middle)
+    settle(range.lowerBound..<middle, left, &verdicts)
+    settle(middle..<range.upperBound, sum &- CachedPoint(left), &verdicts)
+  }
+
+  /// Before a failed batch is taken apart; the sum over all of its items does not depend on their order.
   private mutating func orderBySource() {
     live.sort { items[$0].source != items[$1].source ? items[$0].source < items[$1].source : $0 < $1 }
+    ranges.removeAll(keepingCapacity: true)
+    var begin = 0
+    for end in 1...live.count where end == live.count || items[live[end]].source != items[live[begin]].source {
+      ranges.append(begin..<end)
+      begin = end
+    }
   }
 
   /// `sum z S B - sum z R - sum z k A` over a range of live items.

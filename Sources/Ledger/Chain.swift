@@ -73,6 +73,15 @@ public struct Chain: Sendable {
   public func validate(
     _ block: Block, on parent: ChainTip, batch: inout SignatureBatch, isVerified: (EventID, Signature) -> Bool = { _, _ in false }
   ) throws(BlockViolation) -> Candidate {
+    let (candidate, unverified) = try prepare(block, on: parent, isVerified: isVerified)
+    try checkSignatures(of: unverified, in: block, &batch)
+    return candidate
+  }
+
+  /// The same but for the signatures of the events: the block is valid once those at the positions that are given back are accepted, too.
+  public func prepare(
+    _ block: Block, on parent: ChainTip, isVerified: (EventID, Signature) -> Bool = { _, _ in false }
+  ) throws(BlockViolation) -> (candidate: Candidate, unverified: [Int]) {
     try checkHeader(block, on: parent)
     var parts = Parts()
     var unverified: [Int] = []
@@ -91,8 +100,7 @@ public struct Chain: Sendable {
     let (tree, history) = frontiers(after: parent, parts.leafHashes)
     guard tree.root == block.header.treeRoot else { throw .treeRoot }
     guard history.root == block.header.historyRoot else { throw .historyRoot }
-    try checkSignatures(of: unverified, in: block, &batch)
-    return candidate(block, on: parent, parts, tree, history)
+    return (candidate(block, on: parent, parts, tree, history), unverified)
   }
 
   /// Whether sets, parameters and signers let the record at `offset` into the block after the head: what admission asks once the signature is accepted,

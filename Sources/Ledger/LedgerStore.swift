@@ -98,6 +98,13 @@ public protocol LedgerStore: AnyObject {
   func redaction(of id: EventID) throws(StoreError) -> EventID?
   /// The block that this store was begun from; blocks up to it come without bodies. Nil for a store that began with genesis.
   var anchor: Anchor? { get }
+  /// Blocks below this height have given up their bodies because they were told to; 1 when none were.
+  var prunedHeight: Height { get }
+  /// Heights from `height` on whose blocks lack bodies, redacted or withheld, ascending, at most `countMax`.
+  func withheldHeights(from height: Height, countMax: Int) throws(StoreError) -> [Height]
+  /// Writes the salts and bodies of final blocks with one synced write: either consecutive ones that end right below `earliestBodyHeight`, which becomes the first
+  /// of them, or such as lie above it and lack some. The blocks are checked.
+  func fill(_ blocks: [Block]) throws(StoreError)
   /// The signed checkpoint whose block this store is to begin from; nil when that is known, or genesis.
   var soughtCheckpoint: [UInt8]? { get }
   /// Writes, synced, the block that the store begins from, in place of a checkpoint or of an earlier block; the head lies below it.

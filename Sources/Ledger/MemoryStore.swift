@@ -128,17 +128,33 @@ public final class MemoryStore: LedgerStore {
 
   /// A block without the bodies that redactions name.
   private func redacted(_ commit: BlockCommit) -> Block {
-    guard !redactions.isEmpty else { return commit.block }
-    return commit.block.withholding(commit.ids.indices.filter { redactions[commit.ids[$0]] != nil })
+    let block = filled[commit.header.height] ?? commit.block
+    guard !redactions.isEmpty else { return block }
+    return block.withholding(commit.ids.indices.filter { redactions[commit.ids[$0]] != nil })
   }
 
   public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
-  public var earliestBodyHeight: Height { max(prunedBelow, anchor?.height.next ?? Height(1)) }
-  private var prunedBelow = Height(1)
+  public var earliestBodyHeight: Height { max(prunedHeight, filledFrom ?? anchor?.height.next ?? Height(1)) }
+  public private(set) var prunedHeight = Height(1)
   public func bodies(at height: Height) -> [UInt8]? { height < earliestBodyHeight ? nil : block(height).map { redacted($0).sections.bodies } }
 
+  /// Blocks whose bodies came later, in place of those that were committed; looked up, never walked.
+  private var filled: [Height: Block] = [:]
+  /// Bodies below the anchor are here from this height on.
+  private var filledFrom: Height?
+
+  public func withheldHeights(from height: Height, countMax: Int) -> [Height] {
+    blocks.lazy.filter { $0.header.height >= max(height, self.earliestBodyHeight) && !self.redacted($0).isWhole }.prefix(countMax).map { $0.header.height }
+  }
+
+  public func fill(_ blocks: [Block]) {
+    guard let first = blocks.first else { return }
+    for block in blocks { filled[block.header.height] = block }
+    if first.header.height < earliestBodyHeight { filledFrom = first.header.height }
+  }
+
   /// Blocks below a height give up their salts and bodies, up to the head.
-  public func prune(before height: Height) { prunedBelow = max(prunedBelow, min(height, head.height)) }
+  public func prune(before height: Height) { prunedHeight = max(prunedHeight, min(height, head.height)) }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
     switch tree {

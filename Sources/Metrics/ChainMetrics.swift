@@ -62,6 +62,10 @@ public struct MempoolMetrics: Sendable {
   public let signatureBatchSize: Histogram
   /// Look-ups of signers' keys for batches of submissions: hit, miss.
   public let signerKeys: Series<Counter>
+  /// Of submissions and of peers' records: client, peer.
+  public let signatureCombinations: Series<Counter>
+  public let badSignatures: Series<Counter>
+  public let quarantined: Series<Gauge>
 
   init(_ registry: inout Registry, rejections: [String]) {
     size = registry.gauge("moloch_mempool_size", "Pending events.")
@@ -74,6 +78,11 @@ public struct MempoolMetrics: Sendable {
     rejected = registry.counters("moloch_events_rejected_total", "Events refused at admission.", by: Registry.Label("reason", rejections))
     signerKeys = registry.counters(
       "moloch_signer_keys_total", "Look-ups of signers' keys in the cache of decoded keys.", by: Registry.Label("result", ["hit", "miss"]))
+    let origin = Registry.Label("source", ["client", "peer"])
+    signatureCombinations = registry.counters(
+      "moloch_signature_combinations_total", "Combinations computed for batches of signatures; one for a batch whose signatures are good.", by: origin)
+    badSignatures = registry.counters("moloch_bad_signatures_total", "Signatures of records that were refused.", by: origin)
+    quarantined = registry.gauges("moloch_signature_sources_quarantined", "Senders of bad signatures whose records are checked alone for a while.", by: origin)
     signatureVerification = registry.histogram(
       "moloch_signature_verify_seconds", "Time to check one batch of signatures of submissions.", .secondsOfNanoseconds, Registry.spans)
     signatureBatchSize = registry.histogram("moloch_signature_batch_size", "Signatures of one batch.", .none, Registry.counts)

@@ -52,7 +52,7 @@ public struct StorageMetrics: Sendable {
   public let lastBackup: Gauge
   /// By cache: block, the one of the database.
   public let caches: Series<Gauge>
-  /// By task, while it runs: compact, prune, verify, scrub, backup; 0 to 1.
+  /// By task, while it runs: compact, prune, verify, repair, scrub, backup; 0 to 1.
   public let maintenanceProgress: Series<Gauge>
   /// Lowest height whose bodies are here.
   public let earliestBodyHeight: Gauge
@@ -79,7 +79,7 @@ public struct StorageMetrics: Sendable {
     caches = registry.gauges("moloch_cache_bytes", "Bytes in caches.", .bytes, by: Registry.Label("cache", ["block"]))
     maintenanceProgress = registry.gauges(
       "moloch_maintenance_progress_ratio", "How far a task of maintenance is, while it runs.",
-      by: Registry.Label("task", ["compact", "prune", "verify", "scrub", "backup"]))
+      by: Registry.Label("task", ["compact", "prune", "verify", "repair", "scrub", "backup"]))
     earliestBodyHeight = registry.gauge("moloch_earliest_body_height", "Lowest height whose event bodies are stored here.")
     compactionPending = registry.gauge("moloch_compaction_pending_bytes", "Estimated bytes that compaction has to rewrite.", .bytes)
     compactionRunning = registry.gauge("moloch_compaction_running", "Compactions at work.")

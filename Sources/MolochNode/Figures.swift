@@ -97,6 +97,9 @@ final class Figures {
     }
     mempool.signerKeys[0].set(statistics.signerHits)
     mempool.signerKeys[1].set(statistics.signerMisses)
+    mempool.signatureCombinations[0].set(statistics.combinations)
+    mempool.badSignatures[0].set(statistics.badSignatures)
+    mempool.quarantined[0].set(gate.quarantined(MonotonicClock.now()))
     metrics.api.latency.set(buckets: statistics.latencies, sum: statistics.latencySumMicroseconds)
     metrics.api.connections[0].set(statistics.connections)
     metrics.api.connections[1].set(0)
@@ -116,6 +119,10 @@ final class Figures {
       metrics.chain.treeSize.set(replica.durable.header.treeSize)
       mempool.size.set(replica.pool.load.events)
       mempool.bytes.set(replica.pool.load.bytes)
+      let conduct = replica.signatureFacts(now: MonotonicClock.now())
+      mempool.signatureCombinations[1].set(conduct.combinations)
+      mempool.badSignatures[1].set(conduct.refused)
+      mempool.quarantined[1].set(conduct.quarantined)
       let sync = replica.syncFacts
       if let lag = sync.lag { metrics.sync.lag.set(lag) }
       metrics.sync.isSyncing.set(sync.isSyncing)

@@ -156,6 +156,7 @@ extension NodeDriver {
       // The addresses were checked with the settings.
       if let peering = try? options.peering(listenPort: network.options.listenPort) { network.reconfigure(peering) }
       post(.policies(options.storagePolicies))
+      replica?.looksForBodies = true
       log.notice("node", "configuration reloaded", [("name", options.name)] + report.fields)
     } else {
       for finding in report.findings.prefix(20) { log.error("node", "configuration rejected", [("finding", finding.message), ("place", finding.place)]) }

@@ -36,6 +36,7 @@ extension NodeDriver {
           break
         }
       case .store(let block): post(.store(block))
+      case .fill(let work): post(.fill(work))
       case .adopt(let anchor):
         post(.adopt(anchor))
         gate.surroundings.earliestBodyHeight = anchor.height.next.rawValue

@@ -62,6 +62,7 @@ final class NodeDriver: Driver {
   /// When the store was open.
   private(set) var opened: Instant
   var complaints = Watch()
+  var backfilling = BackfillReport()
   private var missedVotes = DayCount()
   let figures: Figures
   var supervision = Supervision()
@@ -219,6 +220,7 @@ final class NodeDriver: Driver {
       } else if replica.hasWork {
         replica.collect(now: times(loop), &effects)
       }
+      if replica.takesOffer() { verification.ring() }
       if replica.hasWork { comeBack(at: loop.now, loop) }
       replica.pool.quiesce(reactor: 0)
     }
@@ -283,6 +285,7 @@ final class NodeDriver: Driver {
         figures.metrics.storage.commit.observe(nanoseconds)
         persisted(height, floor, loop)
       case .stored(let hash): replica?.stored(hash, now: times(loop), &effects)
+      case .filled(let result, let gap): filled(result, gap, loop)
       case .loaded(let query, let answer): replica?.loaded(query, answer, now: times(loop), &effects)
       case .answered(let job, let result): gate.answered(job, result, loop)
       case .pulse(let pulse):
@@ -305,6 +308,7 @@ final class NodeDriver: Driver {
     }
     takeJournalReports(loop)
     gate.takeVerdicts(loop)
+    if !isReadOnly { replica?.takeVerdicts(now: times(loop), &effects) }
     while let answer = resolver?.take() { network.resolved(answer.token, answer.addresses, loop) }
     settle(loop)
   }
@@ -319,6 +323,7 @@ final class NodeDriver: Driver {
     guard !isReadOnly else { return }
     if owesTimer { replica?.timer(now: times(loop), &effects) }
     owesTimer = false
+    replica?.takeVerdicts(now: times(loop), &effects)
   }
 
   private func open(_ store: OpenedStore, _ loop: Loop) {
@@ -338,7 +343,9 @@ final class NodeDriver: Driver {
     let seed = Bytes32(random.next(), random.next(), random.next(), random.next())
     var settings = Replica.Options(machine: machine, origin: home.genesis.origin, seed: seed)
     settings.rangesInFlight = options.syncRequestsMax
+    settings.signers = gate.signers
     let replica = Replica(store.state, pool: pool, key: home.validatorKey, options: settings, now: loop.now)
+    replica.helpers = verification.records
     let restored = restore(store.pending, into: replica, loop)
     if let file = store.journal {
       let journal = JournalThread(journal: file)
@@ -348,6 +355,7 @@ final class NodeDriver: Driver {
     self.replica = replica
     newestHeads = store.state.newestHead.map { [$0.header] } ?? []
     gate.replica = replica
+    replica.looksForBodies = true
     replica.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
     replica.start(now: times(loop), &effects)
     replica.collect(now: times(loop), &effects)

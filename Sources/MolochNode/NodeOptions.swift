@@ -21,6 +21,8 @@ struct StoragePolicies: Sendable {
   var disk: DiskGuard.Limits
   var retention: RetentionPolicy
   var scrub: ScrubPolicy
+  /// 0: no limit.
+  var maintenanceBytesPerSecond: UInt64
 }
 
 /// What a node is told: its home and its settings, which the properties below give the types that the parts of the node take.
@@ -119,6 +121,7 @@ public struct NodeOptions: Sendable {
     options.idleTimeoutMilliseconds = settings.milliseconds("network.idle_timeout")
     options.messageBufferSize = settings.integer("network.message_buffer_size")
     options.isTLSEnabled = settings.boolean("network.tls.enabled")
+    options.protocols = UInt16(settings.integer("network.protocol_min"))...UInt16(settings.integer("network.protocol_max"))
     options.listenPort = listenPort
     options.name = name
     options.version = Node.version
@@ -142,13 +145,17 @@ public struct NodeOptions: Sendable {
 
   public var retention: RetentionPolicy {
     var policy = RetentionPolicy(
-      daysMin: nil, archivePeersMin: settings.integer("retention.min_archive_peers"), isHeld: settings.boolean("retention.legal_hold"))
+      daysMin: nil, archivePeersMin: settings.integer("retention.min_archive_peers"), isHeld: settings.boolean("retention.legal_hold"),
+      backfills: settings.boolean("retention.backfill"), prunesByItself: settings.boolean("retention.auto_prune"))
     if case .integer(let days)? = settings["retention.min_days"].value { policy.daysMin = UInt64(days) }
     return policy
   }
 
   /// What the storage thread is told at the start and by a reload.
-  var storagePolicies: StoragePolicies { StoragePolicies(disk: diskLimits, retention: retention, scrub: scrub) }
+  var storagePolicies: StoragePolicies { StoragePolicies(disk: diskLimits, retention: retention, scrub: scrub, maintenanceBytesPerSecond: maintenanceBudget.bytesPerSecond) }
+
+  /// What maintenance goes through in a second.
+  var maintenanceBudget: ByteBudget { ByteBudget(megabytesPerSecond: UInt64(settings.integer("storage.maintenance_max_mbps"))) }
 
   var scrub: ScrubPolicy {
     ScrubPolicy(

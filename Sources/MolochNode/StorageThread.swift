@@ -31,6 +31,8 @@ final class StorageJob: Sendable {
     case policies(StoragePolicies)
     /// Delete what the policy allows, when so many connected peers hold it.
     case prune(archivePeers: Int)
+    /// Look for bodies that are missing, or check and write some.
+    case fill(BackfillWork)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
   }
@@ -47,6 +49,7 @@ final class StorageReport: Sendable {
     case persisted(Height, FloorRecord, nanoseconds: UInt64)
     case stored(Digest)
     case loaded(StoreQuery, StoreAnswer)
+    case filled(BackfillResult, BodyGap)
     case answered(ReadJob, ReadResult)
     case pulse(StoragePulse)
     case stopped(saved: Int)
@@ -174,12 +177,17 @@ final class StorageThread: @unchecked Sendable {
         case .evidence(let bytes): try HomeFile.replace(session.evidencePath, bytes, mode: 0o640)
         case .policies(let policies): session.take(policies)
         case .prune(let archivePeers): try session.prune(archivePeers: archivePeers)
+        case .fill(let work): session.filling = BackfillTask(work)
         case .stop(let pending): return try session.stop(pending: pending)
         }
       }
       // A block at a time: what the chain waits for is not kept waiting by the index.
       if try session.advanceIndex() { didWork = true }
       if !didWork { didWork = try session.countOlder(blocksMax: 256) }
+      if session.filling != nil {
+        didWork = true
+        if let (result, gap) = try session.fill() { report(.filled(result, gap)) }
+      }
       let now = MonotonicClock.now().milliseconds
       if now - lastPulse >= 1000 {
         lastPulse = now
@@ -203,6 +211,9 @@ final class StorageSession {
   /// A damaged block keeps the index from growing, until the next start.
   private var isIndexStuck = false
   private var proposals = ProposalCount()
+  /// Bodies that are being looked for, or checked and written.
+  var filling: BackfillTask?
+  private var fillBatch: SignatureBatch
   var space: FreeSpace
   /// Blocks above this are counted, those below are still to be looked at; 0 when nothing older matters.
   private var uncounted: UInt64 = 0
@@ -215,6 +226,8 @@ final class StorageSession {
     space = FreeSpace(data: home.data, limits: policies.disk, log: log)
     self.metrics = metrics
     self.log = log
+    var random = SystemRandomNumberGenerator()
+    fillBatch = SignatureBatch(capacity: BodyFill.eventsPerStep, seed: Bytes32(random.next(), random.next(), random.next(), random.next()))
     do {
       store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options, claimed: claimed)
     } catch {
@@ -224,6 +237,22 @@ final class StorageSession {
     FrozenVerification.removeLeftovers(data: home.data)
     reader = Reader(store: store, genesis: home.genesis)
     uncounted = store.head.height.rawValue
+  }
+
+  /// Goes on with bodies that came later, a few events at a time. Returns the result once.
+  func fill() throws(NodeFailure) -> (BackfillResult, BodyGap)? {
+    guard filling != nil else { return nil }
+    do {
+      let floor = try Pruning.backfillFloor(store, home.genesis, desk.policies.retention, wall: WallClock.now().milliseconds)
+      guard let done = try filling?.step(store, floor: floor, hasRoom: !space.isLow && !space.isReadOnly, &fillBatch) else { return nil }
+      filling = nil
+      return done
+    } catch {
+      guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
+      integrity.note(component: "chain", detail)
+      filling = nil
+      return (.looked, BodyGap(heights: nil, earliest: store.earliestBodyHeight, floor: store.earliestBodyHeight))
+    }
   }
 
   var peerBookPath: String { home.data + "/peers.json" }
@@ -334,7 +363,12 @@ final class StorageSession {
 
   func answer(_ job: ReadJob) throws(NodeFailure) -> Result<Answer, Refusal> {
     if case .maintenance(let request) = job.request {
-      guard request.verb == "stats", !request.isCommand else { return try desk.answer(request, store) }
+      guard request.verb == "stats", !request.isCommand else {
+        let answer = try desk.answer(request, store)
+        // An index that starts again may get past what stopped the one before.
+        if request.verb == "repair" { isIndexStuck = false }
+        return answer
+      }
       return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
     }
     let answer = reader.answer(job)

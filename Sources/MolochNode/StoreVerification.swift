@@ -33,6 +33,10 @@ public struct StoreVerification {
     /// Other data of this node has what is lost.
     public var isMinor: Bool
 
+    public init(path: String, offset: UInt64? = nil, range: String, height: UInt64? = nil, isMinor: Bool) {
+      (self.path, self.offset, self.range, self.height, self.isMinor) = (path, offset, range, height, isMinor)
+    }
+
     /// What helps, in words for an operator.
     public var remedy: String {
       isMinor ? "moloch maintenance repair rebuilds it from chain/" : "restore a backup (moloch backup restore), or moloch maintenance repair --from-peers"
@@ -60,7 +64,7 @@ public struct StoreVerification {
 
   public typealias Progress = (_ done: UInt64, _ total: UInt64, _ bytesRead: UInt64) -> Bool
   /// Wrong nodes of the tree files: runs of one level, in the order in which they were found.
-  private var badNodes: [(level: Int, range: Range<UInt64>)] = []
+  private var badNodes: [(tree: StoredTree, level: Int, range: Range<UInt64>)] = []
   private var isIndexReadable = true
 
   /// Opens the data under its lock and reads all of it.
@@ -151,7 +155,9 @@ public struct StoreVerification {
         return major(height, "\(error); the blocks above it were not checked")
       }
       guard let header, let entries else { return major(height, "the block is missing; the blocks above it were not checked") }
-      history.append(leafHash: TreeHash.leaf(parent.hash.bytes.array.bytes))
+      var nodes = NewNodes()
+      history.append(leafHash: TreeHash.leaf(parent.hash.bytes.array.bytes), into: &nodes)
+      checkNodes(store, .history, nodes)
       if header.parentHash != parent.hash { major(height, "parent hash") }
       if header.historyRoot != history.root { major(height, "history root") }
       checkCertificate(store, header, governance)
@@ -170,7 +176,7 @@ public struct StoreVerification {
     }
     for bad in badNodes {
       add(
-        "mmr/level-\(bad.level < 10 ? "0" : "")\(bad.level)", offset: 32 * bad.range.lowerBound,
+        "mmr/\(bad.tree == .entries ? "level" : "history")-\(bad.level < 10 ? "0" : "")\(bad.level)", offset: 32 * bad.range.lowerBound,
         "nodes \(bad.range.lowerBound)..\(bad.range.upperBound - 1)", isMinor: true)
     }
   }
@@ -214,16 +220,16 @@ public struct StoreVerification {
     }
   }
 
-  private mutating func checkNodes(_ store: RocksLedgerStore, _ nodes: NewNodes) {
+  private mutating func checkNodes(_ store: RocksLedgerStore, _ tree: StoredTree, _ nodes: NewNodes) {
     for level in 0..<nodes.height {
       for (offset, digest) in nodes.levels[level].digests.enumerated() {
         let index = nodes.levels[level].firstIndex + UInt64(offset)
-        if (try? store.node(of: .entries, level: level, index: index)) == digest { continue }
+        if (try? store.node(of: tree, level: level, index: index)) == digest { continue }
         // Leaves come in order, so a run of one level grows at its end.
-        if let known = badNodes.lastIndex(where: { $0.level == level }), badNodes[known].range.upperBound == index {
+        if let known = badNodes.lastIndex(where: { $0.tree == tree && $0.level == level }), badNodes[known].range.upperBound == index {
           badNodes[known].range = badNodes[known].range.lowerBound..<index + 1
         } else if badNodes.count < Self.damagesMax {
-          badNodes.append((level, index..<index + 1))
+          badNodes.append((tree, level, index..<index + 1))
         }
       }
     }
@@ -243,7 +249,7 @@ public struct StoreVerification {
       if level == .deep { checkEvent(store, header, entry, leaf) }
       events += 1
     }
-    checkNodes(store, nodes)
+    checkNodes(store, .entries, nodes)
   }
 
   private mutating func checkEvent(_ store: RocksLedgerStore, _ header: BlockHeader, _ entry: RawSpan, _ leaf: LeafIndex) {
@@ -279,6 +285,10 @@ extension StoreVerification {
       if let offset = damage.offset {
         json.key("offset")
         json.number(offset)
+      }
+      if let height = damage.height {
+        json.key("height")
+        json.number(height)
       }
       json.key("range"); json.string(damage.range)
       json.key("grade"); json.string(damage.isMinor ? "minor" : "major")

@@ -60,6 +60,8 @@ struct BlockSync: Sendable {
   private(set) var sources: [Source] = []
   private(set) var requests: [Request] = []
   private(set) var ranges: [Range] = []
+  /// Ranges that were handed out and are being verified: their heights and bytes.
+  private var taken: [(from: Height, to: Height, byteCount: Int)] = []
   /// Ranges in which bodies are missing: taken when every peer that can be asked has been asked, and none has them.
   private var partial: [(best: Range, asked: [PeerLink])] = []
   /// The height up to which blocks are applied, in memory.
@@ -160,6 +162,7 @@ struct BlockSync: Sendable {
     applied = height
     lastProgress = now
     ranges.removeAll { $0.to <= applied }
+    taken.removeAll { $0.to <= applied }
     partial.removeAll { $0.best.from <= applied }
     certify(height)
   }
@@ -205,7 +208,7 @@ struct BlockSync: Sendable {
       return []
     }
     var planned: [Request] = []
-    var bytes = ranges.reduce(requests.count * ReplicationLimit.rangeBytesMax) { $0 + $1.byteCount }
+    var bytes = ranges.reduce(requests.count * ReplicationLimit.rangeBytesMax) { $0 + $1.byteCount } + taken.reduce(0) { $0 + $1.byteCount }
     while requests.count + ranges.count < rangesInFlight, requests.isEmpty || bytes < ReplicationLimit.rangeBacklogBytes {
       let from = firstUncovered()
       let epochEnd = ((from.rawValue - 1) / UInt64(epochLength) + 1) * UInt64(epochLength)
@@ -243,6 +246,7 @@ struct BlockSync: Sendable {
     var hasMoved = true
     while hasMoved {
       hasMoved = false
+      for range in taken where range.from <= next && next <= range.to { (next, hasMoved) = (range.to.next, true) }
       for range in ranges where range.from <= next && next <= range.to { (next, hasMoved) = (range.to.next, true) }
       for request in requests where request.from <= next && next <= request.to { (next, hasMoved) = (request.to.next, true) }
     }
@@ -354,8 +358,8 @@ struct BlockSync: Sendable {
     }
   }
 
-  /// Whether the range that continues the applied blocks is here.
-  var isReady: Bool { ranges.first.map { $0.from <= applied.next } ?? false }
+  /// Up to here blocks are applied or are being verified.
+  private var frontier: Height { max(applied, taken.last?.to ?? applied) }
 
   @inline(__always) private func isLeftOut(_ mutant: Mutant) -> Bool {
     #if MOLOCH_MUTANTS
@@ -365,19 +369,33 @@ struct BlockSync: Sendable {
     #endif
   }
 
-  /// The range that continues the applied blocks, if it is here.
+  /// Whether the range that continues the blocks applied and handed out is here.
+  var isReady: Bool { ranges.first.map { $0.from <= frontier.next } ?? false }
+
+  /// That range. It is handed out until `succeeded` or `failed` says what came of it.
   mutating func take() -> Range? {
-    guard let first = ranges.first, first.from <= applied.next else { return nil }
+    guard let first = ranges.first, first.from <= frontier.next else { return nil }
+    taken.append((first.from, first.to, first.byteCount))
     return ranges.removeFirst()
   }
 
+  private mutating func giveBack(_ range: Range) { taken.removeAll { $0.from == range.from && $0.to == range.to } }
+
   /// The whole range was verified: its source has done well.
   mutating func succeeded(_ range: Range) {
-    if let index = sources.firstIndex(where: { $0.link == range.peer }) { sources[index].failures = 0 }
+    giveBack(range)
+    succeeded(range.peer)
+  }
+
+  mutating func succeeded(_ link: PeerLink) {
+    if let index = sources.firstIndex(where: { $0.link == link }) { sources[index].failures = 0 }
   }
 
   /// The range does not prove what it says.
-  mutating func failed(_ range: Range, now: Instant) { strike(range.peer, now) }
+  mutating func failed(_ range: Range, now: Instant) {
+    giveBack(range)
+    strike(range.peer, now)
+  }
 
   /// The peer has not done what was asked of it.
   mutating func strike(_ link: PeerLink, _ now: Instant) {

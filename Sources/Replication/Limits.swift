@@ -45,6 +45,10 @@ public enum ReplicationLimit {
   /// Ranges asked for and not yet applied, when the options do not say otherwise, and their bytes at most, as far as they are known.
   public static let rangesInFlight = 4
   public static let rangeBacklogBytes = 64 << 20
+  /// Bytes of records of one range that is fetched for its bodies, far below those of a sync: whoever serves it, and whoever writes it, has live blocks to write.
+  public static let backfillBytes = 1 << 20
+  /// Ranges whose signatures helper threads check while the next one is prepared, and that one.
+  public static let rangesVerified = 2
   /// Ranges asked of one peer at a time.
   public static let rangesPerPeer = 2
   /// A peer that has failed so often is not waited for when another has a range without some bodies.
@@ -80,6 +84,10 @@ public enum ReplicationLimit {
   public static let askMillisecondsMax: UInt64 = 5000
   /// Wait for a range of blocks.
   public static let rangeMilliseconds: UInt64 = 8000
+  /// Of the time, fetching bodies of old blocks takes one part in so many at most; the rest it rests.
+  public static let backfillShare: UInt64 = 4
+  /// When nobody has the bodies that are wanted, and when nothing is wanted, this long passes before the next look; a new peer ends it.
+  public static let backfillMilliseconds: UInt64 = 60_000
   /// Blocks behind a claimed head at which ranges are asked for at once; fewer come by themselves, or after this wait without progress.
   public static let syncLagMin: UInt64 = 8
   public static let syncStallMilliseconds: UInt64 = 2000

@@ -108,6 +108,7 @@ extension Replica {
       // What is missing was probably sent before the proposal, and waits here for its verification.
       admitGossip(isNeeded: true, now, &effects)
       collectFresh(now)
+      takeUnderWay(index)
       assembleArrival(index)
     }
     guard let block = arrivals[index].block else { return ask(index, now, &effects) }

@@ -11,9 +11,25 @@ import Verification
 /// Records that a peer has gossiped, on their way through verification.
 struct GossipedRecords: Sendable {
   let bytes: [UInt8]
+  /// Names the message while helpers have records of it.
+  let serial: UInt64
   /// What has been taken out so far.
   var offset = 0
   let peer: PeerLink
+  /// Nothing more can be taken out.
+  var isRead = false
+  /// Records that helpers have.
+  var outstanding = 0
+  var isDone: Bool { isRead && outstanding == 0 }
+}
+
+/// A record of a message, on its way through verification.
+struct GossipedRecord: Sendable {
+  /// Position of the message in the backlog.
+  var message: Int
+  var range: Range<Int>
+  var id: EventID
+  var statement: Statement
 }
 
 /// Events that were admitted somewhere travel once to every validator: their origin sends them to all it is connected to, and a validator that has one from
@@ -29,35 +45,56 @@ extension Replica {
       peers[peer].processed += UInt64(records.count)
       return
     }
-    backlog.append(GossipedRecords(bytes: records, peer: peers[peer].link))
+    gossipSerial += 1
+    backlog.append(GossipedRecords(bytes: records, serial: gossipSerial, peer: peers[peer].link))
   }
 
   /// Gossip waits while it would take room from the clients of this node.
-  var takesGossip: Bool { 2 * pool.load.events < pool.limits.eventsMax && 2 * pool.load.bytes < pool.limits.bytesMax }
-
-  private struct Gossip {
-    var message: Int
-    var range: Range<Int>
-    var id: EventID
-    var statement: Statement
+  var takesGossip: Bool {
+    2 * (pool.load.events + gossipUnderWay.events) < pool.limits.eventsMax && 2 * (pool.load.bytes + gossipUnderWay.bytes) < pool.limits.bytesMax
   }
 
-  /// Verifies what is waiting, up to the budget of a turn, and admits what is valid.
-  /// - Parameter isNeeded: a proposal names events that may be among it: all of it is taken in, room or not.
+  /// Verifies what is waiting, up to the budget of a turn, and admits what is valid. Helpers, where there are some, are given what is beyond one batch. Peers in
+  /// quarantine let others pass once the turn has had its share of theirs.
+  /// - Parameter isNeeded: a proposal names events that may be among it: all of it is taken in, room or not, but for what peers in quarantine sent.
   func admitGossip(isNeeded: Bool = false, _ now: Times, _ effects: inout [ReplicaEffect]) {
-    guard !backlog.isEmpty else { return }
     var budget = isNeeded ? Int.max : ReplicationLimit.signaturesPerTurn
-    while budget > 0, !backlog.isEmpty, isNeeded || takesGossip {
-      var items: [Gossip] = []
-      var message = 0
-      while message < backlog.count, !verification.isFull {
-        if let item = nextGossip(message, now, &effects) { enqueue(item, &items, now) } else { message += 1 }
-      }
-      budget -= max(1, items.count)
+    var alone = Verification.Limits.aloneCountMax
+    while budget > 0, isNeeded || takesGossip, backlog.contains(where: { !$0.isRead }) {
+      let items = gather(&alone, now, &effects)
       settle(items, now, &effects)
-      for done in backlog[..<message] { processed(done, &effects) }
-      backlog.removeFirst(message)
+      let isStuck = !dropDone(&effects) && items.isEmpty
+      budget -= max(1, items.count)
+      if !isNeeded, helpers != nil {
+        offerGossip(now, &effects)
+        break
+      }
+      // What is left then belongs to peers in quarantine.
+      if isStuck { break }
     }
+  }
+
+  /// Fills the verification queue from the messages in order of arrival.
+  private func gather(_ alone: inout Int, _ now: Times, _ effects: inout [ReplicaEffect]) -> [GossipedRecord] {
+    var items: [GossipedRecord] = []
+    for message in backlog.indices where !backlog[message].isRead {
+      let isQuarantined = verification.isQuarantined(backlog[message].peer.rawValue, at: now.monotonic.nanoseconds)
+      while !verification.isFull, !isQuarantined || alone > 0 {
+        guard let item = nextGossip(message, now, &effects) else { break }
+        enqueue(item, &items, now)
+        if isQuarantined { alone -= 1 }
+      }
+      if verification.isFull { break }
+    }
+    return items
+  }
+
+  /// Forgets the messages that are done with, and says so to their senders. False when there are none.
+  func dropDone(_ effects: inout [ReplicaEffect]) -> Bool {
+    let before = backlog.count
+    for done in backlog where done.isDone { processed(done, &effects) }
+    backlog.removeAll(where: \.isDone)
+    return backlog.count < before
   }
 
   /// A message of gossip is done with; its sender hears of it once a good part of what it may have under way is.
@@ -69,7 +106,7 @@ extension Replica {
     effects.append(.send(.eventsTaken(peers[index].processed), to: .peer(message.peer)))
   }
 
-  private func enqueue(_ item: Gossip, _ items: inout [Gossip], _ now: Times) {
+  private func enqueue(_ item: GossipedRecord, _ items: inout [GossipedRecord], _ now: Times) {
     let bytes = backlog[item.message].bytes
     let entry = bytes.bytes.extracting(item.range)
     let isTaken = verification.enqueue(
@@ -80,45 +117,55 @@ extension Replica {
   }
 
   /// The next record of a message that is worth a verification; nil at its end, or where it cannot be read.
-  private func nextGossip(_ message: Int, _ now: Times, _ effects: inout [ReplicaEffect]) -> Gossip? {
+  func nextGossip(_ message: Int, _ now: Times, _ effects: inout [ReplicaEffect]) -> GossipedRecord? {
     while backlog[message].offset < backlog[message].bytes.count {
       let offset = backlog[message].offset
       let bytes = backlog[message].bytes
       guard let record = try? Record(parsing: bytes.bytes, at: offset) else {
         effects.append(.penalise(backlog[message].peer, .malformed))
-        return nil
+        break
       }
       backlog[message].offset = offset + record.byteCount
       guard isAdmissible(record, now.wall), pool.lookup(record.id) == nil, !isDecided(record.id, timestamp: record.entry.statement.timestamp),
         !tree.nodes.contains(where: { $0.candidate.contains(record.id) })
       else { continue }
-      return Gossip(message: message, range: offset..<offset + record.byteCount, id: record.id, statement: record.entry.statement)
+      return GossipedRecord(message: message, range: offset..<offset + record.byteCount, id: record.id, statement: record.entry.statement)
     }
+    backlog[message].isRead = true
     return nil
   }
 
-  private func settle(_ items: [Gossip], _ now: Times, _ effects: inout [ReplicaEffect]) {
+  private func settle(_ items: [GossipedRecord], _ now: Times, _ effects: inout [ReplicaEffect]) {
     var verdicts: [Verification.Verdict] = []
     verification.verify(now: now.monotonic.nanoseconds, into: &verdicts)
+    var offenders: [PeerLink] = []
     for verdict in verdicts {
       let item = items[Int(verdict.token)]
-      let peer = backlog[item.message].peer
-      guard verdict.isValid else {
-        effects.append(.penalise(peer, .badSignature))
-        continue
-      }
-      let bytes = backlog[item.message].bytes
-      // What one node admits another may find invalid, when their heads differ: that is nobody's fault.
-      if item.statement.contentType.isGovernance {
-        guard let record = try? Record(parsing: bytes.bytes, at: item.range.lowerBound),
-          chain.violation(of: record, in: bytes.bytes, at: item.range.lowerBound) == nil
-        else { continue }
-      }
-      if sequenceHolder(item.statement) != nil { continue }
-      let admission = pool.admit(bytes.bytes.extracting(item.range), id: item.id, statement: item.statement, reactor: 0, now: now.monotonic)
-      guard case .accepted(let event) = admission, peers.first(where: { $0.link == peer })?.validator != nil else { continue }
-      unrelayed.insert(event)
+      if verdict.isValid { admit(item, now) } else { blame(backlog[item.message].peer, &offenders, &effects) }
     }
+  }
+
+  /// Whoever passes a record on has verified it. Once for each turn, however many are bad.
+  func blame(_ peer: PeerLink, _ offenders: inout [PeerLink], _ effects: inout [ReplicaEffect]) {
+    guard !offenders.contains(peer) else { return }
+    offenders.append(peer)
+    effects.append(.penalise(peer, .badSignature))
+  }
+
+  /// A record whose signature is good.
+  func admit(_ item: GossipedRecord, _ now: Times) {
+    let peer = backlog[item.message].peer
+    let bytes = backlog[item.message].bytes
+    // What one node admits another may find invalid, when their heads differ: that is nobody's fault.
+    if item.statement.contentType.isGovernance {
+      guard let record = try? Record(parsing: bytes.bytes, at: item.range.lowerBound),
+        chain.violation(of: record, in: bytes.bytes, at: item.range.lowerBound) == nil
+      else { return }
+    }
+    if sequenceHolder(item.statement) != nil { return }
+    let admission = pool.admit(bytes.bytes.extracting(item.range), id: item.id, statement: item.statement, reactor: 0, now: now.monotonic)
+    guard case .accepted(let event) = admission, peers.first(where: { $0.link == peer })?.validator != nil else { return }
+    unrelayed.insert(event)
   }
 
   /// The chain's rules for an event that do not need its signature, as far as they can be told before its block.

@@ -79,6 +79,7 @@ extension Replica {
   public func peerUp(_ link: PeerLink, _ facts: PeerFacts, now: Times, _ effects: inout [ReplicaEffect]) {
     peers.append(Peer(link: link, facts, place: log.begin))
     sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight, speaksVersion2: facts.speaksVersion2)
+    backfill.peerUp()
     step(.peerUp(link, validator: facts.validator), now, &effects)
     if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
     showEvidence(link, &effects)
@@ -91,6 +92,7 @@ extension Replica {
     // It is sent again on the next connection.
     backlog.removeAll { $0.peer == link }
     sync.peerDown(link)
+    backfill.peerDown(link)
     boundaries.peerDown(link)
     search?.peerDown(link)
     cosignatures.peerDown(link)
@@ -122,6 +124,7 @@ extension Replica {
     case .eventsTaken(let count): peers[index].taken = max(peers[index].taken, min(count, peers[index].sent))
     case .syncRequest(let from, let blocks, let bytes): load(.range(from: from, blocksMax: blocks, bytesMax: bytes, link), &effects)
     case .syncResponse(let from, let blocks, let certificate):
+      if receivedBodies(from: from, blocks, link, now, &effects) { break }
       let length = chain.parameters.epochLength
       if !sync.received(from: from, blocks, certificate, link, epochLength: length, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
       synchronise(now, &effects)

@@ -6,13 +6,22 @@ import Ed25519
 import Ledger
 import Mempool
 
-/// A range whose blocks are verified one after the other, a few in each turn.
+/// A range whose blocks are checked one after the other, a few in each turn. Helper threads, where there are some, check the signatures of a block beside that.
 struct RangeVerification: Sendable {
   let range: BlockSync.Range
-  /// Blocks of it that were valid, from the first above the applied ones on.
+  /// Names it in the tokens of its signatures.
+  let serial: UInt64
+  /// Blocks of it that were valid, from the first above the applied ones on; so far as `signatures` allows.
   var candidates: [Candidate] = []
   /// Position of the next block.
   var position = 0
+  /// Those that wait for room with the helpers: positions of records in a block of the range.
+  var signatures: [(block: Int, records: ArraySlice<Int>)] = []
+  /// Those that have no verdict yet.
+  var outstanding = 0
+
+  var isPrepared: Bool { position == range.blocks.count }
+  var isVerified: Bool { isPrepared && signatures.isEmpty && outstanding == 0 }
 }
 
 extension Replica {
@@ -92,71 +101,98 @@ extension Replica {
 
   // MARK: Ranges
 
-  /// Verifies blocks of the next range, up to the budget of a turn; a range that is valid as a whole is applied as a whole, so that the head always
-  /// has a certificate of its own.
+  /// Checks blocks of the next range, up to the budget of a turn; a range that is valid as a whole is applied as a whole, so that the head always
+  /// has a certificate of its own. While helpers check signatures of one range, the next one is prepared on top of it.
   func verifyRange(_ now: Times, _ effects: inout [ReplicaEffect]) {
     var budget = ReplicationLimit.signaturesPerTurn
+    offerSignatures()
     while budget > 0 {
-      if verifying == nil {
-        guard let range = sync.take() else { return }
-        guard begin(range, now, &effects) else { continue }
-      }
-      guard let state = verifying else { return }
-      if state.position == state.range.blocks.count {
-        guard decided.count < ReplicationLimit.blocksInFlight else { return }
-        verifying = nil
-        finish(state, now, &effects)
+      if let first = verifying.first, first.isVerified, decided.count < ReplicationLimit.blocksInFlight {
+        verifying.removeFirst()
+        finish(first, now, &effects)
         continue
       }
-      let block = state.range.blocks[state.position]
-      verifying?.position += 1
+      if verifying.last?.isPrepared ?? true {
+        guard verifying.count < rangesVerifiedMax, let range = sync.take() else { return }
+        guard begin(range, now, &effects) else { continue }
+      }
+      let last = verifying.count - 1
+      let block = verifying[last].range.blocks[verifying[last].position]
+      verifying[last].position += 1
       budget -= max(8, Int(block.header.eventCount))
-      if block.header.height > chain.tip.header.height, !verify(block, state, now, &effects) { verifying = nil }
+      if block.header.height > frontier.header.height, !verify(block, last, now, &effects) { verifying.remove(at: last) }
+      offerSignatures()
     }
+  }
+
+  /// Without helpers there is nothing to wait for, and one range is verified at a time.
+  private var rangesVerifiedMax: Int { helpers == nil ? 1 : ReplicationLimit.rangesVerified }
+
+  /// A call of `verifyRange` would get on.
+  var hasRangeWork: Bool {
+    if let first = verifying.first, first.isVerified, decided.count < ReplicationLimit.blocksInFlight { return true }
+    guard verifying.last?.isPrepared ?? true else { return true }
+    return verifying.count < rangesVerifiedMax && sync.isReady
+  }
+
+  /// The state after the last block that is applied or being verified: what the next one must build on.
+  private var frontier: ChainTip {
+    guard let last = verifying.last(where: { !$0.candidates.isEmpty })?.candidates.last?.tip, last.header.height > chain.tip.header.height else { return chain.tip }
+    return last
   }
 
   /// The certificate first: it names the last block, and the hashes lead from there to the first.
   private func begin(_ range: BlockSync.Range, _ now: Times, _ effects: inout [ReplicaEffect]) -> Bool {
     guard let last = range.blocks.last else { return false }
     do {
-      try range.certificate.verifyFinality(of: last.header, in: chain.validators, epochLength: chain.parameters.epochLength)
+      // The set of the height behind the frontier is that of the range: no range leads past the end of an epoch.
+      try range.certificate.verifyFinality(of: last.header, in: frontier.governance.validators, epochLength: chain.parameters.epochLength)
     } catch {
       sync.failed(range, now: now.monotonic)
       effects.append(.penalise(range.peer, .invalidCertificate))
       return false
     }
     sync.certify(last.header.height)
-    verifying = RangeVerification(range: range)
+    rangeSerial += 1
+    verifying.append(RangeVerification(range: range, serial: rangeSerial))
     return true
   }
 
-  private func verify(_ block: Block, _ state: RangeVerification, _ now: Times, _ effects: inout [ReplicaEffect]) -> Bool {
-    let parent: ChainTip
-    if block.header.parentHash == chain.tip.hash { parent = chain.tip } else if let last = state.candidates.last, last.block.hash == block.header.parentHash {
-      parent = last.tip
-    } else {
-      effects.append(.halt("two final blocks at height \(block.header.height.rawValue - 1): \(chain.tip.hash) and \(block.header.parentHash)"))
+  /// Checks a block of a range but, with helpers, for its signatures. False when the range is not gone on with.
+  private func verify(_ block: Block, _ index: Int, _ now: Times, _ effects: inout [ReplicaEffect]) -> Bool {
+    let parent = frontier, range = verifying[index].range
+    guard block.header.parentHash == parent.hash else {
+      effects.append(.halt("two final blocks at height \(block.header.height.rawValue - 1): \(parent.hash) and \(block.header.parentHash)"))
       return false
     }
     if let node = tree[block.hash] {
-      verifying?.candidates.append(node.candidate)
+      verifying[index].candidates.append(node.candidate)
       return true
     }
-    let isVouched = state.range.isHistory && sync.isVouched(block.header.height)
+    let isVouched = range.isHistory && sync.isVouched(block.header.height)
     do {
-      verifying?.candidates.append(try chain.validate(block, on: parent, batch: &batch) { isVouched || pool.isVerified($0, $1) })
+      guard helpers != nil else {
+        verifying[index].candidates.append(try chain.validate(block, on: parent, batch: &batch) { isVouched || pool.isVerified($0, $1) })
+        return true
+      }
+      let (candidate, unverified) = try chain.prepare(block, on: parent) { isVouched || pool.isVerified($0, $1) }
+      verifying[index].candidates.append(candidate)
+      if !unverified.isEmpty { verifying[index].signatures.append((verifying[index].position - 1, unverified[...])) }
       return true
     } catch {
       switch error {
       case .bodyLayout, .eventsRoot, .event(_, .format):
         // The certificate, or the anchor, proves the header; the body is not the header's.
-        sync.failed(state.range, now: now.monotonic)
-        effects.append(.penalise(state.range.peer, .malformed))
-      default:
-        effects.append(.halt("the final block \(block.header.height.rawValue) \(block.hash) fails a check: \(error)"))
+        sync.failed(range, now: now.monotonic)
+        effects.append(.penalise(range.peer, .malformed))
+      default: haltOver(block, error, &effects)
       }
       return false
     }
+  }
+
+  func haltOver(_ block: Block, _ violation: BlockViolation, _ effects: inout [ReplicaEffect]) {
+    effects.append(.halt("the final block \(block.header.height.rawValue) \(block.hash) fails a check: \(violation)"))
   }
 
   private func finish(_ state: RangeVerification, _ now: Times, _ effects: inout [ReplicaEffect]) {

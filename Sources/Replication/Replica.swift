@@ -6,7 +6,7 @@ public import Digests
 public import Ed25519
 public import Ledger
 public import Mempool
-import Verification
+public import Verification
 
 /// The chain thread's engine: chain state, voting machine, pool, and what it takes to run them among peers. Not thread-safe; one thread calls everything.
 public final class Replica {
@@ -19,6 +19,8 @@ public final class Replica {
     public var seed: Bytes32
     /// Ranges of blocks that a sync asks for at a time.
     public var rangesInFlight = ReplicationLimit.rangesInFlight
+    /// Keys of known signers, shared with others who verify; nil for a cache of its own.
+    public var signers: SignerCache?
 
     public init(machine: Machine.Options, origin: String, seed: Bytes32) {
       self.machine = machine
@@ -68,7 +70,16 @@ public final class Replica {
   var arrivals: [Arrival] = []
   var batch: SignatureBatch
   var verification: VerificationQueue
+  /// Where signatures go that are too many for a turn, of gossiped records and of ranges; nil, as in simulations, for none: then all are checked in line. The driver
+  /// wakes the helpers after `takesOffer`, and calls `takeVerdicts` when they have decided.
+  public var helpers: Overflow?
+  var hasOffered = false
+  /// Gossiped records whose signature a helper checks, by token, and the tokens that are free.
+  var offered: [OfferedGossip?] = []
+  var freeTokens: [Int] = []
+  var gossipUnderWay: (events: Int, bytes: Int) = (0, 0)
   var backlog: [GossipedRecords] = []
+  var gossipSerial: UInt64 = 0
   /// Events of the current turn that came from validators and go no further.
   var unrelayed: Set<EventHandle> = []
   var fresh: [EventHandle] = []
@@ -84,6 +95,7 @@ public final class Replica {
   /// When `gossip` may have more for a peer that was told to wait; the distant future while none was. Set anew by whoever asks.
   public var gossipDue = Instant.distantFuture
   var sync: BlockSync
+  var backfill = Backfill()
   var boundaries: BoundaryChain
   /// Looks for the block to begin from; nil when that is known.
   var search: CheckpointSearch?
@@ -91,7 +103,9 @@ public final class Replica {
   var searchDue = Instant.distantFuture
   /// When this node may say where it stands, to hear where others do.
   var probeDue: Instant
-  var verifying: RangeVerification?
+  /// Ranges whose blocks are being verified, each on top of the one before; the last may be incomplete.
+  var verifying: [RangeVerification] = []
+  var rangeSerial: UInt64 = 0
   /// The chain that the machine follows does not hold the anchor: nothing is applied any more, and the process is about to end.
   var isAstray = false
   var cosignatures: CosignatureBook
@@ -126,7 +140,7 @@ public final class Replica {
     }
     machine = Machine(
       options: options.machine, epoch: facts, key: key, floor: floor, journal: records, mustRecover: mustRecover, isHalted: isHalted, now: now)
-    let signers = SignerCache(seed: options.seed)
+    let signers = options.signers ?? SignerCache(seed: options.seed)
     batch = SignatureBatch(capacity: 256, seed: options.seed, cache: signers)
     verification = VerificationQueue(seed: Bytes32(options.seed.w3, options.seed.w2, options.seed.w1, options.seed.w0), cache: signers)
     log = RelayLog(eventsMax: pool.limits.eventsMax)
@@ -216,9 +230,7 @@ public final class Replica {
 
   /// Work is left that was put off to keep turns short: call `collect` again soon.
   public var hasWork: Bool {
-    if !backlog.isEmpty && takesGossip || boundaries.hasWork { return true }
-    guard let verifying else { return sync.isReady }
-    return verifying.position < verifying.range.blocks.count || decided.count < ReplicationLimit.blocksInFlight
+    takesGossip && backlog.contains { !$0.isRead } || boundaries.hasWork || hasRangeWork
   }
 
   /// The journal holds every record up to this sequence number.
@@ -306,7 +318,8 @@ public final class Replica {
       records.removeAll(keepingCapacity: true)
     }
     confirmTip()
-    var next = min(machineDeadline, sync.deadline, boundaries.deadline, search?.deadline ?? .distantFuture)
+    refill(now, &effects)
+    var next = min(machineDeadline, sync.deadline, boundaries.deadline, backfill.deadline, search?.deadline ?? .distantFuture)
     if search?.isOver == false { next = min(next, searchDue) }
     if isProbing { next = min(next, probeDue) }
     if !evidenceRelay.pending.isEmpty { next = min(next, evidenceRelay.due) }

@@ -18,6 +18,8 @@ public enum ReplicaEffect: Sendable {
   case send(ReplicaMessage, to: Destination)
   /// Read from the store; answer with `loaded`.
   case load(StoreQuery)
+  /// Look for bodies that are missing, or check and write some that came; answer with `filled`. It may take its time: blocks go first.
+  case fill(BackfillWork)
   /// Call `timer` at this time; replaces an earlier request.
   case setTimer(Instant)
   /// Tell whoever waits: the block is final and durable.

@@ -1,8 +1,10 @@
+public import Ambient
 public import Audit
 public import Consensus
 public import Ed25519
 public import Digests
 public import Ledger
+import Verification
 
 /// How far behind a node is, by what certificates have shown.
 public struct SyncFacts: Hashable, Sendable {
@@ -68,7 +70,22 @@ extension Replica {
   public var leader: PublicKey { chain.validators.validators[machine.leader].publicKey }
 }
 
+/// What the signatures of peers' records have cost.
+public struct SignatureFacts: Hashable, Sendable {
+  /// Combinations computed for batches: one for a batch whose signatures are good.
+  public var combinations: UInt64
+  /// Signatures that were refused.
+  public var refused: UInt64
+  /// Peers whose records are checked alone for a while.
+  public var quarantined: Int
+}
+
 extension Replica {
+  public func signatureFacts(now: Instant) -> SignatureFacts {
+    SignatureFacts(
+      combinations: UInt64(verification.checks) + (helpers?.combinations ?? 0), refused: verification.refused, quarantined: verification.quarantined(at: now.nanoseconds))
+  }
+
   /// What the replica remembers beside chain and pool, in entries and bytes: for checking bounds.
   public struct Footprint: Sendable, Hashable {
     public var machine: Machine.Footprint

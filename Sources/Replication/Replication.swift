@@ -20,7 +20,11 @@
 //
 // Behind. Single blocks that a certificate names are fetched by hash, of one peer after the other. A node that is further behind, or in an earlier epoch,
 // learns from boundaries how far the chain is (`BoundaryChain`) and asks for ranges of final blocks (`BlockSync`); a range proves itself by one certificate and hash links, every root is recomputed and every signature
-// verified, and it is applied as a whole. Votes go on arriving meanwhile, so that there is no gap between the last range and the first live block.
+// verified, by helper threads where the driver has given some, and it is applied as a whole. Votes go on arriving meanwhile, so that there is no gap between the last range and the first live block.
+//
+// Below an anchor. Blocks up to an anchor came without bodies. A node that is live and was told to keep them fetches these later, downwards, a range at a time
+// (`Backfill`); the store compares each with what it has and verifies the signatures, which nobody has done before. Bodies that a peer has withheld from a sync
+// although no redaction names them are asked of other peers in the same way.
 //
 // Invariants
 // * `durable` never passes what the driver has reported as written; every answer "finalized" is about heights at or below it.

@@ -7,6 +7,7 @@ import Ledger
   // Sendable: the members never change after init, and the library locks its own state.
   private let database: OpaquePointer
   private let families: [OpaquePointer?]
+  private let names: [String]
   private let options: OpaquePointer
   private let reads: OpaquePointer
   private let writes: OpaquePointer
@@ -16,6 +17,7 @@ import Ledger
   init(
     path: String, families names: [String], options settings: StoreOptions, cacheBytes: Int, hasLog: Bool = true, isReadOnly: Bool = false
   ) throws(StoreError) {
+    self.names = names
     // Every pointer below comes from the library's own constructors, which abort rather than return null, and lives until deinit.
     unsafe options = rocksdb_options_create()
     unsafe rocksdb_options_set_create_if_missing(options, 1)
@@ -149,41 +151,49 @@ import Ledger
 
   var familyCount: Int { unsafe families.count /* the handles are only counted */ }
 
-  /// Writes the tables of a family anew, without what was deleted or overwritten. Returns when it is done or was interrupted.
-  func compact(_ family: Int) {
-    // Null keys stand for the ends of the range.
-    unsafe rocksdb_compact_range_cf(database, families[family], nil, 0, nil, 0)
+  /// The table files of a family as they lie now, ascending by their first keys. Any thread.
+  func tables(_ family: Int) -> [(first: [UInt8], last: [UInt8], byteCount: UInt64)] {
+    // The list lives until the end of this function; names and keys are its memory, copied before that.
+    let files = unsafe rocksdb_livefiles(database)
+    defer { unsafe rocksdb_livefiles_destroy(files) }
+    var tables: [(first: [UInt8], last: [UInt8], byteCount: UInt64)] = []
+    for position in 0..<(unsafe rocksdb_livefiles_count(files)) {
+      guard let name = unsafe rocksdb_livefiles_column_family_name(files, position), unsafe String(cString: name) == names[family] else { continue }
+      var (firstLength, lastLength) = (0, 0)
+      let first = unsafe rocksdb_livefiles_smallestkey(files, position, &firstLength), last = unsafe rocksdb_livefiles_largestkey(files, position, &lastLength)
+      unsafe tables.append(
+        (
+          [UInt8](UnsafeRawBufferPointer(start: first, count: firstLength)), [UInt8](UnsafeRawBufferPointer(start: last, count: lastLength)),
+          UInt64(rocksdb_livefiles_size(files, position))
+        ))
+    }
+    return tables.sorted { $0.first.lexicographicallyPrecedes($1.first) }
   }
 
-  /// Writes what is in memory to tables, all families; the log is not needed for it any more and is deleted.
-  func flush() throws(StoreError) {
+  /// Writes the tables of a family anew that hold keys from `begin` to `end`, without what was deleted or overwritten. Returns when it is done or was interrupted.
+  /// - Parameters: nil for an end of the family.
+  func compact(_ family: Int, from begin: [UInt8]?, upTo end: [UInt8]?) {
+    // Both keys are lent for the call; null stands for an end of the family.
+    unsafe (begin ?? []).withUnsafeBytes { first in
+      unsafe (end ?? []).withUnsafeBytes { last in
+        unsafe rocksdb_compact_range_cf(
+          database, families[family], begin == nil ? nil : first.baseAddress?.assumingMemoryBound(to: CChar.self), first.count,
+          end == nil ? nil : last.baseAddress?.assumingMemoryBound(to: CChar.self), last.count)
+      }
+    }
+  }
+
+  /// Writes what is in memory to tables; of all families, the log is not needed any more and is deleted. Any thread.
+  /// - Parameter family: nil for all.
+  func flush(_ family: Int? = nil) throws(StoreError) {
     let options = unsafe rocksdb_flushoptions_create()
     defer { unsafe rocksdb_flushoptions_destroy(options) }
     // The call returns when the tables are written.
     unsafe rocksdb_flushoptions_set_wait(options, 1)
     var message: UnsafeMutablePointer<CChar>? = nil
     // Handles, database and options are alive; the message is the library's allocation.
-    for unsafe family in unsafe families where unsafe message == nil { unsafe rocksdb_flush_cf(database, options, family, &message) }
+    for position in family.map({ $0..<$0 + 1 }) ?? 0..<familyCount where unsafe message == nil { unsafe rocksdb_flush_cf(database, options, families[position], &message) }
     if unsafe message != nil { throw .failed(unsafe Self.text(message)) }
-  }
-
-  /// Writes the tables anew that hold keys from `begin` to `end`.
-  func compact(_ family: Int, from begin: [UInt8], upTo end: [UInt8]) {
-    // Both keys are lent for the call.
-    unsafe begin.withUnsafeBytes { first in
-      unsafe end.withUnsafeBytes { last in
-        unsafe rocksdb_compact_range_cf(
-          database, families[family], first.baseAddress?.assumingMemoryBound(to: CChar.self), first.count, last.baseAddress?.assumingMemoryBound(to: CChar.self), last.count)
-      }
-    }
-  }
-
-  /// Writes the tables anew that hold keys below `end`.
-  func compact(_ family: Int, upTo end: [UInt8]) {
-    // The key is lent for the call; null stands for the begin of the family.
-    unsafe end.withUnsafeBytes { buffer in
-      unsafe rocksdb_compact_range_cf(database, families[family], nil, 0, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
-    }
   }
 
   /// Deletes the rows from `begin` on that lie below `end`, with one synced mark; the space comes back with a compaction.

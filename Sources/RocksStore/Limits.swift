@@ -8,6 +8,10 @@ enum StoreLimit {
   static let redactionRows = 1024
   /// Streams that are read of one signer, the lowest.
   static let signerStreams = 1000
+  /// Tables of so many bytes or a little more are compacted at a time.
+  static let compactionStepBytes: UInt64 = 32 << 20
+  /// Rows of bodies that are read at once to count them.
+  static let countedRows = 16
   /// Bytes of leaf hashes read at once when a root is computed.
   static let leafBytes = 1 << 20
 }

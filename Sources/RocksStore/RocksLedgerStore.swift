@@ -16,15 +16,18 @@ public final class RocksLedgerStore: LedgerStore {
 
   public private(set) var head: BlockHeader
   private let genesis: BlockHeader
+  private let options: StoreOptions
+  private let indexPath: String
   /// Nil for a frozen state, which nobody writes.
   private let lock: DirectoryLock?
   let chain: Database
   let tree: TreeFiles
   let history: TreeFiles
-  let index: Database
+  private(set) var index: Database
   public private(set) var indexedHeight: Height
   public internal(set) var earliestBodyHeight = Height(1)
-  public private(set) var anchor: Anchor?
+  public internal(set) var prunedHeight = Height(1)
+  public internal(set) var anchor: Anchor?
   public private(set) var soughtCheckpoint: [UInt8]?
   /// The rows of the candidates, ascending by height.
   private var held: [(height: Height, hash: Digest)] = []
@@ -39,6 +42,7 @@ public final class RocksLedgerStore: LedgerStore {
   public init(
     directory: String, genesis: BlockHeader, genesisHash: Digest, options: StoreOptions = StoreOptions(), claimed: () -> Void = {}
   ) throws(StoreError) {
+    (self.options, indexPath) = (options, directory + "/index")
     for path in [directory, directory + "/chain", directory + "/mmr", directory + "/index"] {
       // The path is lent to the call as a C string.
       guard unsafe mkdir(path, 0o750) == 0 || errno == EEXIST else { throw .failed("mkdir \(path): errno \(errno)") }
@@ -56,7 +60,6 @@ public final class RocksLedgerStore: LedgerStore {
     } else {
       try chain.write([(Family.meta, Array("genesis".utf8), genesisHash.bytes.array)])
     }
-    if let anchor = try Self.anchor(in: chain) { (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next) }
     soughtCheckpoint = try chain.value(Family.meta, Self.checkpointKey)
     self.genesis = genesis
     tree = TreeFiles(prefix: directory + "/mmr/level")
@@ -67,8 +70,9 @@ public final class RocksLedgerStore: LedgerStore {
       head = header
     }
     self.head = head
-    (index, indexedHeight) = try Self.openIndex(directory + "/index", options, chain, head)
+    (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head)
     try loadCandidates()
+    try readMarks()
     try resumePruning()
     try repair()
     try loadRedactions()
@@ -103,6 +107,7 @@ public final class RocksLedgerStore: LedgerStore {
     var batch = WriteBatch()
     batch.put(Family.meta, Self.anchorKey, Self.key(anchor.height, anchor.hash))
     batch.delete(Family.meta, Self.checkpointKey)
+    batch.delete(Family.meta, Self.filledKey)
     try chain.write(batch)
     (self.anchor, soughtCheckpoint, earliestBodyHeight) = (anchor, nil, anchor.height.next)
   }
@@ -115,7 +120,7 @@ public final class RocksLedgerStore: LedgerStore {
   /// - Throws: `.damaged`, `.failed`; for the index a text that begins with its name.
   public init(frozen directory: String, data: String, genesis: BlockHeader, genesisHash: Digest) throws(StoreError) {
     lock = nil
-    let options = StoreOptions()
+    (options, indexPath) = (StoreOptions(), directory + "/index")
     chain = try Database(path: directory + "/chain", families: Self.families, options: options, cacheBytes: StoreLimit.readerCacheBytes, isReadOnly: true)
     guard let stored = try chain.value(Family.meta, Array("genesis".utf8)), Bytes32(stored).map({ Digest($0) }) == genesisHash else { throw .damaged("genesis hash") }
     self.genesis = genesis
@@ -128,14 +133,11 @@ public final class RocksLedgerStore: LedgerStore {
     tree = try TreeFiles(prefix: data + "/mmr/level", reading: head.treeSize)
     history = try TreeFiles(prefix: data + "/mmr/history", reading: head.height.rawValue)
     do {
-      index = try Database(path: directory + "/index", families: ["default"], options: options, cacheBytes: StoreLimit.readerCacheBytes, hasLog: false, isReadOnly: true)
+      index = try Database(path: indexPath, families: ["default"], options: options, cacheBytes: StoreLimit.readerCacheBytes, hasLog: false, isReadOnly: true)
       let value = try index.value(0, Self.indexHeadKey)
       indexedHeight = Height(value.map { $0.count == 41 && $0[40] == Self.indexVersion ? $0.bytes.uint64(at: 0) : 0 } ?? 0)
     } catch { throw .damaged("index: \(error)") }
-    if let anchor = try Self.anchor(in: chain) { (self.anchor, earliestBodyHeight) = (anchor, anchor.height.next) }
-    if let value = try chain.value(Family.meta, Self.prunedKey), value.count == 8 {
-      earliestBodyHeight = max(earliestBodyHeight, Height(value.bytes.uint64(at: 0)))
-    }
+    try readMarks()
   }
 
   /// Bytes in the block caches of the chain and of the index.
@@ -302,6 +304,20 @@ public final class RocksLedgerStore: LedgerStore {
     // The reference above is gone, and with it the open database.
     try Database.destroy(path: path)
     return (try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false), Height(0))
+  }
+
+  /// Starts the index again, empty; it grows with `advanceIndex`. What was there is moved, whether it can be read or not.
+  /// - Parameter aside: directory that does not exist, on the same file system.
+  /// - Returns: false while a compaction has the index; nothing is changed then.
+  public func restartIndex(movingTo aside: String) throws(StoreError) -> Bool {
+    // The object must be gone before its files move: it may write some more when it closes.
+    guard isKnownUniquelyReferenced(&index) else { return false }
+    // Stands in until the new one is open; nobody asks for a row before that.
+    index = chain
+    // The paths are lent to the call.
+    guard unsafe rename(indexPath, aside) == 0 else { throw .failed("rename \(indexPath): errno \(errno)") }
+    (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head)
+    return true
   }
 
   public func advanceIndex(blocksMax: Int) throws(StoreError) -> Bool {

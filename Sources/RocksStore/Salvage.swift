@@ -31,9 +31,12 @@ public struct Salvage: Sendable {
       let anchor = try? RocksLedgerStore.anchor(in: old)
       // A chain that began from a checkpoint goes on towards it.
       if let anchor { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.anchorKey, RocksLedgerStore.key(anchor.height, anchor.hash))]) }
+      let filled = anchor == nil ? nil : try? old.value(RocksLedgerStore.Family.meta, RocksLedgerStore.filledKey)
+      let whole = filled.flatMap { $0.count == 8 ? Height($0.bytes.uint64(at: 0)) : nil } ?? anchor?.height.next ?? Height(1)
+      if let filled { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.filledKey, filled)]) }
       let checkpoint = try? old.value(RocksLedgerStore.Family.meta, RocksLedgerStore.checkpointKey)
       if let checkpoint { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.checkpointKey, checkpoint)]) }
-      last = try Self.copy(old, fresh, below: limit, pruned: max(Height(pruned), anchor?.height.next ?? Height(1)), progress)
+      last = try Self.copy(old, fresh, below: limit, pruned: max(Height(pruned), whole), progress)
       try Self.copyRedactions(old, fresh, upTo: last)
       if pruned > 1, last.rawValue > 0 {
         try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.prunedKey, RocksLedgerStore.key(Height(min(pruned, last.rawValue))))])

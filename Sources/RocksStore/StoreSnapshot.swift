@@ -25,35 +25,6 @@ extension RocksLedgerStore {
     try index.checkpoint(at: directory + "/index")
     try chain.checkpoint(at: directory + "/chain")
   }
-
-  /// The databases for a compaction beside the running store.
-  public var compaction: Compaction { Compaction(databases: [chain, index]) }
-}
-
-/// Rewrites tables without what was deleted. May run on a thread of its own while the store is used.
-public struct Compaction: Sendable {
-  let databases: [Database]
-
-  /// Families in all.
-  public var stepCount: Int { databases.reduce(0) { $0 + $1.familyCount } }
-
-  /// - Parameter progress: called after each family with the number done; false ends the work there.
-  public func run(progress: (Int) -> Bool) {
-    var done = 0
-    for database in databases {
-      for family in 0..<database.familyCount {
-        database.compact(family)
-        done += 1
-        guard progress(done) else { return }
-      }
-    }
-  }
-
-  /// Any thread: ends `run` soon. What was rewritten so far counts.
-  public func interrupt() { for database in databases { database.interruptCompaction() } }
-
-  /// Any thread: after `interrupt`, lets the next one begin.
-  public func allow() { for database in databases { database.allowCompaction() } }
 }
 
 /// The head of a store that nobody has open, read without a change to its files.

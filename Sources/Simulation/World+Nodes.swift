@@ -231,6 +231,7 @@ extension World {
       if node.isHonest { try adopted(anchor, by: node) }
       enqueue(node, .adopt(anchor))
     case .load(let query): enqueue(node, .load(query))
+    case .fill: preconditionFailure("simulated nodes look for no bodies")
     case .setTimer(let instant):
       node.timerGeneration += 1
       if instant != .distantFuture {

@@ -5,8 +5,9 @@ import Synchronization
 
 /// Signatures beyond what a reactor checks in line, on their way to helper threads, and their verdicts on the way back.
 ///
-/// One reactor offers and takes; any number of helpers, each with an `OverflowHelper`, work between. No side waits for another: an offer that finds no room is
-/// the reactor's own to check. There are never more items under way than verdicts fit, so that a helper always finds room for what it has decided.
+/// One reactor offers and takes; any number of helpers, each with an `OverflowHelper`, work between. What the tokens mean is known to the one that offers. No
+/// side waits for another: an offer that finds no room is the reactor's own to check. There are never more items under way than verdicts fit, so that a helper
+/// always finds room for what it has decided.
 public final class Overflow: Sendable {
   /// A signature over a statement of `Overflow.messageByteCount` bytes, by value: the sender's buffer may go.
   struct Item: BitwiseCopyable, Sendable {
@@ -27,6 +28,7 @@ public final class Overflow: Sendable {
   /// Offered and not yet taken back. The reactor adds and subtracts; nobody else writes.
   private let underWay = Atomic<Int>(0)
   private let batchCount = Atomic<UInt64>(0)
+  private let combinationCount = Atomic<UInt64>(0)
 
   public init() {}
 
@@ -36,7 +38,14 @@ public final class Overflow: Sendable {
   public var count: Int { underWay.load(ordering: .relaxed) }
   public var room: Int { Self.capacity - count }
 
-  func noteBatch() { batchCount.wrappingAdd(1, ordering: .relaxed) }
+  /// Combinations that they took: one for a batch without a bad signature.
+  public var combinations: UInt64 { combinationCount.load(ordering: .relaxed) }
+
+  func noteBatch(combinations: Int) {
+    // Relaxed: figures.
+    batchCount.wrappingAdd(1, ordering: .relaxed)
+    combinationCount.wrappingAdd(UInt64(combinations), ordering: .relaxed)
+  }
 
   /// Reactor only. Copies the item; false when there is no room. Traps for a message of another length.
   public func offer(_ signature: Signature, over message: RawSpan, by key: PublicKey, token: UInt64, source: UInt64) -> Bool {
@@ -101,6 +110,7 @@ public struct OverflowHelper: ~Copyable {
     }
     scratch = message
     guard queue.isDue(at: now) else { return queue.count == 0 ? .idle : .waiting(until: queue.deadline) }
+    let before = queue.checks
     queue.verify(now: now, into: &verdicts)
     for verdict in verdicts {
       let isGiven = overflow.verdicts.push(verdict)
@@ -108,7 +118,7 @@ public struct OverflowHelper: ~Copyable {
     }
     let count = verdicts.count
     verdicts.removeAll(keepingCapacity: true)
-    overflow.noteBatch()
+    overflow.noteBatch(combinations: queue.checks - before)
     return .verified(count)
   }
 }

@@ -22,6 +22,9 @@ struct Quarantine: ~Copyable {
     return false
   }
 
+  /// Sources that are in quarantine.
+  func count(at now: UInt64) -> Int { offenders.count { now < $0.end } }
+
   /// Records a bad signature of the source. Several in one turn count once: a strike during quarantine only restarts it.
   mutating func strike(_ source: UInt64, at now: UInt64) {
     for index in offenders.indices where offenders[index].source == source {

@@ -4,7 +4,7 @@
 /// together, and answers a verdict for each. A source that sent a bad signature is checked alone for a while, so that it spoils nobody else's batch.
 ///
 /// What a reactor has too much of goes to helper threads through an `Overflow`, in lanes of plain values; each helper is an `OverflowHelper` with a queue of its
-/// own. The threads themselves are the node's.
+/// own. The gate of the clients has one, and the replica one for what peers send. The threads themselves are the node's.
 ///
 /// ```
 /// reactor: up to Limits.batchCountInline -> VerificationQueue -> verdicts

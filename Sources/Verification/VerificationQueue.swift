@@ -15,9 +15,10 @@ public import Metrics
 /// batches may hold `Ed25519.Limits.batchCountMax`, waits while `isDue` is false: until there are as many as a reactor would check, or the oldest item has waited
 /// long enough.
 ///
-/// What an offender costs: its first bad signature makes one batch of n take at most n combinations more, its bad items lying together so that they take few;
-/// then its signatures are checked alone until its quarantine ends, so that others share no batch with it. Sources that have not offended share one: batches
-/// of their own would cost all of them, always, what an offender costs them once.
+/// What an offender costs others: its first bad signature makes the batch of s sources take ceil(log2 s) combinations more, see `SignatureBatch`; then its
+/// signatures are checked alone until its quarantine ends, so that others share no batch with it, and the caller takes at most `Limits.aloneCountMax` of them
+/// in one turn (`isQuarantined`). Sources that have not offended share one batch: batches of their own would cost all of them, always, what an offender costs
+/// them once.
 public struct VerificationQueue: ~Copyable {
   private struct Item {
     var token: UInt64
@@ -67,6 +68,18 @@ public struct VerificationQueue: ~Copyable {
   public var signerMisses: UInt64 { cache.misses }
   /// Multi-scalar checks since init, singles of quarantined sources not counted: the cost of bisection.
   public var checks: Int { batch.checks }
+  /// Signatures that were refused since init.
+  public private(set) var refused: UInt64 = 0
+  /// Sources in quarantine.
+  public func quarantined(at now: UInt64) -> Int { quarantine.count(at: now) }
+  /// Whether a signature of the source would be checked alone.
+  public func isQuarantined(_ source: UInt64, at now: UInt64) -> Bool { quarantine.contains(source, at: now) }
+
+  /// Somebody else, such as a helper, has refused a signature of the source.
+  public mutating func strike(_ source: UInt64, at now: UInt64) {
+    refused += 1
+    quarantine.strike(source, at: now)
+  }
 
   /// Takes an item, or answers false when the queue is full and `verify` is due. The message is hashed at once, no reference to it stays.
   ///
@@ -83,7 +96,7 @@ public struct VerificationQueue: ~Copyable {
       single.add(signature, over: message, by: key)
       single.verify(&results)
       let isValid = results[0]
-      if !isValid { quarantine.strike(source, at: now) }
+      if !isValid { strike(source, at: now) }
       alone.append(Verdict(token: token, isValid: isValid))
     } else {
       batch.add(signature, over: message, by: key, source: source)
@@ -100,7 +113,7 @@ public struct VerificationQueue: ~Copyable {
     sizes?.observe(UInt64(items.count))
     batch.verify(&results)
     for index in items.indices {
-      if !results[index] { quarantine.strike(items[index].source, at: now) }
+      if !results[index] { strike(items[index].source, at: now) }
       verdicts.append(Verdict(token: items[index].token, isValid: results[index]))
     }
     items.removeAll(keepingCapacity: true)

@@ -1,5 +1,6 @@
 import API
 import Configuration
+import Peering
 import Reactor
 import RocksStore
 import Testing
@@ -28,6 +29,14 @@ import Testing
     #expect(options.store.compression == .lz4 && options.store.syncWrites && options.store.backgroundJobs == 2)
     #expect(options.dataPath == "/h/data" && options.genesisPath == "/h/config/genesis.json" && options.adminSocketPath == "/h/data/admin.sock")
     #expect(options.nodeKeyPath == "/h/keys/node.key" && options.validatorKeyPath == "/h/keys/validator.key")
+  }
+
+  /// The keys that hold a node back speak of the range of this program.
+  @Test func theProtocolRangeIsThatOfTheProgramUnlessItIsHeldBack() throws {
+    #expect(try Self.options().peering(listenPort: 0).protocols == PeeringOptions().protocols)
+    #expect(try Self.options("network.protocol_max = 1").peering(listenPort: 0).protocols == 1...1)
+    #expect(Self.options("network.protocol_max = 1\nnetwork.protocol_min = 2").settings.hasErrors)
+    #expect(Self.options("network.protocol_max = 3").settings.hasErrors)
   }
 
   @Test func settingsReachTheParts() {

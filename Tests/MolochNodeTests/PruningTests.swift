@@ -51,6 +51,23 @@ import Testing
     #expect(store.earliestBodyHeight == Height(1))
   }
 
+  /// What the node was told to prune, and what it would prune by itself, is not fetched again.
+  @Test func theFloorOfABackfillFollowsThePolicy() throws {
+    func floor(_ policy: RetentionPolicy) throws -> Height { try Pruning.backfillFloor(store, chain.genesis, policy, wall: wall) }
+    var policy = RetentionPolicy(daysMin: 1, archivePeersMin: 2, isHeld: false, backfills: true)
+    #expect(try floor(policy) == Height(1))
+    _ = try prune(12, days: 2)
+    #expect(try floor(policy) == Height(12))
+    policy.prunesByItself = true
+    #expect(try floor(policy) == Height(36), "the highest height that is pruned today")
+    policy.isHeld = true
+    #expect(try floor(policy) == Height(12), "under a hold nothing is pruned")
+    policy = RetentionPolicy(daysMin: nil, archivePeersMin: 2, isHeld: false, backfills: true, prunesByItself: true)
+    #expect(try floor(policy) == Height(12), "nothing is pruned without a number of days")
+    policy.backfills = false
+    #expect(try floor(policy) == store.earliestBodyHeight)
+  }
+
   @Test func whatIsPrunedIsGoneAndSaysSo() throws {
     #expect(try prune(12, days: 2).contains("\"earliest_body_height\":12,\"blocks\":11"))
     #expect(try prune(36, archives: nil, isForced: true).contains("\"blocks\":24"))

@@ -63,6 +63,64 @@ import Testing
     }
   }
 
+  /// With `retention.backfill` the bodies below the checkpoint come later, downwards, and a kill costs nothing that was written.
+  @Test func olderBodiesComeLaterWhenTheyAreAskedFor() throws {
+    let cluster = try Cluster(epochLength: 40, blockTime: 10)
+    try cluster.start()
+    let records = try cluster.records()
+    var ids: [EventID] = []
+    for _ in 0..<40 {
+      let batch = (0..<4).map { _ in records.next(note: OldChain.letters(60_000)) }
+      let answer = try cluster[0].client().post("/v1/events/batch?wait=finalized", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
+      #expect(answer.status == 201, "\(answer.text.prefix(300))")
+      ids += batch.map(\.id)
+    }
+    let anchor = try cluster[0].headHeight(), hash = try Self.block(anchor, of: cluster[0])
+    // An event above the checkpoint.
+    _ = try cluster[0].finalise(1, of: records)
+    let node = try cluster.join("fresh", in: cluster.scratch.url, extra: "[retention]\nbackfill = true")
+    #expect(try Command.moloch("sync", "--from-checkpoint", "\(anchor):\(hash)", "--yes", "--home", node.home.path).status == 0)
+    try node.start(options: ["--api-only"])
+    var kills: [Int] = []
+    while kills.count < 3 {
+      let status = try node.status { $0["syncing"] as? Bool == false && ($0["earliest_body_height"] as? Int ?? .max) < kills.last ?? anchor + 1 }
+      let earliest = try #require(status["earliest_body_height"] as? Int)
+      guard earliest > 1 else { break }
+      kills.append(earliest)
+      let backfill = try #require(status["backfill"] as? [String: Any], "\(status)")
+      #expect(backfill["target_height"] as? Int == 1 && (backfill["percent"] as? Double ?? 100) < 100, "\(backfill)")
+      // New events go on meanwhile.
+      _ = try cluster[1].finalise(1, of: records)
+      node.kill()
+      try node.start(options: ["--api-only"])
+      let after = try node.status { $0["earliest_body_height"] is Int }
+      #expect(after["earliest_body_height"] as? Int ?? .max <= earliest, "\(after)")
+    }
+    #expect(!kills.isEmpty, "the backfill was never seen under way\n\(node.lastLines)")
+    let done = try node.status { $0["earliest_body_height"] as? Int == 1 }
+    #expect(done["syncing"] as? Bool == false, "\(done)")
+    try node.status { $0["backfill"] is NSNull }
+    try node.logs("bodies below the checkpoint are fetched", "target_height=1")
+    try node.logs("bodies below the checkpoint are complete", "earliest_body_height=1")
+    for id in [ids[0], ids[77], ids[159]] {
+      let event = try node.client().get("/v1/events/\(id)")
+      #expect(event.status == 200 && event.json["body"] is [String: Any], "\(event.status) \(event.text.prefix(300))")
+    }
+    // Another node syncs all of it from this one alone.
+    let next = try cluster.join("next", in: cluster.scratch.url)
+    #expect(node.stop() == 0)
+    try node.start(options: ["--api-only"])
+    try next.write(genesis: cluster.genesis, peers: [node.address(port: node.peerPort)], extra: "peer_exchange = false")
+    try next.start(options: ["--api-only"])
+    let whole = try next.status { $0["syncing"] as? Bool == false }
+    #expect(whole["earliest_body_height"] as? Int == 1, "\(whole)")
+    for member in [node, next] {
+      #expect(member.stop() == 0, "\(member.lastLines)")
+      let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", member.home.path)
+      #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
+    }
+  }
+
   @Test func theCommandAsksAndNamesWhatIsWrong() throws {
     let cluster = try Cluster(count: 1, blockTime: 10)
     try cluster.start()

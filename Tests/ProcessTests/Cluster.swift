@@ -14,13 +14,14 @@ final class Cluster {
   /// - Parameter addresses: where member `from` is told to find member `to`; nil leaves the listening address.
   init(
     count: Int = 4, chainID: String = "moloch-cluster", extra: String = "", epochLength: UInt32 = 100, blockTime: UInt32 = 100, listenWindow: String = "2m",
-    addresses: (_ from: Int, _ to: Int, _ port: UInt16) throws -> UInt16? = { _, _, _ in nil }
+    eventsPerBlock: UInt32 = 10_000, addresses: (_ from: Int, _ to: Int, _ port: UInt16) throws -> UInt16? = { _, _, _ in nil }
   ) throws {
     scratch = try ScratchDirectory()
     let keys = try (0..<count).map { _ in try SigningKey.generate() }
     var parameters = ChainParameters()
     parameters.blockTime = blockTime
     parameters.epochLength = epochLength
+    parameters.eventsPerBlockMax = eventsPerBlock
     let validators = keys.enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0 + 1)") }
     genesis = Genesis.text(
       chainID: chainID, timestamp: RecordMaker.now(), domain: "cluster.example.com", validators: validators, parameters: parameters, signers: [])
@@ -39,10 +40,15 @@ final class Cluster {
   }
 
   /// A further node with keys of its own that knows the members; not started.
-  /// - Parameter peers: whom it knows; nil: all members.
-  func join(_ name: String, in directory: URL, peers: [Member]? = nil, extra: String = "", listenWindow: String = "2m") throws -> Member {
+  /// - Parameters:
+  ///   - peers: whom it knows; nil: all members.
+  ///   - address: where it finds one of them; nil: where that one listens.
+  func join(
+    _ name: String, in directory: URL, peers: [Member]? = nil, extra: String = "", listenWindow: String = "2m", address: (Member) throws -> UInt16? = { _ in nil }
+  ) throws -> Member {
     let member = try Member(name: name, home: directory.appendingPathComponent(name), validatorKey: try SigningKey.generate())
-    try member.write(genesis: genesis, peers: (peers ?? members).map { $0.address(port: $0.peerPort) }, extra: extra, listenWindow: listenWindow)
+    let known = try (peers ?? members).map { $0.address(port: try address($0) ?? $0.peerPort) }
+    try member.write(genesis: genesis, peers: known, extra: extra, listenWindow: listenWindow)
     return member
   }
 

@@ -19,7 +19,7 @@ extension GuideTests {
       "Alerting",
       [
         Line("group moloch, six rules", "theGuidesBlocksAreByteForByte", "promtoolAcceptsTheRules"),
-        Line("MolochNodeDown, MolochNotProducingBlocks, MolochLowPeerCount, MolochHighMempool, MolochSyncLag, MolochDiskSpaceLow", "everyAlertFiresAndDoesNotFireAsItsUnitTestSays", "theUnitTestsSeeEachRule", "prometheusScrapesANetworkAndEveryPanelHasData", remark: "unit tests of promtool; no fault of a running network is made to raise them"),
+        Line("MolochNodeDown, MolochNotProducingBlocks, MolochLowPeerCount, MolochHighMempool, MolochSyncLag, MolochDiskSpaceLow", "everyAlertFiresAndDoesNotFireAsItsUnitTestSays", "theUnitTestsSeeEachRule", "prometheusScrapesANetworkAndEveryPanelHasData", "eachFaultRaisesItsAlertsAndNoOther", remark: "faults of a running network, with ranges and waits shortened to two seconds for a minute"),
       ]
     ),
     (
@@ -41,7 +41,7 @@ extension GuideTests {
         Line("./target/release/moloch peers remove \"12D3KooW...\"", "theGuideIsWalked"),
         Line("./target/release/moloch validator status", "theGuideIsWalked", "theStatusIsThatOfTheGuide"),
         Line("./target/release/moloch storage stats", "theGuideIsWalked", "storageStatsPrintsTheGuidesLines"),
-        Line("./target/release/moloch maintenance compact", "theGuideIsWalked", "aCompactionGivesSpaceBackWhileBlocksGoOn"),
+        Line("./target/release/moloch maintenance compact", "theGuideIsWalked", "aCompactionGivesSpaceBackWhileBlocksGoOn", "maintenanceKeepsItsPace", "aCompactionThatAStopCutsOffBeginsAgain"),
         Line("./target/release/moloch maintenance prune --before-height 1000000", "theGuideIsWalked", "pruneNeedsAPolicyAndRefusesYoungBlocks", "bodiesOfARunningNodeArePrunedAndTheSpaceComesBack", "aPruneThatIsKilledIsEndedByTheNextStart", remark: "as printed it is refused: no retention policy is set"),
         Line("sudo systemctl stop moloch", "theGuideIsWalked", "sigtermDrainsAndKeepsPendingEvents", remark: "systemctl is a stand-in that starts and stops the unit's command"),
         Line("rm -rf /opt/moloch/data/chain/*", "theGuideIsWalked", "theGuidesResyncIsRunAsPrinted", "aWipedValidatorRebuildsFromItsPeers"),
@@ -66,8 +66,8 @@ extension GuideTests {
         Line("chronyc tracking", "theGuideIsWalked", "whatIsWrongIsFound", remark: "chronyc is a stand-in"),
         Line("If one validator stuck: restart that validator", "killedValidatorsComeBackAndNothingFinalIsLost", "aFrozenValidatorCatchesUp"),
         Line("sudo systemctl stop moloch", "theGuideIsWalked"),
-        Line("./target/release/moloch maintenance verify", "theGuideIsWalked", "aRunningNodeIsVerifiedWhileBlocksGoOn", "nothingReportedFinalIsLostByKillNine", "eachLevelSeesWhatItIsForAndSaysWhatItChecked", "aDamagedNodeBelowARightRootIsNamedAndRebuilt"),
-        Line("./target/release/moloch maintenance repair", "theGuideIsWalked", "aDamagedNodeBelowARightRootIsNamedAndRebuilt", "aDamagedIndexIsBuiltAnew", "damageThatPeersMustCureIsSaid", "peersGiveWhatWasDamagedOfAChain"),
+        Line("./target/release/moloch maintenance verify", "theGuideIsWalked", "aRunningNodeIsVerifiedWhileBlocksGoOn", "controlCEndsTheWorkOfTheNode", "nothingReportedFinalIsLostByKillNine", "eachLevelSeesWhatItIsForAndSaysWhatItChecked", "aDamagedNodeBelowARightRootIsNamedAndRebuilt"),
+        Line("./target/release/moloch maintenance repair", "theGuideIsWalked", "aDamagedNodeBelowARightRootIsNamedAndRebuilt", "derivedDataIsRepairedBesideTheRunningNode", "aDamagedIndexIsBuiltAnew", "damageThatPeersMustCureIsSaid", "peersGiveWhatWasDamagedOfAChain"),
         Line("Restore from backup, or resync from scratch", "theRecoveryOfTheDeploymentPageBringsANodeBack", "aStoppedNodeIsBackedUpUnderItsLock", "aWipedValidatorRebuildsFromItsPeers"),
       ]
     ),

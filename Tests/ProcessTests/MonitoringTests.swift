@@ -106,15 +106,19 @@ final class PrometheusServer {
   private let scratch: ScratchDirectory
 
   /// Scrapes the metrics ports once a second, with the rules of `docs/monitoring`.
-  init(scraping ports: [UInt16]) throws {
+  /// - Parameter rule: what becomes of the text of the rules.
+  init(scraping ports: [UInt16], rule change: (String) -> String = { $0 }) throws {
     scratch = try ScratchDirectory()
+    for name in MonitoringTests.rules {
+      try change(MonitoringTests.text(name)).write(to: scratch.url.appendingPathComponent(name), atomically: true, encoding: .utf8)
+    }
     port = try FreePort.three()[0]
     let targets = ports.map { "'127.0.0.1:\($0)'" }.joined(separator: ", ")
     try """
       global:
         scrape_interval: 1s
         evaluation_interval: 1s
-      rule_files: [\(MonitoringTests.rules.map { "'\(MonitoringTests.directory.path)/\($0)'" }.joined(separator: ", "))]
+      rule_files: [\(MonitoringTests.rules.map { "'\(scratch.url.path)/\($0)'" }.joined(separator: ", "))]
       scrape_configs:
         - job_name: 'moloch'
           static_configs:
@@ -153,9 +157,12 @@ final class PrometheusServer {
   }
 
   /// Samples of an instant query.
-  func samples(_ expression: String) -> Int {
+  func samples(_ expression: String) -> Int { series(expression)?.count ?? 0 }
+
+  /// Labels of the series of an instant query; nil without an answer.
+  func series(_ expression: String) -> [[String: String]]? {
     let escaped = expression.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-    return (data("/api/v1/query?query=\(escaped)")?["result"] as? [Any])?.count ?? 0
+    return (data("/api/v1/query?query=\(escaped)")?["result"] as? [[String: Any]])?.map { $0["metric"] as? [String: String] ?? [:] }
   }
 }
 

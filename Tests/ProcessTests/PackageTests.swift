@@ -31,10 +31,14 @@ import Testing
       "./usr/bin/moloch -> /opt/moloch/bin/moloch", "./lib/systemd/system/moloch.service", "./lib/systemd/system/moloch-backup.timer", "./etc/logrotate.d/moloch",
       "./usr/lib/sysctl.d/90-moloch.conf", "./usr/share/bash-completion/completions/moloch", "./usr/share/zsh/vendor-completions/_moloch", "./usr/share/fish/vendor_completions.d/moloch.fish",
       "./usr/share/man/man1/moloch.1.gz", "./usr/share/man/man1/moloch-maintenance.1.gz", "./usr/share/man/man5/moloch-node.toml.5.gz", "./usr/share/moloch/grafana-dashboard.json",
-      "./usr/share/moloch/alerts.yml", "./usr/share/moloch/alerts-guide.yml",
+      "./usr/share/moloch/alerts.yml", "./usr/share/moloch/alerts-guide.yml", "./usr/share/doc/moloch/copyright", "./usr/share/doc/moloch/changelog.gz",
     ] { #expect(contents.contains(" \(path)\n"), "\(path) is not in the package") }
     let depends = try Command.run(URL(fileURLWithPath: "/usr/bin/dpkg-deb"), ["-f", package, "Depends"]).output
     #expect(depends.contains("librocksdb7.8") && depends.contains("libssl3") && depends.contains("liburing2"), "\(depends)")
+
+    // What the layout below /opt makes it say is named in the overrides of the package.
+    let reviewed = try Command.run(URL(fileURLWithPath: "/usr/bin/lintian"), ["--allow-root", "--fail-on", "error,warning", package])
+    #expect(reviewed.status == 0, "\(reviewed.output)\(reviewed.errors)")
 
     let root = try Self.root(scratch), home = root + "/opt/moloch"
     let installed = try Self.dpkg(root, "-i", package)
@@ -53,6 +57,10 @@ import Testing
     }
     let checked = try Command.run(URL(fileURLWithPath: home + "/bin/moloch"), ["validate-config", "--home", home])
     #expect(checked.status == 0, "\(checked.output)\(checked.errors)")
+    let intact = try Self.dpkg(root, "--verify", "moloch")
+    #expect(intact.status == 0 && intact.output.isEmpty, "\(intact.output)\(intact.errors)")
+    try Data([1]).write(to: URL(fileURLWithPath: root + "/usr/share/moloch/alerts.yml"))
+    #expect(try Self.dpkg(root, "--verify", "moloch").output.contains("/usr/share/moloch/alerts.yml"), "the sums of the package are those of its files")
     let page = try Command.run(URL(fileURLWithPath: "/usr/bin/man"), ["-l", "-P", "cat", root + "/usr/share/man/man1/moloch-drain.1.gz"], environment: ["LC_ALL": "C.UTF-8"])
     #expect(page.output.contains("api.drain_delay"), "\(page.output)\(page.errors)")
     let units = ["moloch-backup.service", "moloch-backup.timer"].map { root + "/lib/systemd/system/" + $0 }

@@ -80,4 +80,56 @@ private final class Greeter {
     }
     #expect(try node.finalise(1, of: cluster.records()).ids.count == 1)
   }
+
+  private static let older = "protocol_max = 1\n"
+
+  /// Two validators speak version 1 only, as a release behind would, and two the newest: one network, whoever is asked and whoever syncs.
+  @Test func nodesOfTwoVersionsMakeBlocksAndSyncFromEachOther() throws {
+    let cluster = try Cluster(chainID: "moloch-mixed", epochLength: 20, blockTime: 10)
+    for member in cluster.members.prefix(2) {
+      let path = member.file("config/node.toml")
+      let text = try String(contentsOf: path, encoding: .utf8)
+      try text.replacingOccurrences(of: "[network]\n", with: "[network]\n" + Self.older).write(to: path, atomically: true, encoding: .utf8)
+    }
+    try cluster.start()
+    let records = try cluster.records()
+    var ids: [EventID] = []
+    for round in 0..<8 { ids += try cluster[round % 4].finalise(3, of: records).ids }
+    for member in cluster.members { try member.expectFinal(ids) }
+    // A newcomer of each kind, which knows validators of the other kind alone.
+    let older = try cluster.join("older", in: cluster.scratch.url, peers: [cluster[2], cluster[3]], extra: "peer_exchange = false\n" + Self.older)
+    let newer = try cluster.join("newer", in: cluster.scratch.url, peers: [cluster[0], cluster[1]], extra: "peer_exchange = false")
+    for member in [older, newer] {
+      try member.start(options: ["--api-only"])
+      try member.status { $0["syncing"] as? Bool == false }
+      try member.expectFinal(ids)
+    }
+    // With one of each kind away the others need each other.
+    #expect(cluster[0].stop() == 0)
+    let (last, height) = try cluster[3].finalise(3, of: records)
+    try cluster.expectAgreement(at: height, of: [cluster[1], cluster[2], cluster[3], older, newer])
+    // The upgrade of one: it comes back with the newest version, and catches up.
+    let path = cluster[0].file("config/node.toml")
+    try String(contentsOf: path, encoding: .utf8).replacingOccurrences(of: Self.older, with: "").write(to: path, atomically: true, encoding: .utf8)
+    try cluster[0].start()
+    try cluster[0].expectFinal(last)
+    try cluster.expectAgreement(at: try cluster[0].finalise(2, of: records).height, of: cluster.members + [older, newer])
+  }
+
+  @Test func nodesWhoseRangesDoNotOverlapPartAndBothSayWhy() throws {
+    let cluster = try Cluster(count: 1, chainID: "moloch-apart", extra: "protocol_min = 2")
+    try cluster[0].start()
+    let older = try cluster.join("older", in: cluster.scratch.url, extra: Self.older)
+    try older.start(options: ["--api-only"])
+    try cluster[0].logs("handshake refused", "reason=version", "protocol 1 to 1 there, 2 to 2 here", older.peerID)
+    try older.logs("handshake refused", "reason=version", "protocol 2 to 2 there, 1 to 1 here", cluster[0].peerID)
+    let status = try older.status { $0["peer_count"] is Int }
+    #expect(status["peer_count"] as? Int == 0 && status["head_height"] as? Int == 0, "\(status)")
+    // They meet again when one of them speaks what the other does.
+    #expect(older.stop() == 0)
+    try older.write(genesis: cluster.genesis, peers: [cluster[0].address(port: cluster[0].peerPort)])
+    let (ids, _) = try cluster[0].finalise(2, of: try cluster.records())
+    try older.start(options: ["--api-only"])
+    try older.expectFinal(ids)
+  }
 }

@@ -37,6 +37,29 @@ import Testing
     #expect(verified.output.contains("PASS  redaction") && verified.output.contains("SKIP  body"), "\(verified.output)")
   }
 
+  /// A redaction may name an event that comes later: its body is deleted when its block is final.
+  @Test func anEventThatIsNamedBeforeItIsOnTheChainLosesItsBodyWhenItComes() throws {
+    let cluster = try Cluster(extra: Self.uncompressed)
+    try cluster.start()
+    let records = try cluster.records()
+    let secret = "early-" + (0..<24).map { _ in String(UInt8.random(in: 0...255), radix: 16) }.joined()
+    let (record, id) = records.next(note: secret)
+    let proposed = try Command.moloch("redact", "\(id)", "--reason", "1", "--home", cluster[0].home.path)
+    #expect(proposed.status == 0, "\(proposed.output)\(proposed.errors)")
+    let proposal = try #require(proposed.output.split(separator: " ").first { $0.hasPrefix("evt_") }).split(separator: "\n")[0]
+    for index in [1, 2] { #expect(try Command.moloch("validator", "approve", String(proposal), "--home", cluster[index].home.path).status == 0) }
+    for member in cluster.members { #expect(try member.client().get("/v1/events/\(id)").status == 404) }
+    // One node is killed between the approval and the event, and finds the name again.
+    cluster[3].kill()
+    try cluster[3].start()
+    let answer = try cluster[0].client().post("/v1/events?wait=finalized&timeout_ms=30000", type: SubmissionTests.event, body: record)
+    #expect(answer.status == 201, "\(answer.text.prefix(400))")
+    for member in cluster.members {
+      try Self.expectRedacted(id, by: String(proposal), member, genesis: cluster.genesis)
+      try Self.expectErased(secret, member)
+    }
+  }
+
   @Test func anApprovedRedactionDeletesTheBodyOnEveryNode() throws {
     let cluster = try Cluster(extra: Self.uncompressed)
     try cluster.start()
@@ -48,6 +71,9 @@ import Testing
     #expect(answer.status == 201, "\(answer.text.prefix(400))")
     for member in cluster.members { try member.expectFinal([record.id]) }
     #expect(try !Self.files(with: secret, below: cluster[2].file("data")).isEmpty)
+    let before = try cluster[2].client().get("/v1/events/\(record.id)")
+    let tag = try #require(before.fields["etag"])
+    #expect(before.fields["cache-control"] == "no-store" && before.text.contains(secret), "\(before.fields)")
 
     let proposed = try Command.moloch("redact", "\(record.id)", "--reason", "1", "--home", cluster[0].home.path)
     #expect(proposed.status == 0, "\(proposed.output)\(proposed.errors)")
@@ -62,6 +88,9 @@ import Testing
       let whole = try member.read("/v1/events/\(others[1])") { $0["status"] as? String == "finalized" }
       #expect(whole["redacted"] as? Bool == false && whole["body"] is [String: Any], "\(whole)")
     }
+    // Who has kept an answer learns that it is no longer the one.
+    let after = try cluster[2].client().exchange("GET", "/v1/events/\(record.id)", fields: [("If-None-Match", tag)], body: nil)
+    #expect(after.status == 200 && after.fields["etag"] != tag && !after.text.contains(secret), "\(after.status) \(after.fields)")
     // Whoever comes later gets the rest of the block, and knows why something is missing.
     let fresh = try cluster.join("fresh", in: cluster.scratch.url, extra: Self.uncompressed)
     try fresh.start(options: ["--api-only"])

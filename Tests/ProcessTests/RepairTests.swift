@@ -91,6 +91,65 @@ import Testing
     #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
   }
 
+  /// Flips a bit of a byte in place, as a disk does.
+  private static func damageInPlace(_ path: String, at offset: UInt64) throws {
+    let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+    try file.seek(toOffset: offset)
+    let byte = try #require(try file.read(upToCount: 1)?.first)
+    try file.seek(toOffset: offset)
+    try file.write(contentsOf: [byte ^ 1])
+    try file.close()
+  }
+
+  @Test func derivedDataIsRepairedBesideTheRunningNode() throws {
+    let scratch = try ScratchDirectory()
+    let node = try BackupTests.node(scratch, events: 9)
+    let home = node.home.path, client = try node.client(), records = try RecordMaker(client, key: .forTest())
+    func verified() throws -> Command { try Command.moloch("maintenance", "verify", "--level", "deep", "--home", home) }
+    // It also brings the index into a table.
+    #expect(try verified().status == 0)
+    try Self.damageInPlace(home + "/data/mmr/level-00", at: 40)
+    try Self.damageInPlace(home + "/data/mmr/history-00", at: 70)
+    let found = try verified()
+    #expect(found.status == 65 && found.output.contains("mmr/level-00   offset 32 ") && found.output.contains("mmr/history-00   offset 64 "), "\(found.output)\(found.errors)")
+    let planned = try Command.moloch("maintenance", "repair", "--dry-run", "--home", home)
+    #expect(planned.status == 0 && planned.output.contains("plan: move mmr to ") && planned.errors.contains("online: node pid \(node.identifier)"), "\(planned.output)\(planned.errors)")
+    #expect(try Command.moloch("maintenance", "repair", "--home", home).status == 64)
+    #expect(try verified().status == 65, "a plan changes nothing")
+    let repaired = try Command.moloch("maintenance", "repair", "--yes", "--home", home)
+    #expect(repaired.status == 0 && repaired.output.contains("repaired at height "), "\(repaired.output)\(repaired.errors)")
+    let clean = try verified()
+    #expect(clean.status == 0, "\(clean.output)\(clean.errors)")
+    // The health check hears of it with the next look of the storage thread.
+    let deadline = Date(timeIntervalSinceNow: 30)
+    while try client.get("/v1/health").status != 200, Date() < deadline {}
+    #expect(try client.get("/v1/health").status == 200, "what was found is cured")
+    var aside = try FileManager.default.contentsOfDirectory(atPath: home + "/data").filter { $0.hasPrefix("damaged-") }
+    #expect(try aside.count == 1 && FileManager.default.contentsOfDirectory(atPath: home + "/data/\(aside[0])/mmr").sorted() == ["history-00", "level-00"])
+    // The node's own files go on where they were.
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201)
+
+    let tables = try FileManager.default.contentsOfDirectory(atPath: home + "/data/index").filter { $0.hasSuffix(".sst") }
+    for table in tables { try Self.damageInPlace(home + "/data/index/" + table, at: 30) }
+    let index = try verified()
+    #expect(!tables.isEmpty && index.status == 65 && index.output.contains("DAMAGED  index") && !index.output.contains("major "), "\(index.output)\(index.errors)")
+    // The second that names the directory must be another one.
+    while FileManager.default.fileExists(atPath: home + "/data/damaged-\(Int(Date().timeIntervalSince1970))") { usleep(20_000) }
+    let again = try Command.moloch("maintenance", "repair", "--yes", "--home", home)
+    #expect(again.status == 0 && again.output.contains("the index grows"), "\(again.output)\(again.errors)")
+    let (record, id) = records.next()
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: record).status == 201)
+    #expect(try client.get("/v1/events/\(id)").json["status"] as? String == "finalized")
+    let last = try verified()
+    #expect(last.status == 0, "\(last.output)\(last.errors)")
+    aside = try FileManager.default.contentsOfDirectory(atPath: home + "/data").filter { $0.hasPrefix("damaged-") }
+    #expect(aside.count == 2)
+    node.signal(SIGTERM)
+    #expect(node.waitForExit() == 0, "\(node.log.suffix(1000))")
+    let stopped = try verified()
+    #expect(stopped.status == 0, "\(stopped.output)\(stopped.errors)")
+  }
+
   @Test func damageThatPeersMustCureIsSaid() throws {
     let scratch = try ScratchDirectory()
     let home = try Self.stopped(scratch)

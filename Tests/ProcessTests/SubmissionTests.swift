@@ -94,6 +94,40 @@ import Testing
     #expect(bounds.count > 1 && metrics.contains("\nmoloch_signer_keys_total{result=\"hit\"} "), "\(bounds)")
     let hits = metrics.split(separator: "\n").first { $0.hasPrefix("moloch_signer_keys_total{result=\"hit\"} ") }?.split(separator: " ").last
     #expect(try #require(hits.flatMap { Int($0) }) > 0)
+    let line = node.log.split(separator: "\n").first { $0.contains("signatures are verified") }
+    #expect(line?.contains(Path.best.rawValue) == true, "\(line ?? "no line says by which path")")
+  }
+
+  /// A client whose signatures are bad has them checked alone, a few in each turn of the loop; what others send passes them by, behind the same proxy, too.
+  @Test func aClientOfBadSignaturesWaitsForItself() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(
+      home: scratch.url, arguments: ["--set", "api.trusted_proxies=127.0.0.0/8", "--set", "api.rate_limit.enabled=false"])
+    let offender = try node.client(), client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    func metric(_ name: String) throws -> Int {
+      let line = try HTTPClient(port: node.metricsPort).get("/metrics").text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+      return try #require(line?.split(separator: " ").last.flatMap { Int($0) })
+    }
+    let bad = (0..<1200).map { _ in flipped(records.next().bytes, 150) }
+    let first = try offender.post(
+      "/v1/events/batch", type: Self.events, body: bad[..<4].flatMap { $0 }, fields: [("X-Forwarded-For", "192.0.2.1")])
+    #expect(first.json["rejected"] as? Int == 4, "\(first.text.prefix(300))")
+    #expect(try metric("moloch_bad_signatures_total{source=\"client\"}") == 4)
+    #expect(try metric("moloch_signature_sources_quarantined{source=\"client\"}") == 1)
+    let body = bad.flatMap { $0 }
+    try offender.send(
+      Array("POST /v1/events/batch HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nContent-Type: \(Self.events)\r\nContent-Length: \(body.count)\r\n\r\n".utf8)
+        + body)
+    let good = try client.post(
+      "/v1/events/batch", type: Self.events, body: (0..<300).flatMap { _ in records.next().bytes }, fields: [("X-Forwarded-For", "192.0.2.2")])
+    #expect(good.json["accepted"] as? Int == 300, "\(good.text.prefix(300))")
+    let combinations = try metric("moloch_signature_combinations_total{source=\"client\"}")
+    #expect(try metric("moloch_bad_signatures_total{source=\"client\"}") < 1204, "the offender's are not through yet")
+    let answer = try offender.answer()
+    #expect(answer.json["rejected"] as? Int == 1200, "\(answer.text.prefix(300))")
+    #expect(try metric("moloch_bad_signatures_total{source=\"client\"}") == 1204)
+    #expect(try metric("moloch_signature_combinations_total{source=\"client\"}") == combinations, "none of its batches was taken apart")
   }
 
   @Test func aBatchReportsEachRecord() throws {

@@ -171,6 +171,29 @@ import Testing
     #expect(lastRange?.to == Height(512))
   }
 
+  /// What was handed out is covered until it is applied, or until it has failed; meanwhile the range behind it may be handed out, too.
+  @Test func aRangeThatIsBeingVerifiedIsNotAskedForAgain() throws {
+    var sync = sync(heads: [512, 512])
+    _ = sync.plan(epochLength: 1000, now: Self.begin)
+    for (from, peer) in [(1, 0), (257, 1)] as [(UInt64, UInt64)] {
+      let (range, certificate) = try blocks(from: from, count: 256)
+      let isSound = sync.received(from: Height(from), range, certificate, PeerLink(peer), epochLength: 1000, now: Self.begin)
+      #expect(isSound)
+    }
+    let first = sync.take()
+    #expect(first?.to == Height(256) && sync.isReady)
+    let whileFirst = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(whileFirst.isEmpty)
+    let second = sync.take()
+    #expect(second?.from == Height(257) && !sync.isReady)
+    let whileBoth = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(whileBoth.isEmpty)
+    sync.applied(Height(256), now: Self.begin)
+    sync.failed(try #require(second), now: Self.begin)
+    let again = sync.plan(epochLength: 1000, now: Self.begin)
+    #expect(again.map(\.from.rawValue) == [257] && again.first?.peer == PeerLink(0))
+  }
+
   @Test func aStallingPeerIsPassedOverLongerEachTime() throws {
     var sync = sync(heads: [100, 100])
     let begun = sync.plan(epochLength: 1000, now: Self.begin)

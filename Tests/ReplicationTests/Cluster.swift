@@ -9,6 +9,7 @@ import Mempool
 import Merkle
 import Replication
 import Testing
+import Verification
 
 /// A network of real replicas in one process: messages are encoded and decoded, travel with seeded delays and losses, and the disk answers late. Everything
 /// that happens is drawn from one seed.
@@ -17,7 +18,10 @@ final class Cluster {
     case message(from: Int, to: Int, life: Int, type: UInt8, bytes: [UInt8])
     case synced(node: Int, life: Int, DiskWrite)
     case answer(node: Int, life: Int, StoreQuery)
+    case filled(node: Int, life: Int, BackfillWork)
     case link(Int, Int)
+    /// A helper thread of a node has checked what it was offered.
+    case helped(node: Int, life: Int)
     /// Ends a turn.
     case again
 
@@ -25,7 +29,7 @@ final class Cluster {
     var node: Int? {
       switch self {
       case .message(_, let to, _, _, _): to
-      case .synced(let node, _, _), .answer(let node, _, _): node
+      case .synced(let node, _, _), .answer(let node, _, _), .filled(let node, _, _), .helped(let node, _): node
       case .link, .again: nil
       }
     }
@@ -60,6 +64,9 @@ final class Cluster {
     var adopted: [Anchor] = []
     /// When the disk is done with what it has been given.
     var diskFree = Instant.zero
+    /// What helpers check, of this life.
+    var helpers: Overflow?
+    var helper: OverflowHelper?
     init(_ index: Int, _ key: SigningKey?, _ store: MemoryStore) { (self.index, self.key, self.store) = (index, key, store) }
   }
 
@@ -85,6 +92,8 @@ final class Cluster {
   var heldPersists: (node: Int, writes: [DiskWrite])?
   /// Persists whose answer was to wait for the floor in the journal.
   private(set) var floorsAwaited = 0
+  /// Bodies down to here are fetched later; nil: none.
+  var backfillFloor: Height?
   /// Messages of these kinds are altered or dropped on their way from a node; nil drops.
   var tamper: ((_ from: Int, _ message: ReplicaMessage) -> ReplicaMessage?)?
   /// Nodes whose messages get lost, both ways, while the connections stay.
@@ -96,6 +105,8 @@ final class Cluster {
   private var waiting: [Event] = []
   private var queue: [(at: Instant, serial: UInt64, event: Event)] = []
   private var serial: UInt64 = 0
+  /// Nodes that are started have helper threads, which take their time.
+  var hasHelpers = false
   var sequence: UInt64 = 0
   var admitted: [EventID] = []
   private var linked: Set<[Int]> = []
@@ -148,6 +159,11 @@ final class Cluster {
     node.timer = .distantFuture
     let replica = Replica(state, pool: EventPool(limits: limits, seed: UInt64(index)), key: node.key, options: options, now: now)
     node.replica = replica
+    if hasHelpers {
+      let helpers = Overflow()
+      node.helper = OverflowHelper(helpers, seed: Bytes32(repeating: 77), cache: SignerCache(capacity: 64, seed: Bytes32(repeating: 78)))
+      (node.helpers, replica.helpers) = (helpers, helpers)
+    }
     perform(index) { $0.start(now: $1, &$2) }
     for other in nodes where other.index != index && other.replica != nil { schedule(.link(index, other.index)) }
   }
@@ -183,6 +199,7 @@ final class Cluster {
     var effects: [ReplicaEffect] = []
     action(replica, times, &effects)
     for effect in effects { perform(effect, node, replica) }
+    if replica.takesOffer() { schedule(.helped(node: index, life: node.life)) }
     offerEvents(node, replica)
   }
 
@@ -214,6 +231,7 @@ final class Cluster {
       node.adopted.append(anchor)
       write(.adopt(anchor), node)
     case .load(let query): schedule(.answer(node: node.index, life: node.life, query), after: 1)
+    case .fill(let work): schedule(.filled(node: node.index, life: node.life, work), after: 1)
     case .setTimer(let instant): node.timer = instant
     case .final(let block):
       node.finals.append(block)
@@ -284,14 +302,16 @@ final class Cluster {
   }
 
   /// Admits a fresh event at a node.
-  @discardableResult func admit(at index: Int, byteCount: Int = 0) -> EventID {
+  /// - Parameter isForged: with the signature of something else, as no gate would let it in.
+  @discardableResult func admit(at index: Int, byteCount: Int = 0, isForged: Bool = false) -> EventID {
     sequence += 1
     let signer = SigningKey(seed: Bytes32(repeating: UInt8(100 + sequence % 5)))
     let blob = [UInt8](repeating: 1, count: 16) + Array("body \(sequence)".utf8) + [UInt8](repeating: 46, count: byteCount)
     let statement = Statement(
       flags: [], contentType: .opaque, bodyLength: UInt32(blob.count - 16), timestamp: Timestamp(milliseconds: now.milliseconds), stream: 1,
       sequence: sequence, chainTag: Self.tag, signer: signer.publicKey, bodyDigest: SHA256.hash(blob))
-    let record = Entry(statement: statement, signature: signer.sign(statement.encoded.bytes)).encoded + blob
+    let signed: [UInt8] = isForged ? [1] : statement.encoded
+    let record = Entry(statement: statement, signature: signer.sign(signed.bytes)).encoded + blob
     let id = EventID(SHA256.hash(statement.encoded))
     if let pool = nodes[index].replica?.pool, case .accepted = pool.admit(record.bytes, id: id, statement: statement, reactor: 0, now: now) {
       admitted.append(id)
@@ -377,14 +397,36 @@ final class Cluster {
       } catch {
         Issue.record("\(error)")
       }
+    case .filled(let index, let life, let work):
+      guard nodes[index].life == life else { return }
+      fill(index, work)
+    case .helped(let index, let life):
+      guard nodes[index].life == life else { return }
+      nodes[index].helper?.finish()
+      perform(index) { $0.takeVerdicts(now: $1, &$2) }
     case .again: break
     case .link(let a, let b):
       let pair = a < b ? [a, nodes[a].life, b, nodes[b].life] : [b, nodes[b].life, a, nodes[a].life]
       guard nodes[a].replica != nil, nodes[b].replica != nil, island.contains(a) == island.contains(b), linked.insert(pair).inserted else { return }
       for (node, other) in [(a, b), (b, a)] {
-        let facts = PeerFacts(validator: nodes[other].key?.publicKey, head: nodes[other].store.head.height)
+        let facts = PeerFacts(
+          validator: nodes[other].key?.publicKey, head: nodes[other].store.head.height, earliestBodyHeight: nodes[other].store.earliestBodyHeight)
         perform(node) { $0.peerUp(PeerLink(Self.link(other, self.nodes[other].life)), facts, now: $1, &$2) }
       }
+    }
+  }
+
+  private func fill(_ index: Int, _ work: BackfillWork) {
+    let store = nodes[index].store
+    var task = BackfillTask(work)
+    var batch = SignatureBatch(capacity: BodyFill.eventsPerStep, seed: Bytes32(repeating: 7))
+    do {
+      while true {
+        guard let (result, gap) = try task.step(store, floor: backfillFloor ?? store.earliestBodyHeight, hasRoom: true, &batch) else { continue }
+        return perform(index) { $0.filled(result, gap, now: $1, &$2) }
+      }
+    } catch {
+      Issue.record("\(error)")
     }
   }
 

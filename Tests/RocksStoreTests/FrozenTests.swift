@@ -38,7 +38,7 @@ import Testing
     let head = store.head
     try store.freeze(at: directory + "-staging")
     try extend(store, to: 20)
-    store.compaction.run { _ in true }
+    store.compaction.run { _, _ in true }
     let frozen = try RocksLedgerStore(frozen: directory + "-staging", data: directory, genesis: genesis, genesisHash: hash)
     #expect(frozen.head == head && frozen.indexedHeight == Height(7))
     #expect(try frozen.reader(of: .entries).root(ofSize: head.treeSize) == head.treeRoot)

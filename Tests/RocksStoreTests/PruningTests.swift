@@ -25,7 +25,7 @@ import Testing
     }
     while try store.advanceIndex(blocksMax: 10) {}
     // Into table files.
-    store.compaction.run { _ in true }
+    store.compaction.run { _, _ in true }
   }
 
   deinit { try? FileManager.default.removeItem(atPath: directory) }
@@ -79,14 +79,27 @@ import Testing
     store = try open()
     let before = try tableBytes, pruned = 19 * 3 * Self.bodyBytes
     #expect(try #require(store).bodyBytes(below: Height(20)) > pruned / 2)
-    try #require(store).prune(below: Height(20)).run()
+    try #require(store).prune(below: Height(20)).run { _, _ in true }
     #expect(try #require(store).bodyBytes(below: Height(20)) == 0)
     #expect(try tableBytes < before - pruned)
     try check(#require(store))
     // A lower watermark takes nothing back.
-    try #require(store).prune(below: Height(7)).run()
+    try #require(store).prune(below: Height(7)).run { _, _ in true }
     store = nil
     try check(open())
+  }
+
+  /// What is written and in no table yet counts with its length; asking writes none.
+  @Test func bodiesInMemoryAreCounted() throws {
+    let store = try open()
+    let tables = try tableBytes, before = try store.bodyBytes(below: Height(31))
+    for height in 31...40 as ClosedRange<UInt64> {
+      try store.commit([fixture.chain.apply(fixture.build(fixture.record(height * 10, body: Self.body(height * 10))), certificate: [1, 2])])
+    }
+    #expect(try store.bodyBytes(below: Height(31)) == before)
+    let lower = try store.bodyBytes(below: Height(36)) - before, all = try store.bodyBytes(below: Height(41)) - before
+    #expect(lower > 5 * UInt64(Self.bodyBytes) && lower < 6 * UInt64(Self.bodyBytes) && all > 10 * UInt64(Self.bodyBytes), "\(lower), \(all)")
+    #expect(try tableBytes == tables)
   }
 
   @Test func anEmptyChainHasNothingToPrune() throws {

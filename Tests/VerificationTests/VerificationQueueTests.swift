@@ -98,3 +98,61 @@ private func turn(_ queue: inout VerificationQueue, now: UInt64, isOffending: Bo
   let checks = queue.checks
   #expect(checks == 1 + 2 + 7)
 }
+
+/// What an offender costs others does not hang on how much anybody sends: a source that sends a few bad signatures, or nothing else, makes the batch of s
+/// sources take ceil(log2 s) combinations more; what tells its own items from each other has nobody else's in it.
+@Test(arguments: [1, 2, 3, 4, 7, 8, 16]) func anOffenderCostsOthersTheLogarithmOfTheSources(sources: Int) {
+  let keys = (0..<sources).map { SigningKey(seed: Bytes32(repeating: UInt8($0 + 1))) }
+  let depth = (0...).first { 1 << $0 >= sources }!
+  for offender in Set([0, sources / 2, sources - 1]) {
+    for each in [1, 4, 8] {
+      var queue = VerificationQueue(capacity: 128, seed: Bytes32(repeating: 5))
+      // All that the offender sends is bad; items of the sources come in turn.
+      for token in 0..<UInt64(sources * each) {
+        let (source, message) = (Int(token) % sources, [UInt8(token)])
+        let signed: [UInt8] = source == offender ? [200] : message
+        _ = queue.enqueue(keys[source].sign(signed.bytes), over: message.bytes, by: keys[source].publicKey, token: token, source: UInt64(source), now: 0)
+      }
+      var verdicts: [Verdict] = []
+      queue.verify(now: 0, into: &verdicts)
+      let wrong = verdicts.filter { $0.isValid == (Int($0.token) % sources == offender) }
+      #expect(verdicts.count == sources * each && wrong.isEmpty)
+      let checks = queue.checks
+      #expect(checks <= 1 + depth + each - 1, "\(sources) sources, \(each) items each, \(offender) offends")
+      let (refused, quarantined) = (queue.refused, queue.quarantined(at: 0))
+      #expect(refused == UInt64(each) && quarantined == 1)
+    }
+  }
+}
+
+/// However many offend, the sources are told apart by fewer combinations than there are sources.
+@Test func manyOffendersCostNoMoreThanTheirNumber() {
+  let key = SigningKey(seed: Bytes32(repeating: 3))
+  for offenders in 1...16 {
+    var queue = VerificationQueue(capacity: 128, seed: Bytes32(repeating: 5))
+    for token in 0..<64 as Range<UInt64> {
+      let message = [UInt8(token)]
+      // Of the four items of an offender one is bad.
+      let isBad = token < 16 && token < UInt64(offenders)
+      _ = queue.enqueue(key.sign((isBad ? [200] : message).bytes), over: message.bytes, by: key.publicKey, token: token, source: token % 16, now: 0)
+    }
+    var verdicts: [Verdict] = []
+    queue.verify(now: 0, into: &verdicts)
+    let bad = verdicts.filter { !$0.isValid }.map(\.token)
+    #expect(bad == Array(0..<UInt64(offenders)))
+    let checks = queue.checks
+    // One bad item among four is found by two combinations.
+    #expect(checks <= 1 + min(15, 4 * offenders) + 2 * offenders, "\(offenders)")
+  }
+}
+
+/// A helper's verdict counts like one of the queue's own.
+@Test func aStrikeFromElsewhereIsAQuarantine() {
+  var queue = VerificationQueue(capacity: 16, seed: Bytes32(repeating: 5))
+  let before = queue.isQuarantined(2, at: 5)
+  queue.strike(2, at: 5)
+  let (during, other, after) = (queue.isQuarantined(2, at: 6), queue.isQuarantined(1, at: 6), queue.isQuarantined(2, at: 5 + 1_000_000_000))
+  #expect(!before && during && !other && !after)
+  let together = turn(&queue, now: 7, isOffending: false).together
+  #expect(together == 12)
+}

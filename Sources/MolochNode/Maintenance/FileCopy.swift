@@ -106,6 +106,7 @@ enum FileCopy {
       stream.update(piece.bytes.extracting(0..<count))
       try take(piece, count)
       task?.add(UInt64(count))
+      task?.wait(after: UInt64(count))
       left -= count
     }
     guard byteCount == nil || left == 0 else { throw NodeFailure(65, "\(path) is shorter than it was") }

@@ -17,15 +17,20 @@ struct FrozenVerification: Sendable {
     do { try store.freeze(at: staging) } catch { throw StorageSession.failure(error, home) }
   }
 
-  /// Reads everything. On a thread of its own.
-  /// - Parameter budget: bytes per second that are read at most; nil without a limit.
-  func run(_ task: MaintenanceTask, budget: ReadBudget?) throws(NodeFailure) -> StoreVerification {
+  /// Reads everything, at the pace of the task. On a thread of its own.
+  func run(_ task: MaintenanceTask) throws(NodeFailure) -> StoreVerification {
     defer { FileCopy.removeAll(staging) }
-    var pace = budget.map { Pace($0) }
-    return try StoreVerification(home, level: level, frozen: staging) { done, total, bytesRead in
+    return try StoreVerification(home, level: level, frozen: staging, progress: Self.progress(task))
+  }
+
+  /// What a verification reports to its task.
+  fileprivate static func progress(_ task: MaintenanceTask) -> StoreVerification.Progress {
+    var paid: UInt64 = 0
+    return { done, total, bytesRead in
       task.setTotal(total)
       task.setDone(done)
-      pace?.wait(after: bytesRead, task)
+      task.wait(after: bytesRead - paid)
+      paid = bytesRead
       return !task.isCancelled
     }
   }
@@ -35,13 +40,9 @@ extension Maintenance {
   /// Begins to verify a stopped node, or a copy of its data.
   /// - Parameter data: the directory to check, absolute; nil for the node's own.
   public static func verify(_ options: NodeOptions, level: StoreVerification.Level, data: String?) throws(NodeFailure) -> MaintenanceTask {
-    let task = MaintenanceTask("verify", unit: "blocks")
+    let task = MaintenanceTask("verify", unit: "blocks", budget: options.maintenanceBudget)
     task.start({ (task) throws(NodeFailure) in
-      try StoreVerification(options, level: level, data: data) { done, total, _ in
-        task.setTotal(total)
-        task.setDone(done)
-        return !task.isCancelled
-      }.json
+      try StoreVerification(options, level: level, data: data, progress: FrozenVerification.progress(task)).json
     }) {}
     return task
   }

@@ -19,12 +19,7 @@ public enum Maintenance {
   static func compaction(_ compaction: Compaction, data: String) -> Work {
     { (task) throws(NodeFailure) in
       let began = MonotonicClock.now(), before = DirectoryStatistics(data: data)
-      task.setTotal(UInt64(compaction.stepCount))
-      compaction.run { done in
-        task.setDone(UInt64(done))
-        return !task.isCancelled
-      }
-      try task.check()
+      try run(compaction, task)
       let after = DirectoryStatistics(data: data)
       var json = JSONWriter()
       json.beginObject()
@@ -41,19 +36,34 @@ public enum Maintenance {
     }
   }
 
+  /// Compacts at the pace of the task.
+  static func run(_ compaction: Compaction, _ task: MaintenanceTask) throws(NodeFailure) {
+    var paid: UInt64 = 0
+    compaction.run { done, total in
+      task.setTotal(total)
+      task.setDone(done)
+      task.wait(after: done - paid)
+      paid = done
+      return !task.isCancelled
+    }
+    try task.check()
+  }
+
   /// Begins a backup of a stopped node; the task says how far it is.
   /// - Parameters: as `moloch backup create`; the paths are absolute.
   public static func backup(_ options: NodeOptions, to target: String, base: String?) throws(NodeFailure) -> MaintenanceTask {
     let home = try NodeHome(options)
-    return try offline(home, options, MaintenanceTask("backup", unit: "bytes")) { (store) throws(NodeFailure) in
+    return try offline(home, options, MaintenanceTask("backup", unit: "bytes", budget: options.maintenanceBudget)) { (store) throws(NodeFailure) in
       try backup(Backup(home: home, target: target, base: base), store)
     }
   }
 
   /// Begins to compact the store of a stopped node.
-  public static func compact(_ options: NodeOptions) throws(NodeFailure) -> MaintenanceTask {
+  /// - Parameter megabytesPerSecond: nil for what the options say.
+  public static func compact(_ options: NodeOptions, megabytesPerSecond: UInt64? = nil) throws(NodeFailure) -> MaintenanceTask {
     let home = try NodeHome(options)
-    return try offline(home, options, MaintenanceTask("compact", unit: "families")) { (store) in compaction(store.compaction, data: home.data) }
+    let budget = megabytesPerSecond.map { ByteBudget(megabytesPerSecond: $0) } ?? options.maintenanceBudget
+    return try offline(home, options, MaintenanceTask("compact", unit: "bytes", budget: budget)) { (store) in compaction(store.compaction, data: home.data) }
   }
 
   static func offline(

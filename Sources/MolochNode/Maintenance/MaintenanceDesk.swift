@@ -8,7 +8,7 @@ import RocksStore
 /// Long work beside the storage thread: one piece at a time, on a thread of its own. Used by the storage thread.
 final class MaintenanceDesk {
   /// What the metric of progress knows.
-  private static let tasks = ["compact", "prune", "verify", "scrub", "backup"]
+  private static let tasks = ["compact", "prune", "verify", "repair", "scrub", "backup"]
 
   private let home: NodeHome
   private let log: Log
@@ -21,29 +21,36 @@ final class MaintenanceDesk {
   let integrity: Integrity
   private var scrub: Scrub
   private(set) var policies: StoragePolicies
+  /// Of everything but the scrub, which has its own.
+  private let budget: ByteBudget
+  /// What the last stop has cut off is under way again, or was nothing.
+  private var isResumed = false
 
   init(home: NodeHome, policies: StoragePolicies, metrics: StorageMetrics, integrity: Integrity, log: Log) {
     (self.home, self.policies, self.metrics, self.integrity, self.log) = (home, policies, metrics, integrity, log)
+    budget = ByteBudget(bytesPerSecond: policies.maintenanceBytesPerSecond)
     scrub = Scrub(home: home, policy: policies.scrub, metrics: metrics, integrity: integrity, log: log)
   }
 
   /// What a reload has changed.
   func take(_ policies: StoragePolicies) {
     self.policies = policies
+    budget.bytesPerSecond = policies.maintenanceBytesPerSecond
     scrub.take(policies.scrub)
   }
 
   /// About once a second.
-  /// - Parameter isDiskLow: no table is kept on the disk for a scrub then.
+  /// - Parameter isDiskLow: no table is kept on the disk for a scrub then, and no compaction, which needs room, is taken up again.
   func tick(_ store: RocksLedgerStore, isDiskLow: Bool) {
     for name in Self.tasks {
       let ratio = metrics.maintenanceProgress[name], current = [task, scrub.task].compactMap { $0 }.first { $0.name == name }
       if let current, case .running = current.outcome, current.total > 0 { ratio.set(Double(current.done) / Double(current.total)) } else { ratio.clear() }
     }
+    if !isResumed, !isDiskLow { resume(store) }
     scrub.tick(store, isDiskLow: isDiskLow)
   }
 
-  /// `POST backup`, `POST compact`, `POST prune`, `POST verify`: begins. `POST cancel`: ends it soon. `GET progress`: how far the last one is.
+  /// `POST backup`, `POST compact`, `POST prune`, `POST verify`, `POST repair`: begins. `POST cancel`: ends it soon. `GET progress`: how far the last one is.
   /// - Throws: 74 after a write to the chain has failed: the process must end.
   func answer(_ request: MaintenanceRequest, _ store: RocksLedgerStore) throws(NodeFailure) -> Result<Answer, Refusal> {
     guard request.isCommand else {
@@ -60,7 +67,10 @@ final class MaintenanceDesk {
     case "backup":
       guard let target = request.directory else { return .failure(Refusal(.invalidRequest, "'dir' is missing")) }
       begin(backup: Backup(home: home, target: target, base: request.base), store)
-    case "compact": begin(Maintenance.compaction(store.compaction, data: home.data), MaintenanceTask("compact", unit: "families"), store.compaction)
+    case "compact": beginCompaction(store, budget: request.megabytesPerSecond.map { ByteBudget(megabytesPerSecond: $0) } ?? budget)
+    case "repair":
+      guard !request.parts.isEmpty else { return .failure(Refusal(.invalidRequest, "'parts' names mmr, index or both")) }
+      try begin(repair: DerivedRepair(home: home, parts: request.parts), store)
     case "prune":
       guard let pruning = request.pruning else { return .failure(Refusal(.invalidRequest, "'before_height' is missing")) }
       try begin(
@@ -84,7 +94,7 @@ final class MaintenanceDesk {
     guard let erasure = store.erasure else { return }
     let task = MaintenanceTask("erase", unit: "blocks")
     eraser = (task, erasure)
-    erasing = store.compaction
+    erasing = store.prunedCompaction
     let work: @Sendable (MaintenanceTask) throws(NodeFailure) -> [UInt8] = { _ throws(NodeFailure) in
       do { try erasure.run() } catch { throw NodeFailure(74, "\(error)") }
       return []
@@ -100,7 +110,7 @@ final class MaintenanceDesk {
 
   /// The chain is frozen here, between two commits; the rest goes on beside them.
   private func begin(backup: Backup, _ store: RocksLedgerStore) {
-    let task = MaintenanceTask("backup", unit: "bytes")
+    let task = MaintenanceTask("backup", unit: "bytes", budget: budget)
     do throws(NodeFailure) {
       begin(try Maintenance.backup(backup, store), task, nil)
     } catch {
@@ -110,15 +120,30 @@ final class MaintenanceDesk {
   }
 
   private func begin(verification: FrozenVerification, _ store: RocksLedgerStore) {
-    let task = MaintenanceTask("verify", unit: "blocks")
+    let task = MaintenanceTask("verify", unit: "blocks", budget: budget)
     do throws(NodeFailure) {
       try verification.freeze(store)
       begin({ [integrity] (task) throws(NodeFailure) in
-        let result = try verification.run(task, budget: nil)
+        let result = try verification.run(task)
         integrity.note(result)
         return result.json
       }, task, nil)
     } catch {
+      task.end(.failed(error))
+      self.task = task
+    }
+  }
+
+  /// - Throws: 74 when a file of the index cannot be moved or made: the node has none then.
+  private func begin(repair: DerivedRepair, _ store: RocksLedgerStore) throws(NodeFailure) {
+    // What is over must not hold the index open.
+    compaction = nil
+    let task = MaintenanceTask("repair", unit: "blocks", budget: budget)
+    do throws(NodeFailure) {
+      try repair.begin(store)
+      begin({ [integrity] (task) throws(NodeFailure) in try repair.run(task, integrity) }, task, nil)
+    } catch {
+      if error.code == 74 { throw error }
       task.end(.failed(error))
       self.task = task
     }
@@ -131,6 +156,7 @@ final class MaintenanceDesk {
     compaction?.interrupt()
     while case .running = task.outcome { _ = ended.wait(milliseconds: 100) }
     compaction?.allow()
+    if compaction != nil { CompactionMark.clear(data: home.data) }
     log.notice("maintenance", "interrupted", [("task", task.name)])
     return .success(Answer(.json, Self.json(task)))
   }
@@ -150,11 +176,13 @@ final class MaintenanceDesk {
 
   /// The bodies are gone between two commits; their space comes back beside them.
   private func begin(_ pruning: Pruning, _ store: RocksLedgerStore) throws(NodeFailure) {
-    let task = MaintenanceTask("prune", unit: "families")
+    let task = MaintenanceTask("prune", unit: "bytes", budget: budget)
     do throws(NodeFailure) {
       let work = try pruning.begin(store, data: home.data, genesis: home.genesis, wall: WallClock.now().milliseconds)
       if !pruning.isDryRun { log.notice("maintenance", "bodies pruned", [("earliest_body_height", "\(store.earliestBodyHeight.rawValue)")]) }
-      begin(work, task, store.compaction)
+      if pruning.isDryRun { return begin(work, task, nil) }
+      mark(.prune)
+      begin(work, task, store.prunedCompaction)
     } catch {
       if error.code == 74 { throw error }
       task.end(.failed(error))
@@ -162,14 +190,42 @@ final class MaintenanceDesk {
     }
   }
 
+  private func beginCompaction(_ store: RocksLedgerStore, budget: ByteBudget) {
+    mark(.compact)
+    begin(Maintenance.compaction(store.compaction, data: home.data), MaintenanceTask("compact", unit: "bytes", budget: budget), store.compaction)
+  }
+
+  private func mark(_ kind: CompactionMark.Kind) {
+    do { try CompactionMark.set(data: home.data, kind) } catch {
+      log.warn("maintenance", "a compaction that is cut off will not be taken up again", [("reason", error.message)])
+    }
+  }
+
+  /// Begins again what a stop or a crash has cut off.
+  private func resume(_ store: RocksLedgerStore) {
+    if let task, case .running = task.outcome { return }
+    isResumed = true
+    guard let kind = CompactionMark.kind(data: home.data) else { return }
+    log.notice("maintenance", "a compaction that was cut off begins again", [("task", kind.rawValue)])
+    switch kind {
+    case .compact: beginCompaction(store, budget: budget)
+    case .prune:
+      let compaction = store.prunedCompaction
+      begin(Maintenance.compaction(compaction, data: home.data), MaintenanceTask("prune", unit: "bytes", budget: budget), compaction)
+    }
+  }
+
   private func begin(_ work: @escaping @Sendable (MaintenanceTask) throws(NodeFailure) -> [UInt8], _ task: MaintenanceTask, _ compaction: Compaction?) {
     self.task = task
     self.compaction = compaction
     log.info("maintenance", "begun", [("task", task.name)])
-    task.start(work) { [log, ended] in
+    let isCompaction = compaction != nil
+    task.start(work) { [log, ended, data = home.data] in
       switch task.outcome {
       case .failed(let failure): log.error("maintenance", "failed", [("task", task.name), ("reason", failure.message)])
-      case .done, .running: log.info("maintenance", "done", [("task", task.name)])
+      case .done, .running:
+        if isCompaction { CompactionMark.clear(data: data) }
+        log.info("maintenance", "done", [("task", task.name)])
       }
       ended.ring()
     }

@@ -10,14 +10,19 @@ public final class MaintenanceTask: Sendable {
     case failed(NodeFailure)
   }
 
-  /// `backup`, `compact`, `prune`, `verify`, `scrub`.
+  /// `backup`, `compact`, `prune`, `verify`, `repair`, `scrub`.
   public let name: String
   /// Bytes, or steps of another kind.
   public let unit: String
   private let words = AtomicWords(count: 3)
   private let state = Mutex<Outcome>(.running)
+  /// Of the thread that does the work.
+  private let pace: Mutex<Pace?>
 
-  public init(_ name: String, unit: String) { (self.name, self.unit) = (name, unit) }
+  init(_ name: String, unit: String, budget: ByteBudget? = nil) {
+    (self.name, self.unit) = (name, unit)
+    pace = Mutex(budget.map { Pace($0) })
+  }
 
   public var done: UInt64 { words.loadRelaxed(0) }
   /// 0 while it is not known.
@@ -31,6 +36,8 @@ public final class MaintenanceTask: Sendable {
   func setTotal(_ total: UInt64) { words.storeReleasing(total, 1) }
   func setDone(_ done: UInt64) { words.storeReleasing(done, 0) }
   func add(_ amount: UInt64) { _ = words.add(amount, 0) }
+  /// The work has gone through so many bytes: waits until it may go on.
+  func wait(after byteCount: UInt64) { pace.withLock { $0?.wait(after: byteCount, self) } }
   /// Asks the work to end soon.
   func cancel() { words.storeReleasing(1, 2) }
   func end(_ outcome: Outcome) { state.withLock { $0 = outcome } }

@@ -11,6 +11,9 @@ public struct RetentionPolicy: Sendable {
   /// Peers that must hold what is deleted here.
   public var archivePeersMin: Int
   public var isHeld: Bool
+  /// Bodies below the checkpoint that the node began from are fetched later.
+  public var backfills = false
+  public var prunesByItself = false
 }
 
 /// One pruning of bodies as it was asked for.
@@ -41,13 +44,11 @@ struct Pruning: Sendable {
         let known = archivePeers.map { "\($0) connected peers hold these bodies" } ?? "the node is stopped and knows of no peer that holds these bodies"
         throw NodeFailure(2, "\(known), retention.min_archive_peers = \(policy.archivePeersMin): repeat with --force to delete them all the same")
       }
-      let compaction = try store.prune(below: height)
+      // Of what never was here, no more is fetched than the operator keeps.
+      let compaction = try store.prune(below: Height(before))
       return { (task) throws(NodeFailure) in
         let before = DirectoryStatistics(data: data)
-        task.setTotal(1)
-        compaction.run()
-        try task.check()
-        task.setDone(1)
+        try Maintenance.run(compaction, task)
         return Self.figures(first: first, height: height, bytes: bytes, chain: (before.chain, DirectoryStatistics(data: data).chain))
       }
     } catch let failure as NodeFailure {
@@ -68,6 +69,13 @@ struct Pruning: Sendable {
     do { highest = try Self.highest(store, genesis, days: days, wall: wall) } catch { throw NodeFailure(65, "\(error)") }
     guard highest > store.earliestBodyHeight else { return nil }
     self.init(before: highest.rawValue, isDryRun: false, isForced: false, archivePeers: archivePeers, policy: policy)
+  }
+
+  /// Bodies below it are not fetched later: they were pruned here, or would be at once.
+  static func backfillFloor(_ store: RocksLedgerStore, _ genesis: Genesis, _ policy: RetentionPolicy, wall: UInt64) throws(StoreError) -> Height {
+    guard policy.backfills else { return store.earliestBodyHeight }
+    guard policy.prunesByItself, !policy.isHeld, let days = policy.daysMin else { return store.prunedHeight }
+    return max(store.prunedHeight, try highest(store, genesis, days: days, wall: wall))
   }
 
   init(before: UInt64, isDryRun: Bool, isForced: Bool, archivePeers: Int?, policy: RetentionPolicy) {
@@ -101,7 +109,7 @@ extension Maintenance {
   public static func prune(_ options: NodeOptions, before height: UInt64, isDryRun: Bool, isForced: Bool) throws(NodeFailure) -> MaintenanceTask {
     let home = try NodeHome(options)
     let pruning = Pruning(before: height, isDryRun: isDryRun, isForced: isForced, archivePeers: nil, policy: options.retention)
-    return try offline(home, options, MaintenanceTask("prune", unit: "families")) { (store) throws(NodeFailure) in
+    return try offline(home, options, MaintenanceTask("prune", unit: "bytes", budget: options.maintenanceBudget)) { (store) throws(NodeFailure) in
       try pruning.begin(store, data: home.data, genesis: home.genesis, wall: WallClock.now().milliseconds)
     }
   }

@@ -20,7 +20,7 @@ struct Scrub {
   private let metrics: StorageMetrics
   private let integrity: Integrity
   private let log: Log
-  private let budget: ReadBudget
+  private let budget: ByteBudget
   private let ended = Doorbell()
   private var policy: ScrubPolicy
   private(set) var task: MaintenanceTask?
@@ -31,7 +31,7 @@ struct Scrub {
 
   init(home: NodeHome, policy: ScrubPolicy, metrics: StorageMetrics, integrity: Integrity, log: Log) {
     (self.home, self.policy, self.metrics, self.integrity, self.log) = (home, policy, metrics, integrity, log)
-    budget = ReadBudget(bytesPerSecond: policy.bytesPerSecond)
+    budget = ByteBudget(bytesPerSecond: policy.bytesPerSecond)
     let mark = ScrubMark.seconds(data: home.data)
     wasScrubbed = mark != nil
     last = mark ?? Self.made(home.data + "/FORMAT") ?? UInt64(max(0, WallClock.now().seconds))
@@ -75,12 +75,12 @@ struct Scrub {
 
   private mutating func begin(_ store: RocksLedgerStore) {
     let verification = FrozenVerification(home: home, level: .full, staging: home.data + "/scrub-staging")
-    let task = MaintenanceTask("scrub", unit: "blocks")
+    let task = MaintenanceTask("scrub", unit: "blocks", budget: budget)
     self.task = task
     do throws(NodeFailure) { try verification.freeze(store) } catch { return task.end(.failed(error)) }
     log.info("maintenance", "begun", [("task", "scrub"), ("height", "\(store.head.height.rawValue)")])
-    task.start({ [budget, integrity] (task) throws(NodeFailure) in
-      let result = try verification.run(task, budget: budget)
+    task.start({ [integrity] (task) throws(NodeFailure) in
+      let result = try verification.run(task)
       integrity.note(result)
       return result.json
     }) { [log, ended] in

@@ -13,7 +13,7 @@ public struct StoreRepair: Sendable {
   /// The first block that peers must give; nil when the chain is whole.
   public let refetchedFrom: UInt64?
 
-  /// What the damages of a verification ask for.
+  /// What the damages of a verification ask for; of a damage its path, its grade and its height count.
   public init(_ damages: [StoreVerification.Damage]) {
     major = damages.filter { !$0.isMinor }
     refetchedFrom = major.map { max(1, $0.height ?? 1) }.min()

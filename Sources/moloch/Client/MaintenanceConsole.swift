@@ -60,6 +60,15 @@ struct MaintenanceConsole {
     }
   }
 
+  /// Whether a running node would do the work.
+  func isOnline() throws(CommandFailure) -> Bool {
+    do throws(CommandFailure) { _ = try client.get("/v1/status") } catch {
+      guard error.code == Exit.unreachable else { throw error }
+      return false
+    }
+    return true
+  }
+
   /// The work in this process.
   func here(label: String, note: String? = nil, _ begin: (NodeOptions) throws(NodeFailure) -> MaintenanceTask) throws(CommandFailure) -> StrictJSON {
     let task: MaintenanceTask

@@ -12,11 +12,11 @@ struct MaintenanceCommand: ParsableCommand {
 
 struct MaintenanceRepairCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "repair", abstract: "Cure the damaged data of a stopped node.",
+    commandName: "repair", abstract: "Cure damaged data, while the node runs or is stopped.",
     discussion: """
-      Verifies first, prints the plan and asks; the damaged files move to data/damaged-<unix time>/. Tree files and index are built anew from the chain. Damage in the
-      chain itself ends with 65: a backup or a resync helps, or --from-peers, which keeps the blocks below the first damaged one; the next start syncs those above
-      from peers, and checks them as every block from peers. Until then the node stands at a lower height than before.
+      Verifies deeply first, prints the plan and asks; the damaged files go to data/damaged-<unix time>/. Tree files and index are built anew from the chain, beside a running
+      node, too. Damage in the chain itself ends with 65: a backup or a resync helps, or --from-peers with the node stopped, which keeps the blocks below the first
+      damaged one; the next start syncs those above from peers, and checks them as every block from peers. Until then the node stands at a lower height than before.
       """)
 
   @Flag(help: "Print the plan and change nothing.") var dryRun = false
@@ -25,8 +25,9 @@ struct MaintenanceRepairCommand: ParsableCommand {
 
   func run() throws {
     let options = try LoadedConfiguration(global).checked()
-    let damages: [StoreVerification.Damage]
-    do { damages = try StoreVerification(options, level: .deep) { _, _, _ in true }.damages } catch { throw CommandFailure(error) }
+    let console = try MaintenanceConsole(global)
+    let verified = try console.run("verify", "level=deep", label: "Verifying") { (options) throws(NodeFailure) in try Maintenance.verify(options, level: .deep, data: nil) }
+    let damages = (verified["damages"]?.array ?? []).map { StoreVerification.Damage($0) }
     for damage in damages { Terminal.print(damage.line) }
     guard !damages.isEmpty else { return Terminal.print("nothing to repair") }
     let repair = StoreRepair(damages)
@@ -34,10 +35,32 @@ struct MaintenanceRepairCommand: ParsableCommand {
       throw CommandFailure(
         "the chain itself is damaged: repair --from-peers, restore a backup (moloch backup restore) or resync; nothing was changed", Exit.dataCorrupt)
     }
+    let isOnline = try console.isOnline()
+    guard !isOnline || repair.major.isEmpty else {
+      throw CommandFailure("the chain itself is damaged, and the node runs: stop it and repeat; nothing was changed", Exit.temporary)
+    }
     Terminal.print("plan: move \(repair.directories.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
     if let height = repair.refetchedFrom { Terminal.print("plan: blocks below \(Figures.grouped(height)) are kept, those from there on come from peers at the next start") }
     guard !dryRun else { return }
     guard global.yes else { throw CommandFailure("repair changes data: repeat with --yes", Exit.usage) }
+    if isOnline { try beside(console, repair) } else { try offline(options, repair) }
+  }
+
+  /// The running node does it, and verifies what it has done.
+  private func beside(_ console: MaintenanceConsole, _ repair: StoreRepair) throws {
+    let result = try console.run("repair", "parts=\(repair.directories.joined(separator: ","))", label: "Repairing") { (_) throws(NodeFailure) in
+      throw NodeFailure(75, "the node has stopped meanwhile: repeat")
+    }
+    func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
+    let place = result["place"]?.string ?? ""
+    guard number("minor") + number("major") == 0 else {
+      throw CommandFailure("\(number("minor")) minor and \(number("major")) major damages are left; what was there is in \(place)", Exit.dataCorrupt)
+    }
+    Terminal.print("repaired at height \(Figures.grouped(number("height"))); the damaged files are in \(place)")
+    if repair.directories.contains("index") { Terminal.print("the index grows beside the work of the node: moloch_index_lag says how far it is behind") }
+  }
+
+  private func offline(_ options: NodeOptions, _ repair: StoreRepair) throws {
     var bar = ProgressBar("Repairing", total: 0, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet)
     do {
       let (place, height) = try repair.run(options) { done, _ in bar.update(done) }
@@ -49,13 +72,19 @@ struct MaintenanceRepairCommand: ParsableCommand {
 struct MaintenanceCompactCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compact", abstract: "Give back the space of what was deleted or overwritten, while the node runs or is stopped.",
-    discussion: "Blocks go on. It may be interrupted at any point: what was rewritten so far counts.")
+    discussion: """
+      Blocks go on. It may be interrupted at any point: what was written anew so far counts. What a stop of the node cuts off is begun again by the next start.
+      """)
 
+  @Option(help: ArgumentHelp("Megabytes a second, on average; 0: no limit. Without it storage.maintenance_max_mbps.", valueName: "n")) var maxMbps: UInt64?
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     let console = try MaintenanceConsole(global)
-    let result = try console.run("compact", label: "Compacting") { (options) throws(NodeFailure) in try Maintenance.compact(options) }
+    if let maxMbps, maxMbps > 10_000 { throw ValidationError("--max-mbps \(maxMbps) is more than 10000") }
+    let result = try console.run("compact", maxMbps.map { "max_mbps=\($0)" } ?? "", label: "Compacting") { (options) throws(NodeFailure) in
+      try Maintenance.compact(options, megabytesPerSecond: maxMbps)
+    }
     guard !global.json else { return console.printJSON("moloch.maintenance.compact/1", result) }
     func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
     for (label, name) in [("Chain Data", "chain_bytes"), ("Index Data", "index_bytes")] {
@@ -72,6 +101,13 @@ private func damageLine(_ path: String, _ offset: UInt64?, _ range: String, _ gr
 
 extension StoreVerification.Damage {
   var line: String { damageLine(path, offset, range, isMinor ? "minor" : "major", remedy) }
+
+  /// One of the damages that a verification lists.
+  fileprivate init(_ json: StrictJSON) {
+    self.init(
+      path: json["path"]?.string ?? "", offset: json["offset"]?.unsigned, range: json["range"]?.string ?? "", height: json["height"]?.unsigned,
+      isMinor: json["grade"]?.string == "minor")
+  }
 }
 
 struct MaintenancePruneCommand: ParsableCommand {

@@ -163,7 +163,8 @@ struct PeersListCommand: ParsableCommand {
       } else {
         let list = try answer.json(from: desk.client.endpoint)
         let height = try desk.client.get("/v1/status").json(from: desk.client.endpoint)["head_height"]?.unsigned ?? 0
-        Terminal.print(PeersTable(list, before: before, headHeight: height, now: SystemTime.unixMilliseconds()).text)
+        Terminal.print(PeersTable(list, before: before, headHeight: height, now: SystemTime.unixMilliseconds())
+          .text(columns: Terminal.isScreen ? global.terminal.columns : nil))
         before = list
       }
       guard watch else { return }
@@ -201,14 +202,22 @@ struct PeersTable {
     }
   }
 
+  /// What a narrow terminal does without, first to last.
+  private static let dispensable = ["VERSION", "UP", "DIR", "OUT", "IN", "LAG", "RTT"]
+
   /// Columns padded to their widest value; no blanks at the ends of lines.
-  var text: String {
+  /// - Parameter width: of the terminal; columns go until the rest fits. Nil: all stay.
+  func text(columns width: Int?) -> String {
     let widths = Self.header.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+    var shown = Array(Self.header.indices)
+    if let width {
+      for name in Self.dispensable where shown.reduce(-2, { $0 + widths[$1] + 2 }) > width { shown.removeAll { Self.header[$0] == name } }
+    }
     return lines.map { line in
       var text = ""
-      for (column, value) in line.enumerated() {
-        text += value
-        if column + 1 < line.count { text += String(repeating: " ", count: widths[column] - value.count + 2) }
+      for column in shown {
+        text += line[column]
+        if column != shown.last { text += String(repeating: " ", count: widths[column] - line[column].count + 2) }
       }
       return text
     }.joined(separator: "\n")

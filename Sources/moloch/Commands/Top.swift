@@ -92,12 +92,12 @@ struct TopSight {
           + Figures.grouped(validator["last_vote_height"]?.unsigned ?? 0))
     }
     let connected = peers["peers"]?.array ?? []
-    lines += ["", "PEER                  ADDRESS                         HEIGHT     IN         OUT"]
+    lines += ["", "PEER                  ADDRESS                 HEIGHT       IN         OUT"]
     for peer in connected {
       let id = peer["peer_id"]?.string ?? "", place = (peer["multiaddr"]?.string ?? "-").split(separator: "/")
       lines.append(
-        Self.padded(id.count > 15 ? "\(id.prefix(10))…\(id.suffix(4))" : id, 20) + "  " + Self.padded(place.count >= 4 ? "\(place[1]):\(place[3])" : "-", 30) + "  "
-          + Self.padded(Figures.grouped(peer["head_height"]?.unsigned ?? 0), 9) + "  " + Self.padded(Figures.bytes(peer["bytes_in"]?.unsigned ?? 0), 9) + "  "
+        Self.padded(id.count > 15 ? "\(id.prefix(10))…\(id.suffix(4))" : id, 20) + "  " + Self.padded(place.count >= 4 ? "\(place[1]):\(place[3])" : "-", 22) + "  "
+          + Self.padded(Figures.grouped(peer["head_height"]?.unsigned ?? 0), 11) + "  " + Self.padded(Figures.bytes(peer["bytes_in"]?.unsigned ?? 0), 9) + "  "
           + Figures.bytes(peer["bytes_out"]?.unsigned ?? 0))
     }
     return lines.map { String($0.prefix(columns - 1)) }

@@ -55,11 +55,16 @@ struct ProgressBar {
   ///   - rate: things per second.
   ///   - note: what follows the figures.
   static func line(_ label: String, done: UInt64, total: UInt64, unit: String, rate: UInt64, note: String = "", columns: Int) -> String {
+    // Bytes are read as people read them, everything else is counted.
+    func amount(_ value: UInt64) -> String { unit == "bytes" ? Figures.bytes(value) : Figures.grouped(value) }
+    let pace = unit == "bytes" ? Figures.bytes(rate) + "/s" : "\(Figures.grouped(rate)) \(unit)/s"
     guard total > 0 else {
-      return String("\(label)  \(Figures.grouped(done)) \(unit)  \(Figures.grouped(rate)) \(unit)/s".prefix(columns - 1))
+      // Before anything is known there is nothing to count.
+      guard !unit.isEmpty, done > 0 else { return String("\(label) ...".prefix(columns - 1)) }
+      return String("\(label)  \(amount(done))\(unit == "bytes" ? "" : " " + unit)  \(pace)".prefix(columns - 1))
     }
     let permille = min(1000, done * 1000 / total)
-    var tail = " \(permille / 10).\(permille % 10) %  \(Figures.grouped(done)) / \(Figures.grouped(total))  \(Figures.grouped(rate)) \(unit)/s"
+    var tail = " \(permille / 10).\(permille % 10) %  \(amount(done)) / \(amount(total))  \(pace)"
     if done < total && rate > 0 { tail += "  ETA " + Figures.duration(seconds: (total - done + rate - 1) / rate) }
     tail += note
     let room = columns - 1 - label.count - tail.count - 4
