@@ -110,6 +110,22 @@ extension Gate {
     json.number(surroundings.publication?.size ?? 0)
     json.key("head_timestamp_ms")
     json.number(head.header.timestamp.rawValue)
+    renderSync(replica, &json)
+    json.key("limits")
+    json.beginObject()
+    json.key("max_body_bytes")
+    json.number(UInt64(chain.parameters.bodyBytesMax))
+    json.key("max_batch_events")
+    json.number(APILimit.batchEvents)
+    json.key("max_batch_bytes")
+    json.number(options.maxBodyBytes)
+    json.endObject()
+    json.endObject()
+  }
+
+  /// Where the node stands beside the chain.
+  private func renderSync(_ replica: Replica, _ json: inout JSONWriter) {
+    let head = replica.durable
     let sync = replica.syncFacts
     json.key("sync_lag")
     if let lag = sync.lag { json.number(lag) } else { json.null() }
@@ -127,16 +143,6 @@ extension Gate {
     writeBackfill(replica.backfillFacts, &json)
     json.key("sync_obstacle")
     if let obstacle = replica.obstacle { json.string(obstacle.text) } else { json.null() }
-    json.key("limits")
-    json.beginObject()
-    json.key("max_body_bytes")
-    json.number(UInt64(chain.parameters.bodyBytesMax))
-    json.key("max_batch_events")
-    json.number(APILimit.batchEvents)
-    json.key("max_batch_bytes")
-    json.number(options.maxBodyBytes)
-    json.endObject()
-    json.endObject()
   }
 
   private func writeSync(_ sync: SyncFacts, height: UInt64, _ json: inout JSONWriter) {

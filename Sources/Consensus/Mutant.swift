@@ -2,7 +2,7 @@
 /// out; in every other build the question is constantly answered with no.
 ///
 /// The mutants of the layers around the machine are asked for there, by the same switch: `floorApartFromBlock` where the store writes a final block,
-/// `cosignaturesForgotten` where a node starts.
+/// `cosignaturesForgotten` where a node starts, the last three where blocks come from peers.
 public enum Mutant: String, CaseIterable, Sendable {
   /// Own votes leave, and count, before their journal record is synced.
   case voteBeforeSync
@@ -38,6 +38,12 @@ public enum Mutant: String, CaseIterable, Sendable {
   case oldSetAfterBoundary
   /// A validator does not look up in its journal what it has cosigned (driver).
   case cosignaturesForgotten
+  /// Blocks without bodies are taken without the proof that the anchor commits to them (replica).
+  case historyWithoutProof
+  /// The hashes that link the blocks of a range are not compared (replica).
+  case rangeWithoutLinks
+  /// A signed checkpoint counts without cosignatures of a quorum (replica).
+  case checkpointWithoutQuorum
 }
 
 extension Machine {

@@ -53,6 +53,10 @@ struct BlockSync: Sendable {
     var byteCount: Int { blocks.reduce(0) { $0 + BlockHeader.byteCount + $1.body.count } }
   }
 
+  #if MOLOCH_MUTANTS
+    /// The rule to leave out.
+    var mutant: Mutant?
+  #endif
   private(set) var sources: [Source] = []
   private(set) var requests: [Request] = []
   private(set) var ranges: [Range] = []
@@ -289,7 +293,7 @@ struct BlockSync: Sendable {
       strike(link, now)
       return true
     }
-    guard history.isProven else {
+    guard history.isProven || isLeftOut(.historyWithoutProof) else {
       strike(link, now)
       return false
     }
@@ -315,7 +319,7 @@ struct BlockSync: Sendable {
     let isLinked = zip(blocks, blocks.dropFirst()).allSatisfy { $0.hash == $1.header.parentHash && $0.header.height.next == $1.header.height }
     // The last block of an epoch keeps its own certificate, so no range leads past it.
     let isOneEpoch = (last.header.height.rawValue - 1) / UInt64(epochLength) == (from.rawValue - 1) / UInt64(epochLength)
-    guard isLinked, blocks[0].header.height == from, isOneEpoch, certificate.vote.kind == .finalise, certificate.vote.blockHash == last.hash,
+    guard isLinked || isLeftOut(.rangeWithoutLinks), blocks[0].header.height == from, isOneEpoch, certificate.vote.kind == .finalise, certificate.vote.blockHash == last.hash,
       certificate.vote.height == last.header.height
     else {
       strike(link, now)
@@ -356,6 +360,14 @@ struct BlockSync: Sendable {
 
   /// Up to here blocks are applied or are being verified.
   private var frontier: Height { max(applied, taken.last?.to ?? applied) }
+
+  @inline(__always) private func isLeftOut(_ mutant: Mutant) -> Bool {
+    #if MOLOCH_MUTANTS
+      return self.mutant == mutant
+    #else
+      return false
+    #endif
+  }
 
   /// Whether the range that continues the blocks applied and handed out is here.
   var isReady: Bool { ranges.first.map { $0.from <= frontier.next } ?? false }

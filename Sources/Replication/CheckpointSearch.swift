@@ -47,6 +47,10 @@ struct CheckpointSearch: Sendable {
   }
 
   let sought: CosignedCheckpoint
+  #if MOLOCH_MUTANTS
+    /// The rule to leave out.
+    var mutant: Mutant?
+  #endif
   /// Hashes of the sets of which a quorum has cosigned.
   private var cosigning: [Digest] = []
   private var lastSet: Digest?
@@ -77,7 +81,7 @@ struct CheckpointSearch: Sendable {
     guard hash != lastSet, refusal == nil else { return }
     lastSet = hash
     do throws(NoteError) {
-      if try sought.isCosigned(byQuorumOf: set) { cosigning.append(hash) }
+      if try sought.isCosigned(byQuorumOf: set) || isLeftOut(.checkpointWithoutQuorum) { cosigning.append(hash) }
     } catch {
       switch error {
       case .badSignature(let name): refusal = .badSignature(name: name)
@@ -122,7 +126,7 @@ struct CheckpointSearch: Sendable {
     guard let target, let asked = request, asked.peer == link, asked.from == from else { return .unasked }
     request = nil
     guard let history, history.anchor.hash == target.hash else { return .useless }
-    guard history.isProven, history.isConsecutive(from: from) else { return .lie }
+    guard history.isProven || isLeftOut(.historyWithoutProof), history.isConsecutive(from: from) || isLeftOut(.rangeWithoutLinks), !history.blocks.isEmpty else { return .lie }
     let size = sought.checkpoint.size
     guard history.anchor.treeSize >= size else {
       smaller = max(smaller ?? 0, history.anchor.treeSize)
@@ -138,6 +142,14 @@ struct CheckpointSearch: Sendable {
     let header = history.blocks[place].header
     if header.firstLeaf.rawValue < size { settle(header, history.blocks[place].hash) } else { high = Height(header.height.rawValue - 1) }
     return .useful
+  }
+
+  @inline(__always) private func isLeftOut(_ mutant: Mutant) -> Bool {
+    #if MOLOCH_MUTANTS
+      return self.mutant == mutant
+    #else
+      return false
+    #endif
   }
 
   /// The final block that holds the last entry of the tree.

@@ -140,6 +140,7 @@ extension Replica {
 
   /// Applies blocks that a certificate has made final and hands them to the disk.
   private func commit(_ blocks: [BlockReference], _ certificate: Certificate, _ now: Times, _ effects: inout [ReplicaEffect]) {
+    guard !isAstray else { return }
     var nodes: [BlockTree.Node] = []
     // A sync may have applied the first of them already.
     for block in blocks where block.height > chain.tip.header.height {
@@ -159,6 +160,7 @@ extension Replica {
   ) -> Height {
     guard let last = blocks.last else { return chain.tip.header.height }
     if let anchor = sync.anchor, let other = blocks.first(where: { $0.candidate.block.header.height == anchor.height })?.candidate.block, other.hash != anchor.hash {
+      isAstray = true
       effects.append(.halt("the final block at height \(anchor.height.rawValue) is \(other.hash); the checkpoint that this store begins from is \(anchor.hash)"))
       return chain.tip.header.height
     }

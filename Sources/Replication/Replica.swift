@@ -106,6 +106,8 @@ public final class Replica {
   /// Ranges whose blocks are being verified, each on top of the one before; the last may be incomplete.
   var verifying: [RangeVerification] = []
   var rangeSerial: UInt64 = 0
+  /// The chain that the machine follows does not hold the anchor: nothing is applied any more, and the process is about to end.
+  var isAstray = false
   var cosignatures: CosignatureBook
   /// Contradictions of validators, oldest first; which ones are kept when there are too many is said at `EvidenceRecord`.
   public var evidence: [Evidence] { evidenceRecord.pieces }
@@ -146,6 +148,10 @@ public final class Replica {
     sync = BlockSync(applied: block.height, anchor: state.anchor, awaitsAnchor: state.soughtCheckpoint != nil, rangesInFlight: options.rangesInFlight, now: now)
     boundaries = BoundaryChain(epoch: facts.epoch, set: chain.validators, epochLength: chain.parameters.epochLength)
     search = state.soughtCheckpoint.map { CheckpointSearch($0) }
+    #if MOLOCH_MUTANTS
+      sync.mutant = options.machine.mutant
+      search?.mutant = options.machine.mutant
+    #endif
     search?.see(chain.validators)
     probeDue = now.adding(milliseconds: ReplicationLimit.probeMilliseconds)
     cosignatures = CosignatureBook(origin: options.origin)
