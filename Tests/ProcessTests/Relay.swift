@@ -94,8 +94,13 @@ final class Relay: Sendable {
         _ = Glibc.close(client)
         continue
       }
-      state.withLock { $0.open += [client, server] }
       let pair = Pair(client, server)
+      // A cut that came while it was connected holds for this one, too.
+      let isCarried = state.withLock { state in
+        if !state.isCut { state.open += [client, server] }
+        return !state.isCut
+      }
+      guard isCarried else { continue }
       Thread { [self] in carry(client, server, pair) }.start()
       Thread { [self] in carry(server, client, pair) }.start()
     }
