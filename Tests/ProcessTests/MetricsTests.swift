@@ -9,6 +9,8 @@ import Testing
     let client = try node.client()
     let records = try RecordMaker(client, key: .forTest())
     #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201)
+    // The checkpoint is cosigned after the block is final.
+    #expect(try client.get("/v1/checkpoint?min_size=1").status == 200)
     let metrics = try HTTPClient(port: node.metricsPort)
     let text = try metrics.get("/metrics")
     #expect(text.status == 200 && text.fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
