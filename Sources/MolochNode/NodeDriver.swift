@@ -294,7 +294,10 @@ final class NodeDriver: Driver {
         gate.surroundings.integrityDetail = pulse.integrityDetail
         rest(pulse.isReadOnly, loop)
         gate.surroundings.indexedHeight = pulse.indexedHeight
+        let isPruned = gate.surroundings.earliestBodyHeight != pulse.earliestBodyHeight
         gate.surroundings.earliestBodyHeight = pulse.earliestBodyHeight
+        // Whoever connects next hears it, also on an idle chain.
+        if isPruned, let replica { announce(replica, loop) }
         // Who held less than this node at the handshake may hold less of what is pruned next.
         gate.surroundings.archivePeerCount = network.rows(loop).count { $0.link != nil && (1...pulse.earliestBodyHeight).contains($0.earliestBodyHeight) }
         gate.surroundings.proposedLastDay = pulse.proposedLastDay

@@ -14,7 +14,7 @@ final class Cluster {
   /// - Parameter addresses: where member `from` is told to find member `to`; nil leaves the listening address.
   init(
     count: Int = 4, chainID: String = "moloch-cluster", extra: String = "", epochLength: UInt32 = 100, blockTime: UInt32 = 100, listenWindow: String = "2m",
-    eventsPerBlock: UInt32 = 10_000, addresses: (_ from: Int, _ to: Int, _ port: UInt16) throws -> UInt16? = { _, _, _ in nil }
+    eventsPerBlock: UInt32 = 10_000, timestamp: Timestamp = RecordMaker.now(), addresses: (_ from: Int, _ to: Int, _ port: UInt16) throws -> UInt16? = { _, _, _ in nil }
   ) throws {
     scratch = try ScratchDirectory()
     let keys = try (0..<count).map { _ in try SigningKey.generate() }
@@ -24,7 +24,7 @@ final class Cluster {
     parameters.eventsPerBlockMax = eventsPerBlock
     let validators = keys.enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0 + 1)") }
     genesis = Genesis.text(
-      chainID: chainID, timestamp: RecordMaker.now(), domain: "cluster.example.com", validators: validators, parameters: parameters, signers: [])
+      chainID: chainID, timestamp: timestamp, domain: "cluster.example.com", validators: validators, parameters: parameters, signers: [])
     for (index, key) in keys.enumerated() {
       members.append(try Member(name: "v\(index + 1)", home: scratch.url.appendingPathComponent("v\(index + 1)"), validatorKey: key))
     }
