@@ -26,8 +26,9 @@ public struct NodeHome: Sendable {
   public static func genesisPath(_ home: String) -> String { home + "/config/genesis.json" }
 
   /// Reads genesis and keys of an existing home.
+  /// - Parameter readsValidatorKeys: false for work on the data alone, which goes without them: a restored backup holds no keys.
   /// - Throws: 66 with the missing file and what makes it, 78 for a genesis with faults or another validator, 77 for a key others can read.
-  public init(_ options: NodeOptions) throws(NodeFailure) {
+  public init(_ options: NodeOptions, readsValidatorKeys: Bool = true) throws(NodeFailure) {
     path = options.home
     data = options.dataPath
     let genesisPath = options.genesisPath
@@ -38,8 +39,8 @@ public struct NodeHome: Sendable {
       throw NodeFailure(78, error.faults.map { "\(genesisPath):\($0.line):\($0.column): \($0.message)" }.joined(separator: "\n"))
     }
     nodeKey = try Self.key(options.nodeKeyPath)
-    validatorKey = options.settings.boolean("consensus.validator") ? try Self.key(options.validatorKeyPath) : nil
-    nextValidatorKey = try Self.nextKey(options)
+    validatorKey = readsValidatorKeys && options.settings.boolean("consensus.validator") ? try Self.key(options.validatorKeyPath) : nil
+    nextValidatorKey = readsValidatorKeys ? try Self.nextKey(options) : nil
     isBound = !options.settings.isDevelopment
     validatorMarkPath = options.validatorKeyPath + ".used"
     nextValidatorMarkPath = options.nextValidatorKeyPath.map { $0 + ".used" }

@@ -73,7 +73,7 @@ public struct StoreVerification {
   ///   - progress: see `Progress`.
   /// - Throws: 66 without data, 75 when it is in use or the work was ended.
   public init(_ options: NodeOptions, level: Level, data: String? = nil, progress: @escaping Progress) throws(NodeFailure) {
-    let home = try NodeHome(options)
+    let home = try NodeHome(options, readsValidatorKeys: false)
     let directory = data ?? home.data
     guard FileCopy.isDirectory(directory) else { throw NodeFailure(66, "\(directory) does not exist") }
     try self.init(home, level, data: directory, progress) { () throws(StoreError) in

@@ -52,7 +52,7 @@ public enum Maintenance {
   /// Begins a backup of a stopped node; the task says how far it is.
   /// - Parameters: as `moloch backup create`; the paths are absolute.
   public static func backup(_ options: NodeOptions, to target: String, base: String?) throws(NodeFailure) -> MaintenanceTask {
-    let home = try NodeHome(options)
+    let home = try NodeHome(options, readsValidatorKeys: false)
     return try offline(home, options, MaintenanceTask("backup", unit: "bytes", budget: options.maintenanceBudget)) { (store) throws(NodeFailure) in
       try backup(Backup(home: home, target: target, base: base), store)
     }
@@ -61,7 +61,7 @@ public enum Maintenance {
   /// Begins to compact the store of a stopped node.
   /// - Parameter megabytesPerSecond: nil for what the options say.
   public static func compact(_ options: NodeOptions, megabytesPerSecond: UInt64? = nil) throws(NodeFailure) -> MaintenanceTask {
-    let home = try NodeHome(options)
+    let home = try NodeHome(options, readsValidatorKeys: false)
     let budget = megabytesPerSecond.map { ByteBudget(megabytesPerSecond: $0) } ?? options.maintenanceBudget
     return try offline(home, options, MaintenanceTask("compact", unit: "bytes", budget: budget)) { (store) in compaction(store.compaction, data: home.data) }
   }

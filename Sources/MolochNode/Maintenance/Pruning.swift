@@ -107,7 +107,7 @@ extension Maintenance {
   /// Begins to delete the bodies below `height` of a stopped node. Nobody is asked whether others hold them: without `isForced` that is refused, unless the
   /// policy asks for no archive.
   public static func prune(_ options: NodeOptions, before height: UInt64, isDryRun: Bool, isForced: Bool) throws(NodeFailure) -> MaintenanceTask {
-    let home = try NodeHome(options)
+    let home = try NodeHome(options, readsValidatorKeys: false)
     let pruning = Pruning(before: height, isDryRun: isDryRun, isForced: isForced, archivePeers: nil, policy: options.retention)
     return try offline(home, options, MaintenanceTask("prune", unit: "bytes", budget: options.maintenanceBudget)) { (store) throws(NodeFailure) in
       try pruning.begin(store, data: home.data, genesis: home.genesis, wall: WallClock.now().milliseconds)

@@ -26,7 +26,7 @@ public struct StoreRepair: Sendable {
   /// - Returns: where the damaged files are, and the height of the chain that is left.
   /// - Throws: 75 while a node runs, 78 when peers are needed and none is configured, 74 when a file cannot be written.
   public func run(_ options: NodeOptions, progress: (UInt64, UInt64) -> Void) throws(NodeFailure) -> (place: String, height: UInt64) {
-    let home = try NodeHome(options)
+    let home = try NodeHome(options, readsValidatorKeys: false)
     if refetchedFrom != nil, options.settings.list("network.boot_nodes").isEmpty, !HomeFile.exists(home.data + "/peers.json") {
       throw NodeFailure(78, "network.boot_nodes is empty and no peer is known: nobody could give the blocks again")
     }
