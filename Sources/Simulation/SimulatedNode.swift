@@ -80,6 +80,8 @@ final class SimulatedNode {
   /// The block that it was told to begin from, and whether what it was told is false.
   var beganFrom: Height?
   var isMisled = false
+  /// This process has found the block of its checkpoint.
+  var hasAdopted = false
   /// Events admitted by this process, until they are final.
   var admitted: [EventID] = []
 

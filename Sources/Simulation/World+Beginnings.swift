@@ -78,9 +78,9 @@ extension World {
     trace("node \(node.index) begins from block \(anchor.height.rawValue)")
     if node.isMisled { throw failureNow(.certificate, "node \(node.index) begins from a checkpoint without cosignatures of a quorum") }
     guard let told = node.beganFrom, chainLaws.hash(at: anchor.height.rawValue) == anchor.hash,
-      node.store.soughtCheckpoint == nil ? anchor.height > told : anchor.height == told
+      anchor.height == told || anchor.height > told && (node.store.soughtCheckpoint == nil || node.hasAdopted)
     else { throw failureNow(.agreement, "node \(node.index) begins from \(anchor.height.rawValue):\(anchor.hash), which is not the block of its checkpoint") }
-    node.beganFrom = anchor.height
+    node.hasAdopted = true
   }
 
   /// Bodies below it may go: everybody else has what lies below, or was told to begin above.

@@ -37,6 +37,7 @@ extension World {
         head: head.height.rawValue, hash: head.hash, certificate: node.store.certificate(at: head.height), node: index, isWiped: node.isWiped, now: milliseconds)
     }
     node.isWiped = false
+    node.hasAdopted = false
     let isLost = condition == .missing
     let replica = makeReplica(node, records: records, hasLostJournal: isLost)
     node.replica = replica

@@ -21,7 +21,9 @@ struct HistoryForger: Liar {
     case 6: lied.anchor.timestamp = Timestamp(milliseconds: lied.anchor.timestamp.rawValue + 1)
     case 7: lied.blocks.reverse()
     case 8: lied.blocks = lied.blocks.count > 1 ? Array(lied.blocks.dropLast()) : lied.blocks + lied.blocks
-    case 9: lied.blocks[lied.blocks.count - 1] = Self.renamed(lied.blocks[lied.blocks.count - 1])
+    case 9:
+      let index = Int(stage.random.below(UInt64(lied.blocks.count)))
+      lied.blocks[index] = Self.renamed(lied.blocks[index])
     default: break
     }
     stage.send(.history(from: from, lied), to: peers)
