@@ -59,12 +59,20 @@ public struct BodyFill: Sendable {
       guard try store.header(at: height)?.hash == current.hash, let entries = try store.entries(at: height), current.sections.entries == entries else { return .foreign(height) }
     }
     let begin = position, end = min(begin + Self.eventsPerStep, Int(current.header.eventCount))
+    // Nothing enters the batch before all of it can: who comes next finds it empty, whatever a peer has sent.
+    var entries: [Entry] = []
+    entries.reserveCapacity(end - begin)
+    let span = current.body.bytes
     for index in begin..<end {
-      let span = current.body.bytes, offset = current.offsets[index]
+      let offset = current.offsets[index]
       guard let record = current.withholds(index) ? try? Record(entryOf: span, at: offset) : try? Record(parsing: span, at: offset) else { return .foreign(height) }
       let isInline = !record.entry.statement.flags.contains(.detached) && !record.entry.statement.contentType.isGovernance
       if isInline, try store.redaction(of: record.id) != nil { redacted.append(index) } else if current.withholds(index) { missing += 1 }
-      batch.add(record.entry.signature, over: span.extracting(offset..<offset + Statement.byteCount), by: record.entry.statement.signer)
+      entries.append(record.entry)
+    }
+    for (index, entry) in zip(begin..<end, entries) {
+      let offset = current.offsets[index]
+      batch.add(entry.signature, over: span.extracting(offset..<offset + Statement.byteCount), by: entry.statement.signer)
     }
     var verdicts: [Bool] = []
     batch.verify(&verdicts)

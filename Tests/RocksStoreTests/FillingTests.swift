@@ -99,6 +99,7 @@ import Testing
     var batch = SignatureBatch(capacity: BodyFill.eventsPerStep, seed: Bytes32(repeating: 3))
     while true {
       let progress = try fill.step(store, &batch)
+      #expect(batch.count == 0, "whatever comes next finds it empty")
       if progress != .more { return (progress, fill.blocks) }
     }
   }
