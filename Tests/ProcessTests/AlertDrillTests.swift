@@ -90,6 +90,18 @@ import Testing
       guard filled.status == 0 else { throw NodeProcess.Failure(description: "fallocate: \(filled.errors)") }
     }
 
+    /// The relays of the second API node lead to these, in this order.
+    private var neighbours: [Cluster.Member] { cluster.members + [api1] }
+
+    func forgetPeers(from first: Int) throws { for peer in neighbours.dropFirst(first) { try peers("remove", peer.peerID) } }
+    func addPeers(from first: Int) throws { for (peer, relay) in zip(neighbours, relays).dropFirst(first) { try peers("add", peer.address(port: relay.port)) } }
+
+    private func peers(_ verb: String, _ peer: String) throws {
+      let data = memory.appendingPathComponent(api2.name).path
+      let told = try Command.run(NodeProcess.moloch, ["peers", verb, peer, "--home", api2.home.path], environment: ["MOLOCH_NODE_DATA_DIR": data])
+      guard told.status == 0 else { throw NodeProcess.Failure(description: "peers \(verb): \(told.errors)") }
+    }
+
     func clear() throws {
       let directory = disk.appendingPathComponent("a1").path
       for name in try FileManager.default.contentsOfDirectory(atPath: directory) where name.hasPrefix("somebody-elses") {
@@ -125,6 +137,7 @@ import Testing
             return watch.report("\(fault): \(wanted.isEmpty ? "nothing fires" : wanted.sorted().joined(separator: " "))")
           }
         }
+        // The pace of the looks: rules are evaluated once a second.
         usleep(200_000)
       }
       throw NodeProcess.Failure(description: "\(fault): \((now ?? []).sorted()) instead of \(wanted.sorted())\n\(figures)")
@@ -140,23 +153,25 @@ import Testing
 
   /// A small, steady load: the heights grow.
   final class Drip: Sendable {
-    private let state = Mutex((isEnding: false, hasEnded: false))
+    private let isEnding = Mutex(false)
+    private let ended = DispatchSemaphore(value: 0)
 
     init(port: UInt16, genesis: [UInt8]) throws {
       let key = try SigningKey.generate()
       Thread.detachNewThread { [self] in
         let records = RecordMaker(genesis: genesis, key: key), note = String(repeating: "d", count: 10_000)
-        while !state.withLock({ $0.isEnding }) {
+        while !isEnding.withLock({ $0 }) {
           _ = try? HTTPClient(port: port).post("/v1/events/batch", type: SubmissionTests.events, body: (0..<4).flatMap { _ in records.next(note: note).bytes })
+          // The pace of the load. Waiting for finality instead would be slow answers, which have an alert of their own.
           usleep(300_000)
         }
-        state.withLock { $0.hasEnded = true }
+        ended.signal()
       }
     }
 
     func end() {
-      state.withLock { $0.isEnding = true }
-      while !state.withLock({ $0.hasEnded }) { usleep(5000) }
+      isEnding.withLock { $0 = true }
+      ended.wait()
     }
   }
 
@@ -184,6 +199,8 @@ import Testing
     try network.reach(down, beside: low, "a node that was killed")
     try cluster[0].status { $0["head_height"] as? Int ?? 0 > height + 40 }
     for relay in network.relays { relay.delay(milliseconds: 100) }
+    // Its book may hold addresses without a relay.
+    try FileManager.default.removeItem(at: network.memory.appendingPathComponent("\(api2.name)/peers.json"))
     try network.start(api2)
     let late = alerts("SyncLag", [api2])
     try network.reach(late, leaving: down, beside: low, "a node that syncs over a slow line")
@@ -192,8 +209,11 @@ import Testing
 
     let few = alerts("LowPeerCount", [api2])
     for relay in network.relays.dropFirst(2) { relay.cut() }
+    // Who came to the node by itself may have shown it an address without a relay.
+    try network.forgetPeers(from: 2)
     try network.reach(few, beside: low, "a node that has lost most of its peers")
     for relay in network.relays { relay.heal() }
+    try network.addPeers(from: 2)
     try network.reach([], leaving: few, beside: low, "its peers are back")
 
     try network.reach(low, "a disk that fills up")
