@@ -17,7 +17,7 @@ struct DerivedRepair: Sendable {
   init(home: NodeHome, parts: [String]) {
     self.home = home
     (mendsTrees, restartsIndex) = (parts.contains("mmr"), parts.contains("index"))
-    place = "\(home.data)/damaged-\(WallClock.now().seconds)"
+    place = StoreRepair.place(in: home.data)
     verification = FrozenVerification(home: home, level: .full, staging: home.data + "/verify-staging")
   }
 

@@ -21,6 +21,13 @@ public struct StoreRepair: Sendable {
     directories = (isMajor ? ["chain"] : []) + ["mmr", "index"].filter { directory in isMajor || damages.contains { $0.isMinor && $0.path.hasPrefix(directory) } }
   }
 
+  /// Where damaged files go: `damaged-<unix time>`, or the first second after it of which there is none.
+  static func place(in data: String) -> String {
+    var seconds = WallClock.now().seconds
+    while HomeFile.exists("\(data)/damaged-\(seconds)") { seconds += 1 }
+    return "\(data)/damaged-\(seconds)"
+  }
+
   /// Moves the directories to `damaged-<unix time>/` and builds them again, under the lock of the data directory.
   /// - Parameter progress: called with the blocks that are done and all blocks.
   /// - Returns: where the damaged files are, and the height of the chain that is left.
@@ -30,7 +37,7 @@ public struct StoreRepair: Sendable {
     if refetchedFrom != nil, options.settings.list("network.boot_nodes").isEmpty, !HomeFile.exists(home.data + "/peers.json") {
       throw NodeFailure(78, "network.boot_nodes is empty and no peer is known: nobody could give the blocks again")
     }
-    let place = "\(home.data)/damaged-\(WallClock.now().seconds)"
+    let place = Self.place(in: home.data)
     do {
       // Held while the files are moved; the store takes it again.
       let lock = try DirectoryLock(path: home.data + "/LOCK")
