@@ -149,6 +149,8 @@ final class StorageThread: @unchecked Sendable {
 
   private func openAndServe() throws -> Int {
     let session = try StorageSession(home: home, options: options, policies: policies, metrics: metrics, log: log) { report(.claimed) }
+    // A thread of maintenance must not use the store while the process ends.
+    defer { session.endMaintenance() }
     report(.opened(try session.opened()))
     return try serve(session)
   }
@@ -425,9 +427,11 @@ final class StorageSession {
       proposedLastDay: proposals.totals)
   }
 
+  func endMaintenance() { desk.stop() }
+
   /// Saves what is pending for the next start. Returns the number of bytes.
   func stop(pending: [UInt8]) throws -> Int {
-    desk.stop()
+    endMaintenance()
     if pending.isEmpty {
       HomeFile.remove(home.data + "/mempool.bin")
     } else {

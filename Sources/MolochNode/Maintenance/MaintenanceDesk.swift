@@ -16,7 +16,6 @@ final class MaintenanceDesk {
   private var compaction: Compaction?
   private var eraser: (task: MaintenanceTask, erasure: BodyErasure)?
   private var erasing: Compaction?
-  private let ended = Doorbell()
   private let metrics: StorageMetrics
   let integrity: Integrity
   private var scrub: Scrub
@@ -85,6 +84,7 @@ final class MaintenanceDesk {
   func erase(_ store: RocksLedgerStore) throws(NodeFailure) {
     if let (task, erasure) = eraser {
       if case .running = task.outcome { return }
+      task.join()
       eraser = nil
       do {
         // What was not erased to the end is erased again.
@@ -99,12 +99,11 @@ final class MaintenanceDesk {
       do { try erasure.run() } catch { throw NodeFailure(74, "\(error)") }
       return []
     }
-    task.start(work) { [log, ended] in
+    task.start(work) { [log] in
       switch task.outcome {
       case .failed(let failure): log.error("maintenance", "failed", [("task", task.name), ("reason", failure.message)])
       case .done, .running: log.info("maintenance", "redacted bodies are out of the files")
       }
-      ended.ring()
     }
   }
 
@@ -137,6 +136,7 @@ final class MaintenanceDesk {
   /// - Throws: 74 when a file of the index cannot be moved or made: the node has none then.
   private func begin(repair: DerivedRepair, _ store: RocksLedgerStore) throws(NodeFailure) {
     // What is over must not hold the index open.
+    task?.join()
     compaction = nil
     let task = MaintenanceTask("repair", unit: "blocks", budget: budget)
     do throws(NodeFailure) {
@@ -154,7 +154,7 @@ final class MaintenanceDesk {
     guard let task, case .running = task.outcome else { return .failure(Refusal(.notFound, "nothing is under way")) }
     task.cancel()
     compaction?.interrupt()
-    while case .running = task.outcome { _ = ended.wait(milliseconds: 100) }
+    task.join()
     compaction?.allow()
     if compaction != nil { CompactionMark.clear(data: home.data) }
     log.notice("maintenance", "interrupted", [("task", task.name)])
@@ -220,14 +220,13 @@ final class MaintenanceDesk {
     self.compaction = compaction
     log.info("maintenance", "begun", [("task", task.name)])
     let isCompaction = compaction != nil
-    task.start(work) { [log, ended, data = home.data] in
+    task.start(work) { [log, data = home.data] in
       switch task.outcome {
       case .failed(let failure): log.error("maintenance", "failed", [("task", task.name), ("reason", failure.message)])
       case .done, .running:
         if isCompaction { CompactionMark.clear(data: data) }
         log.info("maintenance", "done", [("task", task.name)])
       }
-      ended.ring()
     }
   }
 
@@ -236,13 +235,12 @@ final class MaintenanceDesk {
     scrub.stop()
     if let eraser {
       if case .running = eraser.task.outcome { erasing?.interrupt() }
-      while case .running = eraser.task.outcome { _ = ended.wait(milliseconds: 100) }
-      self.eraser = nil
+      eraser.task.join()
     }
-    guard let task else { return }
-    task.cancel()
-    if case .running = task.outcome { compaction?.interrupt() }
-    while case .running = task.outcome { _ = ended.wait(milliseconds: 100) }
+    task?.cancel()
+    if let task, case .running = task.outcome { compaction?.interrupt() }
+    task?.join()
+    (eraser, erasing, compaction) = (nil, nil, nil)
   }
 
   private static func json(_ task: MaintenanceTask) -> [UInt8] {

@@ -1,3 +1,4 @@
+import Glibc
 import Lanes
 import Synchronization
 
@@ -18,6 +19,8 @@ public final class MaintenanceTask: Sendable {
   private let state = Mutex<Outcome>(.running)
   /// Of the thread that does the work.
   private let pace: Mutex<Pace?>
+  /// Nil before `start` and after `join`.
+  private let thread = Mutex<pthread_t?>(nil)
 
   init(_ name: String, unit: String, budget: ByteBudget? = nil) {
     (self.name, self.unit) = (name, unit)
@@ -42,15 +45,23 @@ public final class MaintenanceTask: Sendable {
   func cancel() { words.storeReleasing(1, 2) }
   func end(_ outcome: Outcome) { state.withLock { $0 = outcome } }
 
+  deinit { if let thread = thread.withLock({ $0 }) { pthread_detach(thread) } }
+
   /// Does the work on a thread of its own; `finished` is called there, after the outcome is set.
   func start(_ work: @escaping @Sendable (MaintenanceTask) throws(NodeFailure) -> [UInt8], finished: @escaping @Sendable () -> Void) {
-    let result = startThread(name: "maintenance") { [self] in
+    var handle = pthread_t()
+    let result = startThread(name: "maintenance", handle: &handle) { [self] in
       do throws(NodeFailure) { end(.done(try work(self))) } catch { end(.failed(error)) }
       finished()
     }
-    guard result != 0 else { return }
+    if result == 0 { return thread.withLock { [handle] in $0 = handle } }
     end(.failed(NodeFailure(75, "cannot start a thread: errno \(result)")))
     finished()
+  }
+
+  /// Returns when the work has ended and let go of what it held: a database that it used can be closed after that, and not before. For the thread that has called `start`.
+  func join() {
+    if let thread = thread.withLock({ $0.take() }) { pthread_join(thread, nil) }
   }
 
   /// Ends the work when somebody asked for it.

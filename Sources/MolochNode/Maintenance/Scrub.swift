@@ -21,7 +21,6 @@ struct Scrub {
   private let integrity: Integrity
   private let log: Log
   private let budget: ByteBudget
-  private let ended = Doorbell()
   private var policy: ScrubPolicy
   private(set) var task: MaintenanceTask?
   private var nextTry = Instant.zero
@@ -83,9 +82,8 @@ struct Scrub {
       let result = try verification.run(task)
       integrity.note(result)
       return result.json
-    }) { [log, ended] in
+    }) { [log] in
       if case .done = task.outcome { log.info("maintenance", "done", [("task", "scrub")]) }
-      ended.ring()
     }
   }
 
@@ -93,6 +91,6 @@ struct Scrub {
   func stop() {
     guard let task else { return }
     task.cancel()
-    while case .running = task.outcome { _ = ended.wait(milliseconds: 100) }
+    task.join()
   }
 }

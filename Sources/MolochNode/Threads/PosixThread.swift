@@ -7,16 +7,19 @@ import Glibc
 /// new thread does not have, and trap.
 /// - Returns: 0, or the errno of `pthread_create` (EAGAIN: the process has no thread left).
 func startThread(name: String, _ body: @escaping @Sendable () -> Void) -> Int32 {
+  var thread = pthread_t()
+  let result = startThread(name: name, handle: &thread, body)
+  if result == 0 { pthread_detach(thread) }
+  return result
+}
+
+/// The same with a thread that somebody waits for: after `pthread_join` of the handle the body has ended, and what it held is released.
+func startThread(name: String, handle: inout pthread_t, _ body: @escaping @Sendable () -> Void) -> Int32 {
   // The retain made here is released by the entry point, or below when there will be none.
   let context = unsafe Unmanaged.passRetained(ThreadBody(name: name, body)).toOpaque()
-  var thread = pthread_t()
-  let result = unsafe pthread_create(&thread, nil, threadEntry, context)
-  if result != 0 {
-    unsafe Unmanaged<ThreadBody>.fromOpaque(context).release()
-    return result
-  }
-  pthread_detach(thread)
-  return 0
+  let result = unsafe pthread_create(&handle, nil, threadEntry, context)
+  if result != 0 { unsafe Unmanaged<ThreadBody>.fromOpaque(context).release() }
+  return result
 }
 
 private final class ThreadBody: Sendable {
@@ -26,13 +29,16 @@ private final class ThreadBody: Sendable {
     self.name = String(name.prefix(15))
     self.body = body
   }
+
+  func run() {
+    // The name is copied by the kernel during the call.
+    _ = unsafe name.withCString { thread_prctl(PR_SET_NAME, UInt(bitPattern: $0), 0, 0, 0) }
+    body()
+  }
 }
 
 private func threadEntry(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   // The context is the retained `ThreadBody` of `startThread`, handed over exactly once.
-  let thread = unsafe Unmanaged<ThreadBody>.fromOpaque(context!).takeRetainedValue()
-  // The name is copied by the kernel during the call.
-  _ = unsafe thread.name.withCString { thread_prctl(PR_SET_NAME, UInt(bitPattern: $0), 0, 0, 0) }
-  thread.body()
+  unsafe Unmanaged<ThreadBody>.fromOpaque(context!).takeRetainedValue().run()
   return nil
 }
