@@ -280,6 +280,7 @@ final class NodeDriver: Driver {
       case .claimed: isClaimed = true
       case .opened(let store):
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
+        show(store.earliestEntry, loop)
         open(store, loop)
       case .persisted(let height, let floor, let nanoseconds):
         figures.metrics.storage.commit.observe(nanoseconds)
@@ -300,6 +301,7 @@ final class NodeDriver: Driver {
         if isPruned, let replica { announce(replica, loop) }
         // Who held less than this node at the handshake may hold less of what is pruned next.
         gate.surroundings.archivePeerCount = network.rows(loop).count { $0.link != nil && (1...pulse.earliestBodyHeight).contains($0.earliestBodyHeight) }
+        if let entries = pulse.earliestEntry { show(entries, loop) }
         gate.surroundings.proposedLastDay = pulse.proposedLastDay
         gate.surroundings.freeBytes = pulse.statistics.free
       case .stopped(let saved):

@@ -69,12 +69,25 @@ struct OpenedStore: Sendable {
   /// Records that the last clean stop saved.
   var pending: [UInt8]
   var earliestBodyHeight: Height
+  var earliestEntry: EntryMark
+}
+
+/// Where the entries begin that are here.
+struct EntryMark: Sendable {
+  var height: UInt64
+  var leaf: UInt64
+
+  init(_ store: RocksLedgerStore) throws(StoreError) {
+    (height, leaf) = (store.earliestEntryHeight.rawValue, try store.firstLeaf(of: store.earliestEntryHeight).rawValue)
+  }
 }
 
 /// Figures of the storage thread, about once a second.
 struct StoragePulse: Sendable {
   var indexedHeight: UInt64
   var earliestBodyHeight: UInt64
+  /// Nil when the block cannot be read.
+  var earliestEntry: EntryMark?
   var statistics: DirectoryStatistics
   var cacheBytes: UInt64
   var compaction: (pendingBytes: UInt64, running: UInt64)
@@ -186,6 +199,7 @@ final class StorageThread: @unchecked Sendable {
       // A block at a time: what the chain waits for is not kept waiting by the index.
       if try session.advanceIndex() { didWork = true }
       if !didWork { didWork = try session.countOlder(blocksMax: 256) }
+      if try session.sweep() { didWork = true }
       if !didWork { didWork = try session.advanceSnapshot() }
       if session.filling != nil {
         didWork = true
@@ -293,6 +307,12 @@ final class StorageSession {
     desk.take(policies)
   }
 
+  /// Goes on with a deep prune. Returns whether more is left.
+  func sweep() throws(NodeFailure) -> Bool {
+    snapshot.drop(below: store.earliestEntryHeight)
+    return try desk.sweep(store)
+  }
+
   func prune(archivePeers: Int) throws(NodeFailure) { try desk.prune(archivePeers: archivePeers, store) }
 
   /// The state of the head, for the replica.
@@ -319,7 +339,8 @@ final class StorageSession {
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
     state.evidence = try evidence()
-    return OpenedStore(state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight)
+    return OpenedStore(
+      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, earliestEntry: try EntryMark(store))
   }
 
   /// What this node has seen of contradictions before it was started; without the file, nothing.
@@ -464,7 +485,8 @@ final class StorageSession {
     metrics.snapshotBytes.set(snapshot.byteCount)
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics,
+      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, earliestEntry: try? EntryMark(store),
+      statistics: statistics,
       cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
       proposedLastDay: proposals.totals)
   }
