@@ -106,7 +106,7 @@ import Testing
     }
   }
 
-  /// The index starts again beside the node, and a wrong node of the tree above the lowest level is written anew.
+  /// A wrong node of the tree above the lowest level is written anew, beside a node that runs and one that is stopped.
   private static func expectDerivedDataIsRepaired(_ home: String) throws {
     let file = try #require(FileHandle(forUpdatingAtPath: home + "/data/mmr/level-01"))
     try file.seek(toOffset: 32 * 5)
@@ -185,6 +185,16 @@ import Testing
     #expect(held.status == 77)
     let pruned = try Self.prune(home.path, height, "--force")
     #expect(pruned.status == 0 && pruned.output.contains("Entries:       256, those from leaf 256"), "\(pruned.output)\(pruned.errors)")
+    try Self.expectVerified(home.path)
+    try Self.expectDerivedDataIsRepaired(home.path)
+    // The lowest level below the mark is nowhere else: that is damage, named by its place.
+    let level = home.path + "/data/mmr/level-00", whole = try Data(contentsOf: URL(fileURLWithPath: level))
+    var wrong = whole
+    wrong[32 * 100 + 3] ^= 1
+    try wrong.write(to: URL(fileURLWithPath: level))
+    let damaged = try Command.moloch("maintenance", "verify", "--home", home.path)
+    #expect(damaged.status == 65 && damaged.output.contains("leaves 96..<104  wrong") && damaged.output.contains("0 minor, 1 major"), "\(damaged.output)")
+    try whole.write(to: URL(fileURLWithPath: level))
     try Self.expectVerified(home.path)
     let again = try NodeProcess(home: home, environment: Self.policy)
     #expect(try again.client().get("/v1/events/\(ids[2])").status == 404)
