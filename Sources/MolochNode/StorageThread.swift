@@ -35,6 +35,13 @@ final class StorageJob: Sendable {
     case fill(BackfillWork)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
+
+    var isRead: Bool {
+      switch self {
+      case .load, .read: true
+      default: false
+      }
+    }
   }
   let kind: Kind
   init(_ kind: Kind) { self.kind = kind }
@@ -91,7 +98,7 @@ struct StoragePulse: Sendable {
 /// The thread that owns the disk.
 final class StorageThread: @unchecked Sendable {
   // Sendable: the mailboxes have one producer and one consumer each, the bell is thread-safe, the rest is fixed before the thread starts.
-  let jobs = Mailbox<StorageJob>(capacity: 4096)
+  private let jobs = StorageQueue()
   let reports = Mailbox<StorageReport>(capacity: 8192)
   let bell = Doorbell()
   let pulse = Pulse()
@@ -118,9 +125,9 @@ final class StorageThread: @unchecked Sendable {
     guard result == 0 else { throw NodeFailure(75, "cannot start the storage thread: errno \(result)") }
   }
 
-  /// Reactor only.
+  /// Reactor only. False when there is no room.
   func post(_ kind: StorageJob.Kind) -> Bool {
-    guard jobs.post(StorageJob(kind)) else { return false }
+    guard jobs.post(kind) else { return false }
     bell.ring()
     return true
   }
@@ -304,9 +311,7 @@ final class StorageSession {
     var seed = SystemRandomNumberGenerator()
     let governance = try store.governance(from: GovernanceState(genesis: genesis))
     guard governance.parameters.protocolVersion <= ProtocolVersion.newest else {
-      throw NodeFailure(
-        78, "the chain uses protocol version \(governance.parameters.protocolVersion) from height \(head.height.next.rawValue) on; this program knows "
-          + "\(ProtocolVersion.newest): install a newer release")
+      throw NodeFailure.unknownProtocol(governance.parameters.protocolVersion, from: head.height.next)
     }
     var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: seed.next())
     try store.restoreWindow(of: &chain)
@@ -353,13 +358,7 @@ final class StorageSession {
       guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
       // The peer gets nothing and asks another one; this node serves what is whole.
       integrity.note(component: "chain", detail)
-      switch query {
-      case .range(let from, _, _, _): return .range(from: from, [], nil)
-      case .history(let from, _, _, _, _): return .history(from: from, nil)
-      case .parts(let from, _): return .parts(from: from, ends: [])
-      case .block: return .block(nil)
-      case .boundaries: return .boundaries([])
-      }
+      return query.nothing
     }
   }
 
