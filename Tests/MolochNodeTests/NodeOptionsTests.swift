@@ -36,7 +36,7 @@ import Testing
     #expect(try Self.options().peering(listenPort: 0).protocols == PeeringOptions().protocols)
     #expect(try Self.options("network.protocol_max = 1").peering(listenPort: 0).protocols == 1...1)
     #expect(Self.options("network.protocol_max = 1\nnetwork.protocol_min = 2").settings.hasErrors)
-    #expect(Self.options("network.protocol_max = 3").settings.hasErrors)
+    #expect(Self.options("network.protocol_max = 4").settings.hasErrors)
   }
 
   @Test func settingsReachTheParts() {
