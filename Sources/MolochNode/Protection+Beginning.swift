@@ -30,8 +30,7 @@ extension Protection {
     case .intact: break
     }
     if !isMarked { try mark(key, keyPath: keyPath, genesis.chainTag) }
-    // What root makes belongs to whoever has the data: the node is to open it.
-    if let owner = HomeFile.owner(data) { HomeFile.give(directory, to: owner, withFiles: true) }
+    handOver(data, mark: keyPath + ".used")
     return journal.condition == .missing ? .begun : .present
   }
 
@@ -69,6 +68,12 @@ extension Protection {
     let path = keyPath + ".used"
     try HomeFile.replace(path, NodeHome.mark(key, chainTag), mode: 0o600)
     if let owner = HomeFile.owner(keyPath) { HomeFile.give(path, to: owner) }
+  }
+
+  /// What root has written belongs to whoever has the data and the key: the node is to open it.
+  static func handOver(_ data: String, mark: String) {
+    if let owner = HomeFile.owner(data) { HomeFile.give(data + "/validator", to: owner, withFiles: true) }
+    if let owner = HomeFile.owner(String(mark.dropLast(".used".count))) { HomeFile.give(mark, to: owner) }
   }
 
   static func isMarked(_ key: PublicKey, keyPath: String, _ chainTag: ChainTag) throws(NodeFailure) -> Bool {
