@@ -33,7 +33,8 @@ struct SnapshotFiles {
   init(data: String, genesis: Genesis, log: Log) {
     (directory, chainTag, epochLength, self.log) = (data + "/snapshots", genesis.chainTag, genesis.parameters.epochLength, log)
     next = Height(1)
-    for name in FileCopy.names(in: directory) {
+    // The names sort as the heights do.
+    for name in FileCopy.names(in: directory).sorted() {
       // What a crash has left of a write.
       if name.hasSuffix(".new") { HomeFile.remove("\(directory)/\(name)") }
       guard let (first, last) = Self.heights(name), let facts = try? FileCopy.facts("\(directory)/\(name)") else { continue }

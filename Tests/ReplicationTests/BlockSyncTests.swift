@@ -77,6 +77,23 @@ import Testing
     #expect(sync.isSyncing)
   }
 
+  /// As many ranges are asked for or wait at a time as the option says, of one peer no more than two.
+  @Test(arguments: [1, 2, 5, 9, 200]) func noMoreRangesAreInFlightThanTheOptionSays(option: Int) throws {
+    var sync = BlockSync(applied: Height(0), rangesInFlight: option, now: Self.begin)
+    for peer in 0..<4 { sync.peerUp(PeerLink(UInt64(peer)), head: Height(100_000)) }
+    let asked = sync.plan(epochLength: 100_000, now: Self.begin)
+    #expect(asked.count == min(option, 4 * ReplicationLimit.rangesPerPeer) && sync.plan(epochLength: 100_000, now: Self.begin).isEmpty)
+    for peer in 0..<4 { #expect(asked.count { $0.peer == PeerLink(UInt64(peer)) } <= ReplicationLimit.rangesPerPeer) }
+    // A range that came and waits for the one before it counts, too.
+    guard let second = asked.dropFirst().first else { return }
+    let (blocks, certificate) = try blocks(from: second.from.rawValue, count: UInt64(second.blocksMax))
+    let isSound = sync.received(from: second.from, blocks, certificate, second.peer, epochLength: 100_000, now: Self.begin)
+    #expect(isSound)
+    #expect(sync.plan(epochLength: 100_000, now: Self.begin).count == (option > 8 ? 1 : 0))
+    sync.rangesInFlight = option + 1
+    #expect(sync.plan(epochLength: 100_000, now: Self.begin).count == (option > 8 ? 0 : 1))
+  }
+
   /// Up to the anchor a peer with a snapshot is asked first where its parts end, and then for these; whoever does not say is asked without.
   @Test func partsOfASnapshotAreAskedForOneByOne() throws {
     var sync = BlockSync(applied: Height(0), anchor: Anchor(height: Height(300), hash: .empty), now: Self.begin)
