@@ -244,6 +244,8 @@ final class StorageSession {
     do {
       store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options, claimed: claimed)
     } catch {
+      // A second node asks nobody: the first may be in the best of health.
+      if case .locked(let pid) = error { throw NodeFailure(75, "\(home.data) is in use by process \(pid)") }
       throw Self.failure(error, home)
     }
     // Under the lock of the directory: those of another process are in use.
@@ -276,7 +278,7 @@ final class StorageSession {
     switch error {
     case .foreignChain(let found, let expected): NodeFailure(78, "data belongs to the chain with genesis \(found), the configured genesis is \(expected)")
     case .format(let found): formatFailure(found)
-    case .locked(let pid): NodeFailure(75, "\(home.data) is in use by process \(pid)")
+    case .locked(let pid): NodeFailure(75, "node (pid \(pid)) is starting or stuck: it holds the lock on \(home.data) and does not answer")
     case .damaged(let detail): NodeFailure(65, "data is damaged: \(detail)")
     case .failed(let detail): NodeFailure(74, detail)
     case .notNext(let head, let got): NodeFailure(70, "block \(got.rawValue) does not follow the head \(head.rawValue)")
@@ -319,7 +321,7 @@ final class StorageSession {
     var journal: ValidatorState.Opened?
     if let key = home.validatorKey {
       let keys = [key.publicKey] + (home.nextValidatorKey.map { [$0.publicKey] } ?? [])
-      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators).open()
+      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators, log: log).open()
     }
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
