@@ -35,6 +35,13 @@ final class StorageJob: Sendable {
     case fill(BackfillWork)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
+
+    var isRead: Bool {
+      switch self {
+      case .load, .read: true
+      default: false
+      }
+    }
   }
   let kind: Kind
   init(_ kind: Kind) { self.kind = kind }
@@ -104,7 +111,7 @@ struct StoragePulse: Sendable {
 /// The thread that owns the disk.
 final class StorageThread: @unchecked Sendable {
   // Sendable: the mailboxes have one producer and one consumer each, the bell is thread-safe, the rest is fixed before the thread starts.
-  let jobs = Mailbox<StorageJob>(capacity: 4096)
+  private let jobs = StorageQueue()
   let reports = Mailbox<StorageReport>(capacity: 8192)
   let bell = Doorbell()
   let pulse = Pulse()
@@ -131,9 +138,9 @@ final class StorageThread: @unchecked Sendable {
     guard result == 0 else { throw NodeFailure(75, "cannot start the storage thread: errno \(result)") }
   }
 
-  /// Reactor only.
+  /// Reactor only. False when there is no room.
   func post(_ kind: StorageJob.Kind) -> Bool {
-    guard jobs.post(StorageJob(kind)) else { return false }
+    guard jobs.post(kind) else { return false }
     bell.ring()
     return true
   }
@@ -251,6 +258,8 @@ final class StorageSession {
     do {
       store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options, claimed: claimed)
     } catch {
+      // A second node asks nobody: the first may be in the best of health.
+      if case .locked(let pid) = error { throw NodeFailure(75, "\(home.data) is in use by process \(pid)") }
       throw Self.failure(error, home)
     }
     // Under the lock of the directory: those of another process are in use.
@@ -283,7 +292,7 @@ final class StorageSession {
     switch error {
     case .foreignChain(let found, let expected): NodeFailure(78, "data belongs to the chain with genesis \(found), the configured genesis is \(expected)")
     case .format(let found): formatFailure(found)
-    case .locked(let pid): NodeFailure(75, "\(home.data) is in use by process \(pid)")
+    case .locked(let pid): NodeFailure(75, "node (pid \(pid)) is starting or stuck: it holds the lock on \(home.data) and does not answer")
     case .damaged(let detail): NodeFailure(65, "data is damaged: \(detail)")
     case .failed(let detail): NodeFailure(74, detail)
     case .notNext(let head, let got): NodeFailure(70, "block \(got.rawValue) does not follow the head \(head.rawValue)")
@@ -324,9 +333,7 @@ final class StorageSession {
     var seed = SystemRandomNumberGenerator()
     let governance = try store.governance(from: GovernanceState(genesis: genesis))
     guard governance.parameters.protocolVersion <= ProtocolVersion.newest else {
-      throw NodeFailure(
-        78, "the chain uses protocol version \(governance.parameters.protocolVersion) from height \(head.height.next.rawValue) on; this program knows "
-          + "\(ProtocolVersion.newest): install a newer release")
+      throw NodeFailure.unknownProtocol(governance.parameters.protocolVersion, from: head.height.next)
     }
     var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: seed.next())
     try store.restoreWindow(of: &chain)
@@ -334,7 +341,7 @@ final class StorageSession {
     var journal: ValidatorState.Opened?
     if let key = home.validatorKey {
       let keys = [key.publicKey] + (home.nextValidatorKey.map { [$0.publicKey] } ?? [])
-      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators).open()
+      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators, log: log).open()
     }
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
@@ -374,13 +381,7 @@ final class StorageSession {
       guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
       // The peer gets nothing and asks another one; this node serves what is whole.
       integrity.note(component: "chain", detail)
-      switch query {
-      case .range(let from, _, _, _): return .range(from: from, [], nil)
-      case .history(let from, _, _, _, _): return .history(from: from, nil)
-      case .parts(let from, _): return .parts(from: from, ends: [])
-      case .block: return .block(nil)
-      case .boundaries: return .boundaries([])
-      }
+      return query.nothing
     }
   }
 

@@ -6,7 +6,7 @@ import Testing
   private static let policy = ["MOLOCH_RETENTION_MIN_DAYS": "1"]
 
   private static func prune(_ home: String, _ before: Int, _ more: String...) throws -> Command {
-    try Command.run(NodeProcess.moloch, ["maintenance", "prune", "--deep", "--home", home, "--before-height", "\(before)"] + more, environment: policy)
+    try Command.run(NodeProcess.moloch, ["maintenance", "prune", "--deep", "--home", home, "--before-height", "\(before)", "--yes"] + more, environment: policy)
   }
 
   /// A node on an old chain, with a block of today on it: the replay window ends above the old ones.
@@ -77,6 +77,9 @@ import Testing
     #expect(text.output.contains("Entries:       256, those from leaf 256 in block ") && text.output.contains("Snapshots:"), "\(text.output)")
     #expect(try client.get("/v1/events/\(ids[10])").status == 200 && Self.prune(home.path, height).status == 2)
 
+    let asked = try Command.run(
+      NodeProcess.moloch, ["maintenance", "prune", "--deep", "--home", home.path, "--before-height", "\(height)", "--force"], environment: Self.policy)
+    #expect(asked.status == 64 && asked.errors.contains("and 256 entries with their rows of the index"), "\(asked.errors)")
     let pruned = try Self.prune(home.path, height, "--force")
     #expect(pruned.status == 0 && pruned.output.contains("Entries:       256, those from leaf 256 in block "), "\(pruned.output)\(pruned.errors)")
     let status = try node.status { $0["earliest_entry_index"] as? Int == 256 }
@@ -142,7 +145,7 @@ import Testing
       let height = try #require(try node.client().get("/v1/events/\(ids[44])").json["block_height"] as? Int)
       let command = Process()
       command.executableURL = NodeProcess.moloch
-      command.arguments = ["maintenance", "prune", "--deep", "--home", home.path, "--before-height", "\(height)", "--force"]
+      command.arguments = ["maintenance", "prune", "--deep", "--home", home.path, "--before-height", "\(height)", "--force", "--yes"]
       command.standardOutput = FileHandle.nullDevice
       command.standardError = FileHandle.nullDevice
       try command.run()
@@ -180,7 +183,7 @@ import Testing
     let few = try Self.prune(home.path, height)
     #expect(few.status == 2 && few.errors.contains("bodies and entries") && few.errors.contains("--force"), "\(few.errors)")
     let held = try Command.run(
-      NodeProcess.moloch, ["maintenance", "prune", "--deep", "--force", "--home", home.path, "--before-height", "\(height)"],
+      NodeProcess.moloch, ["maintenance", "prune", "--deep", "--force", "--yes", "--home", home.path, "--before-height", "\(height)"],
       environment: ["MOLOCH_RETENTION_MIN_DAYS": "1", "MOLOCH_RETENTION_LEGAL_HOLD": "true"])
     #expect(held.status == 77)
     let pruned = try Self.prune(home.path, height, "--force")

@@ -41,7 +41,7 @@ import Testing
   }
 
   private static func prune(_ member: Cluster.Member, below height: Int, _ more: String...) throws {
-    let command = ["maintenance", "prune", "--home", member.home.path, "--before-height", "\(height)", "--force"] + more
+    let command = ["maintenance", "prune", "--home", member.home.path, "--before-height", "\(height)", "--force", "--yes"] + more
     let pruned = try Command.run(NodeProcess.moloch, command, environment: ["MOLOCH_RETENTION_MIN_DAYS": "1"])
     #expect(pruned.status == 0, "\(pruned.output)\(pruned.errors)")
     try member.status { $0["earliest_body_height"] as? Int == height }

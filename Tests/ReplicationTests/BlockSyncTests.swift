@@ -277,7 +277,8 @@ import Testing
       now = now.adding(milliseconds: ReplicationLimit.rangeMilliseconds)
       asked += sync.plan(epochLength: 1000, now: now).map(\.peer.rawValue)
     }
-    #expect(asked == [1, 0, 1, 0, 1, 0])
+    // Who may still be sending it is asked again when even that has taken too long.
+    #expect(asked == [1, 0, 1, 0])
     #expect(sync.deadline > now && sync.deadline < .distantFuture)
   }
 

@@ -42,7 +42,7 @@ struct MaintenanceRepairCommand: ParsableCommand {
     Terminal.print("plan: move \(repair.moved.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
     if let height = repair.refetchedFrom { Terminal.print("plan: blocks below \(Figures.grouped(height)) are kept, those from there on come from peers at the next start") }
     guard !dryRun else { return }
-    guard global.yes else { throw CommandFailure("repair changes data: repeat with --yes", Exit.usage) }
+    try global.confirm("This replaces \(repair.directories.joined(separator: ", "))")
     if isOnline { try beside(console, repair) } else { try offline(options, repair) }
   }
 
@@ -114,8 +114,8 @@ struct MaintenancePruneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Delete the bodies of old blocks, while the node runs or is stopped.",
     discussion: """
-      Needs retention.min_days. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and verify. With --deep the
-      entries of blocks wholly below a multiple of 256 leaves and their rows of the index go, too: such an event is no longer found by its id, and whoever has its
+      Needs retention.min_days; asks before it deletes. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and
+      verify. With --deep the entries of blocks wholly below a multiple of 256 leaves and their rows of the index go, too: such an event is no longer found by its id, and whoever has its
       entry and leaf index still gets its proof. Nothing brings entries back but a backup or a new sync. Exit codes: 2 too few peers hold what goes (--force),
       64 the height is too high, 77 legal hold, 78 no retention policy.
       """)
@@ -128,10 +128,14 @@ struct MaintenancePruneCommand: ParsableCommand {
 
   func run() throws {
     let console = try MaintenanceConsole(global)
-    let query = "before_height=\(beforeHeight)&dry_run=\(dryRun)&force=\(force)&deep=\(deep)"
-    let result = try console.run("prune", query, label: "Pruning") { (options) throws(NodeFailure) in
-      try Maintenance.prune(options, before: beforeHeight, isDryRun: dryRun, isForced: force, isDeep: deep)
+    if !dryRun, !global.yes {
+      // What the policy forbids is refused without a question.
+      let plan = try prune(console, isDry: true)
+      let entries = deep ? ", and \(Figures.grouped(plan["entries"]?.unsigned ?? 0)) entries with their rows of the index" : ""
+      try global.confirm(
+        "This deletes the bodies of \(Figures.grouped(plan["blocks"]?.unsigned ?? 0)) blocks for ever, \(Figures.bytes(plan["body_bytes"]?.unsigned ?? 0))\(entries)")
     }
+    let result = try prune(console, isDry: dryRun)
     guard !global.json else { return console.printJSON("moloch.maintenance.prune/1", result) }
     func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
     let earliest = Figures.grouped(number("earliest_body_height"))
@@ -149,6 +153,12 @@ struct MaintenancePruneCommand: ParsableCommand {
     if deep { directories.append(("Snapshots:", number("snapshot_bytes"))) }
     for (label, bytes) in directories {
       Terminal.print(label.padded(15) + "\(Figures.bytes(bytes)) would be freed")
+    }
+  }
+
+  private func prune(_ console: MaintenanceConsole, isDry: Bool) throws(CommandFailure) -> StrictJSON {
+    try console.run("prune", "before_height=\(beforeHeight)&dry_run=\(isDry)&force=\(force)&deep=\(deep)", label: "Pruning") { (options) throws(NodeFailure) in
+      try Maintenance.prune(options, before: beforeHeight, isDryRun: isDry, isForced: force, isDeep: deep)
     }
   }
 }
