@@ -191,7 +191,7 @@ private struct CostRates {
   init(_ path: Path) {
     switch path {
     case .ifma, .portable: (tables, table, tableTerm, bucketTerm, buckets) = (800, 36, 60, 40, 11_000)
-    case .avx2: (tables, table, tableTerm, bucketTerm, buckets) = (1_500, 77, 121, 78, 30_000)
+    case .avx2: (tables, table, tableTerm, bucketTerm, buckets) = (850, 77, 121, 78, 30_000)
     }
   }
 }

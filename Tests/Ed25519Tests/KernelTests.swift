@@ -116,7 +116,7 @@ struct KernelTests {
       let entries = [0, 1].map { half in (0..<4).map { weak[(start + 31 * half + 7 * $0) % weak.count] } }
       for signs in 0..<4 as Range<Int32> {
         let tables = entries.flatMap(words)
-        // Both digits at bit 0: the first is added to one half, the second to the other.
+        // Both digits at bit 0.
         let digits: [Int32] = [signs & 1, 2, 2 | signs >> 1, -1], heads: [Int32] = [0]
         var out = [UInt64](repeating: 0, count: 20)
         // Two entries, one bit, two digits.
@@ -127,10 +127,13 @@ struct KernelTests {
             }
           }
         }
-        let halves = [0, 1].map { half in
-          Projective.identity.doubled.plus(entries[half].map { field.integer($0) % .p }, isNegative: signs >> Int32(half) & 1 == 1)
-        }
-        let expected = halves[0].plus(halves[1].cached, isNegative: false)
+        let values = entries.map { entry in entry.map { field.integer($0) % .p } }, areNegative = [signs & 1 == 1, signs >> 1 == 1]
+        let start = Projective.identity.doubled
+        // Two points beside each other take a digit each and are added then; a single one takes both.
+        let expected =
+          path == .ifma
+          ? start.plus(values[0], isNegative: areNegative[0]).plus(start.plus(values[1], isNegative: areNegative[1]).cached, isNegative: false)
+          : start.plus(values[0], isNegative: areNegative[0]).plus(values[1], isNegative: areNegative[1])
         for (value, coordinate) in [expected.x, expected.y, expected.z, expected.t].enumerated() {
           let limbs = (0..<5).map { out[4 * $0 + value] }
           let integer = zip(limbs, 0...).reduce(Integer(0)) { $0 + Integer($1.0) << (51 * $1.1) }

@@ -1,46 +1,35 @@
-// Points in AVX2 registers: two at a time with X, Y, Z, T in the four lanes of a half each, or four at a time, one in each lane.
+// Points in AVX2 registers: one at a time with X, Y, Z, T in the four lanes, or four at a time, one in each lane.
 #ifndef CED25519_AVX2_POINTS_H
 #define CED25519_AVX2_POINTS_H
 
 #include "../shared/elements.h"
 
-/// Two points, each with its coordinates (Y - X, Y + X, 2 Z, 2 d T when it is cached) in four lanes. Neither waits for the other.
-typedef struct {
-  fe half[2];
-} pair;
+/// A group is one point: X, Y, Z, T of an extended one; Y - X, Y + X, 2 Z, 2 d T of a cached one. Two beside each other take twice the time: nothing waits.
+typedef fe group;
+enum { POINTS = 1 };
 
 #define ORDER(a, b, c, d) _MM_SHUFFLE(d, c, b, a)
 // Halves of 32 bits that `_mm256_blend_epi32` takes from its second operand.
 enum { LANE0 = 0x03, LANE1 = 0x0c, LANE2 = 0x30, LANE3 = 0xc0 };
 
-INLINE pair pair_load(const uint64_t *first, const uint64_t *second) { return (pair){{fe_load(first), fe_load(second)}}; }
+INLINE group group_load(const uint64_t *const *rows) { return fe_load(rows[0]); }
+INLINE void group_store(uint64_t *const *rows, group p) { fe_store(rows[0], p); }
 
-INLINE void pair_store(uint64_t *first, uint64_t *second, pair p) {
-  fe_store(first, p.half[0]);
-  fe_store(second, p.half[1]);
-}
-
-INLINE fe identity_half(void) {
+INLINE group group_identity(void) {
   fe r;
   r.l[0] = _mm256_setr_epi64x(0, 1, 1, 0);
   for (int i = 1; i < 5; i++) r.l[i] = _mm256_setzero_si256();
   return r;
 }
 
-INLINE pair pair_identity(void) { return (pair){{identity_half(), identity_half()}}; }
-
 /// How a cached point enters an addition: as it is, or negated. Negation swaps Y - X with Y + X, and in the second step sum with difference.
 typedef struct {
   vec operand, left, right;
-} half_signs;
-
-typedef struct {
-  const half_signs *half[2];
-} signs;
+} point_signs;
 
 /// As it is, and negated.
 typedef struct {
-  half_signs of[2];
+  point_signs of[2];
 } sign_table;
 
 /// The places of four 64-bit words for `_mm256_permutevar8x32_epi32`.
@@ -48,14 +37,15 @@ INLINE vec places(int a, int b, int c, int d) { return _mm256_setr_epi32(2 * a, 
 
 INLINE void sign_table_fill(sign_table *table) {
   // After the first step the lanes are E, H, G, F; X = E F, Y = G H, Z = F G, T = E H.
-  table->of[0] = (half_signs){places(0, 1, 2, 3), places(0, 2, 3, 0), places(3, 1, 2, 1)};
-  table->of[1] = (half_signs){places(1, 0, 2, 3), places(0, 3, 2, 0), places(2, 1, 3, 1)};
+  table->of[0] = (point_signs){places(0, 1, 2, 3), places(0, 2, 3, 0), places(3, 1, 2, 1)};
+  table->of[1] = (point_signs){places(1, 0, 2, 3), places(0, 3, 2, 0), places(2, 1, 3, 1)};
 }
 
-INLINE signs signs_of(const sign_table *table, int first, int second) { return (signs){{&table->of[first], &table->of[second]}}; }
+typedef const point_signs *signs;
+INLINE signs signs_of(const sign_table *table, unsigned negative) { return &table->of[negative]; }
 
 /// Y - X, Y + X, Z, T: tight.
-INLINE fe spread_half(fe p) {
+INLINE group group_spread(group p) {
   fe r;
   for (int i = 0; i < 5; i++) {
     // -X, Y, Z, T and Y, X, 0, 0
@@ -67,7 +57,7 @@ INLINE fe spread_half(fe p) {
 }
 
 /// The second step of an addition, from (Y1 - X1)(Y2 - X2), (Y1 + X1)(Y2 + X2), 2 Z1 Z2, 2 d T1 T2: E, H, G, F, tight.
-INLINE fe cross_half(fe m) {
+INLINE group group_cross(group m) {
   fe r;
   for (int i = 0; i < 5; i++) {
     const vec signed_ = _mm256_blend_epi32(m.l[i], _mm256_sub_epi32(bias2(i), m.l[i]), LANE0 | LANE3);
@@ -76,8 +66,8 @@ INLINE fe cross_half(fe m) {
   return r;
 }
 
-INLINE fe add_half_as_is(fe p, fe cached) {
-  const fe n = cross_half(fe_mul(spread_half(p), cached));
+INLINE group group_add_as_is(group p, group cached) {
+  const fe n = group_cross(fe_mul(group_spread(p), cached));
   fe left, right;
   for (int i = 0; i < 5; i++) {
     left.l[i] = _mm256_permute4x64_epi64(n.l[i], ORDER(0, 2, 3, 0));
@@ -86,13 +76,9 @@ INLINE fe add_half_as_is(fe p, fe cached) {
   return fe_mul(left, right);
 }
 
-INLINE pair pair_add_as_is(pair p, pair cached) {
-  return (pair){{add_half_as_is(p.half[0], cached.half[0]), add_half_as_is(p.half[1], cached.half[1])}};
-}
-
-INLINE fe add_half(fe p, fe cached, const half_signs *s) {
+INLINE group group_add(group p, group cached, signs s) {
   for (int i = 0; i < 5; i++) cached.l[i] = _mm256_permutevar8x32_epi32(cached.l[i], s->operand);
-  const fe n = cross_half(fe_mul(spread_half(p), cached));
+  const fe n = group_cross(fe_mul(group_spread(p), cached));
   fe left, right;
   for (int i = 0; i < 5; i++) {
     left.l[i] = _mm256_permutevar8x32_epi32(n.l[i], s->left);
@@ -101,11 +87,7 @@ INLINE fe add_half(fe p, fe cached, const half_signs *s) {
   return fe_mul(left, right);
 }
 
-INLINE pair pair_add(pair p, pair cached, signs s) {
-  return (pair){{add_half(p.half[0], cached.half[0], s.half[0]), add_half(p.half[1], cached.half[1], s.half[1])}};
-}
-
-INLINE fe double_half(fe p) {
+INLINE group group_double(group p) {
   fe d;
   for (int i = 0; i < 5; i++) {
     // X, Y, Z, X + Y
@@ -135,29 +117,20 @@ INLINE fe double_half(fe p) {
   return fe_mul(left, right);
 }
 
-INLINE pair pair_double(pair p) { return (pair){{double_half(p.half[0]), double_half(p.half[1])}}; }
-
 /// The cached form: Y - X, Y + X, 2 Z, 2 d T.
-INLINE fe cached_half(fe p) {
+INLINE group group_cached(group p) {
   const fe double_d = fe_double_d();
   fe factor;
   for (int i = 0; i < 5; i++) {
     const vec small = i == 0 ? _mm256_setr_epi64x(1, 1, 2, 0) : _mm256_setzero_si256();
     factor.l[i] = _mm256_blend_epi32(small, double_d.l[i], LANE3);
   }
-  return fe_mul(spread_half(p), factor);
+  return fe_mul(group_spread(p), factor);
 }
 
-INLINE pair pair_cached(pair p) { return (pair){{cached_half(p.half[0]), cached_half(p.half[1])}}; }
-
-/// The first half of one and the second half of the other.
-INLINE pair pair_of_halves(pair first, pair second) { return (pair){{first.half[0], second.half[1]}}; }
-
-/// The sum of both halves, in the first half.
-INLINE pair pair_join(pair p) {
-  const fe sum = add_half_as_is(p.half[0], cached_half(p.half[1]));
-  return (pair){{sum, sum}};
-}
+/// What joins the points of a group is not needed for one.
+INLINE group group_of_halves(group first, group second) { return (void)second, first; }
+INLINE group group_join(group p) { return p; }
 
 /// Four points, one in each lane: X, Y, Z, T.
 typedef struct {

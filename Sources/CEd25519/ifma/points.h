@@ -8,22 +8,23 @@
 // Lanes of both halves.
 enum { LANE0 = 0x11, LANE1 = 0x22, LANE2 = 0x44, LANE3 = 0x88 };
 
-/// Two points: X, Y, Z, T of extended ones; Y - X, Y + X, 2 Z, 2 d T of cached ones.
-typedef fe pair;
+/// A group is two points: X, Y, Z, T of extended ones; Y - X, Y + X, 2 Z, 2 d T of cached ones.
+typedef fe group;
+enum { POINTS = 2 };
 
-INLINE pair pair_load(const uint64_t *first, const uint64_t *second) {
-  fe r;
+INLINE group group_load(const uint64_t *const *rows) {
+  group r;
   for (int i = 0; i < 5; i++) {
-    const __m256i low = _mm256_loadu_si256((const __m256i *)(first + 4 * i));
-    r.l[i] = _mm512_inserti64x4(_mm512_castsi256_si512(low), _mm256_loadu_si256((const __m256i *)(second + 4 * i)), 1);
+    const __m256i low = _mm256_loadu_si256((const __m256i *)(rows[0] + 4 * i));
+    r.l[i] = _mm512_inserti64x4(_mm512_castsi256_si512(low), _mm256_loadu_si256((const __m256i *)(rows[1] + 4 * i)), 1);
   }
   return r;
 }
 
-INLINE void pair_store(uint64_t *first, uint64_t *second, fe a) {
+INLINE void group_store(uint64_t *const *rows, group a) {
   for (int i = 0; i < 5; i++) {
-    _mm256_storeu_si256((__m256i *)(first + 4 * i), _mm512_castsi512_si256(a.l[i]));
-    _mm256_storeu_si256((__m256i *)(second + 4 * i), _mm512_extracti64x4_epi64(a.l[i], 1));
+    _mm256_storeu_si256((__m256i *)(rows[0] + 4 * i), _mm512_castsi512_si256(a.l[i]));
+    _mm256_storeu_si256((__m256i *)(rows[1] + 4 * i), _mm512_extracti64x4_epi64(a.l[i], 1));
   }
 }
 
@@ -31,7 +32,7 @@ INLINE vec lanes4(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
   return _mm512_set4_epi64((long long)d, (long long)c, (long long)b, (long long)a);
 }
 
-INLINE fe pair_identity(void) {
+INLINE group group_identity(void) {
   fe r;
   r.l[0] = lanes4(0, 1, 1, 0);
   for (int i = 1; i < 5; i++) r.l[i] = _mm512_setzero_si512();
@@ -41,15 +42,15 @@ INLINE fe pair_identity(void) {
 /// How a cached point enters an addition, for each half: as it is, or negated. Negation swaps Y - X with Y + X, and in the second step sum with difference.
 typedef struct {
   vec operand, left, right;
-} pair_signs;
+} group_signs;
 
-INLINE pair_signs signs_made(int first, int second) {
+INLINE group_signs signs_made(int first, int second) {
   // After the first step the lanes are E, H, G, F; X = E F, Y = G H, Z = F G, T = E H.
   const __m256i operand0 = _mm256_setr_epi64x(0, 1, 2, 3), operand1 = _mm256_setr_epi64x(1, 0, 2, 3);
   const __m256i left0 = _mm256_setr_epi64x(0, 2, 3, 0), left1 = _mm256_setr_epi64x(0, 3, 2, 0);
   const __m256i right0 = _mm256_setr_epi64x(3, 1, 2, 1), right1 = _mm256_setr_epi64x(2, 1, 3, 1);
   const vec half = _mm512_setr_epi64(0, 0, 0, 0, 4, 4, 4, 4);
-  pair_signs s;
+  group_signs s;
   s.operand = _mm512_inserti64x4(_mm512_castsi256_si512(first ? operand1 : operand0), second ? operand1 : operand0, 1);
   s.left = _mm512_inserti64x4(_mm512_castsi256_si512(first ? left1 : left0), second ? left1 : left0, 1);
   s.right = _mm512_inserti64x4(_mm512_castsi256_si512(first ? right1 : right0), second ? right1 : right0, 1);
@@ -61,18 +62,18 @@ INLINE pair_signs signs_made(int first, int second) {
 
 /// The four combinations, made once per call of a kernel.
 typedef struct {
-  pair_signs of[4];
+  group_signs of[4];
 } sign_table;
 
 INLINE void sign_table_fill(sign_table *table) {
   for (int i = 0; i < 4; i++) table->of[i] = signs_made(i & 1, i >> 1);
 }
 
-typedef const pair_signs *signs;
-INLINE signs signs_of(const sign_table *table, int first, int second) { return &table->of[first | second << 1]; }
+typedef const group_signs *signs;
+INLINE signs signs_of(const sign_table *table, unsigned negative) { return &table->of[negative]; }
 
 /// Y - X, Y + X, Z, T, carried.
-INLINE fe pair_spread(fe p) {
+INLINE group group_spread(group p) {
   fe r;
   for (int i = 0; i < 5; i++) {
     const vec swapped = _mm512_permutex_epi64(p.l[i], ORDER(1, 0, 2, 3));
@@ -83,7 +84,7 @@ INLINE fe pair_spread(fe p) {
 }
 
 /// The second step of an addition, from (Y1 - X1)(Y2 - X2), (Y1 + X1)(Y2 + X2), 2 Z1 Z2, 2 d T1 T2: E, H, G, F.
-INLINE fe pair_cross(fe m) {
+INLINE group group_cross(group m) {
   fe r;
   for (int i = 0; i < 5; i++) {
     const vec swapped = _mm512_permutex_epi64(m.l[i], ORDER(1, 0, 3, 2));
@@ -93,8 +94,8 @@ INLINE fe pair_cross(fe m) {
   return fe_carry(r);
 }
 
-INLINE fe pair_add_as_is(fe p, fe cached) {
-  const fe n = pair_cross(fe_mul(pair_spread(p), cached));
+INLINE group group_add_as_is(group p, group cached) {
+  const fe n = group_cross(fe_mul(group_spread(p), cached));
   fe left, right;
   for (int i = 0; i < 5; i++) {
     left.l[i] = _mm512_permutex_epi64(n.l[i], ORDER(0, 2, 3, 0));
@@ -103,10 +104,10 @@ INLINE fe pair_add_as_is(fe p, fe cached) {
   return fe_mul(left, right);
 }
 
-INLINE fe pair_add(fe p, fe cached, signs s) {
+INLINE group group_add(group p, group cached, signs s) {
   fe operand;
   for (int i = 0; i < 5; i++) operand.l[i] = _mm512_permutexvar_epi64(s->operand, cached.l[i]);
-  const fe n = pair_cross(fe_mul(pair_spread(p), operand));
+  const fe n = group_cross(fe_mul(group_spread(p), operand));
   fe left, right;
   for (int i = 0; i < 5; i++) {
     left.l[i] = _mm512_permutexvar_epi64(s->left, n.l[i]);
@@ -115,7 +116,7 @@ INLINE fe pair_add(fe p, fe cached, signs s) {
   return fe_mul(left, right);
 }
 
-INLINE fe pair_double(fe p) {
+INLINE group group_double(group p) {
   fe d;
   for (int i = 0; i < 5; i++) {
     // X, Y, Z, X + Y
@@ -145,29 +146,29 @@ INLINE fe pair_double(fe p) {
 }
 
 /// The cached form: Y - X, Y + X, 2 Z, 2 d T.
-INLINE fe pair_cached(fe p) {
+INLINE group group_cached(group p) {
   fe factor;
   factor.l[0] = lanes4(1, 1, 2, 0x69b9426b2f159);
   factor.l[1] = lanes4(0, 0, 0, 0x35050762add7a);
   factor.l[2] = lanes4(0, 0, 0, 0x3cf44c0038052);
   factor.l[3] = lanes4(0, 0, 0, 0x6738cc7407977);
   factor.l[4] = lanes4(0, 0, 0, 0x2406d9dc56dff);
-  return fe_mul(pair_spread(p), factor);
+  return fe_mul(group_spread(p), factor);
 }
 
 /// The first half of one and the second half of the other.
-INLINE fe pair_of_halves(fe first, fe second) {
+INLINE group group_of_halves(group first, group second) {
   fe r;
   for (int i = 0; i < 5; i++) r.l[i] = _mm512_mask_blend_epi64(0xf0, first.l[i], second.l[i]);
   return r;
 }
 
 /// The sum of both halves, in the first half.
-INLINE fe pair_join(fe p) {
-  const fe cached = pair_cached(p);
+INLINE group group_join(group p) {
+  const fe cached = group_cached(p);
   fe other;
   for (int i = 0; i < 5; i++) other.l[i] = _mm512_shuffle_i64x2(cached.l[i], cached.l[i], ORDER(2, 3, 0, 1));
-  return pair_add_as_is(p, other);
+  return group_add_as_is(p, other);
 }
 
 /// Eight points, one in each lane: X, Y, Z, T.

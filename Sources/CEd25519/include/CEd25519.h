@@ -1,7 +1,7 @@
 // CEd25519: vector kernels for the verification of Ed25519 signatures, in eight lanes of AVX-512 IFMA and in four lanes of AVX2.
 //
-// One register holds one word (radix 2^51) of eight or four field elements. The sums of few terms have the four coordinates of a point in four lanes and two points
-// beside each other, so that a group operation on two points is two vector products; buckets have a point in each lane, and so has decompression. What is done with
+// One register holds one word (radix 2^51) of eight or four field elements. The sums of few terms have the four coordinates of a point in four lanes, so that a group
+// operation on one point, or on two that lie beside each other, is two vector products; buckets have a point in each lane, and so has decompression. What is done with
 // registers is written once, in `shared`; `ifma` and `avx2` have the field and how points lie. Nothing here decides anything: the callers hold the acceptance rule
 // and compare every kernel with portable Swift. Inputs are public, so running time may depend on them. No allocation, no state, no thread.
 //

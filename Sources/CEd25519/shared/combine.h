@@ -15,52 +15,63 @@ static const uint64_t *entry_of(const uint64_t *tables, int32_t entry) { return 
 static const uint64_t neutral[CED25519_ENTRY_WORDS] = {1, 1, 2, 0};
 
 TARGET static void ced25519_fill(uint64_t *tables, const int32_t *entries, size_t count) {
-  for (size_t i = 0; i < count; i += 2) {
-    uint64_t *first = tables + (size_t)entries[i] * CED25519_ENTRY_WORDS;
-    uint64_t *second = i + 1 < count ? tables + (size_t)entries[i + 1] * CED25519_ENTRY_WORDS : first;
-    pair multiple = pair_add_as_is(pair_identity(), pair_load(first, second));
-    const pair twice_cached = pair_cached(pair_double(multiple));
-    for (int k = 1; k < CED25519_SLOT_ENTRIES; k++) {
-      multiple = pair_add_as_is(multiple, twice_cached);
-      pair_store(first + k * CED25519_ENTRY_WORDS, second + k * CED25519_ENTRY_WORDS, pair_cached(multiple));
+  for (size_t i = 0; i < count; i += POINTS) {
+    uint64_t *rows[POINTS];
+    // What is left over at the end does the first one again.
+    for (size_t k = 0; k < POINTS; k++) rows[k] = tables + (size_t)entries[i + k < count ? i + k : i] * CED25519_ENTRY_WORDS;
+    group multiple = group_add_as_is(group_identity(), group_load((const uint64_t *const *)rows));
+    const group twice_cached = group_cached(group_double(multiple));
+    for (int odd_multiple = 1; odd_multiple < CED25519_SLOT_ENTRIES; odd_multiple++) {
+      multiple = group_add_as_is(multiple, twice_cached);
+      for (int k = 0; k < POINTS; k++) rows[k] += CED25519_ENTRY_WORDS;
+      group_store(rows, group_cached(multiple));
     }
   }
 }
 
 TARGET static void ced25519_raise(uint64_t *tables, int32_t entry) {
-  uint64_t *from = tables + (size_t)entry * CED25519_ENTRY_WORDS;
-  pair p = pair_add_as_is(pair_identity(), pair_load(from, from));
-  for (int i = 0; i < 128; i++) p = pair_double(p);
   const int32_t next = entry + CED25519_SLOT_ENTRIES;
-  uint64_t *to = tables + (size_t)next * CED25519_ENTRY_WORDS;
-  pair_store(to, to, pair_cached(p));
+  uint64_t *from[POINTS], *to[POINTS];
+  for (int k = 0; k < POINTS; k++) {
+    from[k] = tables + (size_t)entry * CED25519_ENTRY_WORDS;
+    to[k] = tables + (size_t)next * CED25519_ENTRY_WORDS;
+  }
+  group p = group_add_as_is(group_identity(), group_load((const uint64_t *const *)from));
+  for (int i = 0; i < 128; i++) p = group_double(p);
+  group_store(to, group_cached(p));
   ced25519_fill(tables, &next, 1);
+}
+
+/// Writes the sum of the points of a group, in radix 2^51.
+INLINE void put_sum(uint64_t *out, group sum) {
+  uint64_t rest[CED25519_ENTRY_WORDS];
+  uint64_t *const rows[2] = {out, rest};
+  group_store(rows, group_join(sum));
+  to_radix51(out, CED25519_ENTRY_WORDS);
 }
 
 TARGET static void ced25519_straus(uint64_t *out, const uint64_t *tables, const int32_t *heads, const int32_t *digits, int32_t top) {
   sign_table table;
   sign_table_fill(&table);
-  // Both halves double together; the digits of a bit go to them in turn.
-  pair sum = pair_identity();
+  // All points of a group double together; the digits of a bit go to them in turn.
+  group sum = group_identity();
   for (int32_t bit = top; bit >= 0; bit--) {
-    sum = pair_double(sum);
+    sum = group_double(sum);
     int32_t next = heads[bit];
     while (next >= 0) {
-      const int32_t first = digits[next];
-      next = digits[next + 1];
-      const uint64_t *second = neutral;
-      int is_second_negative = 0;
-      if (next >= 0) {
-        second = entry_of(tables, digits[next] >> 1);
-        is_second_negative = digits[next] & 1;
+      const uint64_t *rows[POINTS];
+      unsigned negative = 0;
+      for (int k = 0; k < POINTS; k++) {
+        rows[k] = neutral;
+        if (next < 0) continue;
+        rows[k] = entry_of(tables, digits[next] >> 1);
+        negative |= (unsigned)(digits[next] & 1) << k;
         next = digits[next + 1];
       }
-      sum = pair_add(sum, pair_load(entry_of(tables, first >> 1), second), signs_of(&table, first & 1, is_second_negative));
+      sum = group_add(sum, group_load(rows), signs_of(&table, negative));
     }
   }
-  uint64_t rest[CED25519_ENTRY_WORDS];
-  pair_store(out, rest, pair_join(sum));
-  to_radix51(out, CED25519_ENTRY_WORDS);
+  put_sum(out, sum);
 }
 
 /// Rows of the buckets of one window: digit 0 has one that nobody reads.
@@ -106,25 +117,29 @@ TARGET static void ced25519_buckets(
   uint64_t totals[32][CED25519_ENTRY_WORDS];
   const int windows = long_count > 0 ? 32 : 16;
   for (int window = 0; window < windows; window += LANES) {
-    for (int i = 0; i < LANES * BUCKET_ROWS; i += 2)
-      pair_store(buckets + i * CED25519_ENTRY_WORDS, buckets + (i + 1) * CED25519_ENTRY_WORDS, pair_identity());
+    for (int i = 0; i < LANES * BUCKET_ROWS; i += POINTS) {
+      uint64_t *const rows[2] = {buckets + i * CED25519_ENTRY_WORDS, buckets + (i + 1) * CED25519_ENTRY_WORDS};
+      group_store(rows, group_identity());
+    }
     collect(buckets, points, long_count, window >= 16 ? long_count : count, digits + window);
     uint64_t *rows[LANES];
     for (int lane = 0; lane < LANES; lane++) rows[lane] = totals[window + lane];
     points_store(rows, weigh(buckets));
   }
-  // Even windows in one half, odd ones in the other.
-  pair sum = pair_identity();
-  for (int window = windows - 2; window >= 0; window -= 2) {
-    for (int i = 0; i < 16; i++) sum = pair_double(sum);
-    sum = pair_add_as_is(sum, pair_cached(pair_load(totals[window], totals[window + 1])));
+  // The windows go to the points of a group in turn.
+  group sum = group_identity();
+  for (int window = windows - POINTS; window >= 0; window -= POINTS) {
+    const uint64_t *const rows[2] = {totals[window], totals[window + POINTS - 1]};
+    for (int i = 0; i < 8 * POINTS; i++) sum = group_double(sum);
+    sum = group_add_as_is(sum, group_cached(group_load(rows)));
   }
-  // The second half counts 2^8 times.
-  pair upper = sum;
-  for (int i = 0; i < 8; i++) upper = pair_double(upper);
-  uint64_t rest[CED25519_ENTRY_WORDS];
-  pair_store(out, rest, pair_join(pair_of_halves(sum, upper)));
-  to_radix51(out, CED25519_ENTRY_WORDS);
+  if (POINTS == 2) {
+    // The second half counts 2^8 times.
+    group upper = sum;
+    for (int i = 0; i < 8; i++) upper = group_double(upper);
+    sum = group_of_halves(sum, upper);
+  }
+  put_sum(out, sum);
 }
 
 #endif
