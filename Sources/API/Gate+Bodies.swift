@@ -100,6 +100,8 @@ extension Gate {
     json.string(validatorKey != nil ? "validator" : "api" as StaticString)
     json.key("validator")
     json.bool(validatorKey != nil)
+    json.key("validator_key")
+    if let validatorKey { json.string("\(validatorKey)") } else { json.null() }
     json.key("genesis_hash")
     json.hex(chain.genesis.hash.bytes)
     json.key("tree_size")

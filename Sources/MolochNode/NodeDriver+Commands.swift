@@ -133,7 +133,7 @@ extension NodeDriver {
     nextPrune = min(due, loop.now.adding(milliseconds: interval))
     guard loop.now >= due, !isReadOnly else { return }
     nextPrune = loop.now.adding(milliseconds: interval)
-    post(.prune(archivePeers: gate.surroundings.archivePeerCount))
+    post(.prune(archivePeers: gate.surroundings.archivePeerCount), loop)
   }
 
   // MARK: Reload
@@ -155,7 +155,7 @@ extension NodeDriver {
       replica?.pool.setSignerShare(percent: options.poolSignerPercent)
       // The addresses were checked with the settings.
       if let peering = try? options.peering(listenPort: network.options.listenPort) { network.reconfigure(peering) }
-      post(.policies(options.storagePolicies))
+      post(.policies(options.storagePolicies), loop)
       replica?.looksForBodies = true
       log.notice("node", "configuration reloaded", [("name", options.name)] + report.fields)
     } else {

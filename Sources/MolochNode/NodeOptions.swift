@@ -1,7 +1,9 @@
 import API
+import Audit
 public import Configuration
 import Consensus
 import Glibc
+import Ledger
 import Peering
 import Reactor
 import RocksStore
@@ -14,6 +16,12 @@ public struct NodeFailure: Error, Sendable {
     self.code = code
     self.message = message
   }
+
+  /// The next height, or an early one, has rules that this program does not know.
+  static func unknownProtocol(_ version: UInt32, from height: Height) -> NodeFailure {
+    NodeFailure(
+      78, "the chain uses protocol version \(version) from height \(height.rawValue) on; this program knows \(ProtocolVersion.newest): install a newer release")
+  }
 }
 
 /// Reloadable rules of the storage thread.
@@ -23,6 +31,8 @@ struct StoragePolicies: Sendable {
   var scrub: ScrubPolicy
   /// 0: no limit.
   var maintenanceBytesPerSecond: UInt64
+  /// Parts of the snapshot are written.
+  var keepsSnapshots: Bool
 }
 
 /// What a node is told: its home and its settings, which the properties below give the types that the parts of the node take.
@@ -152,7 +162,11 @@ public struct NodeOptions: Sendable {
   }
 
   /// What the storage thread is told at the start and by a reload.
-  var storagePolicies: StoragePolicies { StoragePolicies(disk: diskLimits, retention: retention, scrub: scrub, maintenanceBytesPerSecond: maintenanceBudget.bytesPerSecond) }
+  var storagePolicies: StoragePolicies {
+    StoragePolicies(
+      disk: diskLimits, retention: retention, scrub: scrub, maintenanceBytesPerSecond: maintenanceBudget.bytesPerSecond,
+      keepsSnapshots: settings.boolean("storage.snapshots"))
+  }
 
   /// What maintenance goes through in a second.
   var maintenanceBudget: ByteBudget { ByteBudget(megabytesPerSecond: UInt64(settings.integer("storage.maintenance_max_mbps"))) }

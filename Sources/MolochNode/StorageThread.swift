@@ -35,6 +35,13 @@ final class StorageJob: Sendable {
     case fill(BackfillWork)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
+
+    var isRead: Bool {
+      switch self {
+      case .load, .read: true
+      default: false
+      }
+    }
   }
   let kind: Kind
   init(_ kind: Kind) { self.kind = kind }
@@ -91,7 +98,7 @@ struct StoragePulse: Sendable {
 /// The thread that owns the disk.
 final class StorageThread: @unchecked Sendable {
   // Sendable: the mailboxes have one producer and one consumer each, the bell is thread-safe, the rest is fixed before the thread starts.
-  let jobs = Mailbox<StorageJob>(capacity: 4096)
+  private let jobs = StorageQueue()
   let reports = Mailbox<StorageReport>(capacity: 8192)
   let bell = Doorbell()
   let pulse = Pulse()
@@ -118,9 +125,9 @@ final class StorageThread: @unchecked Sendable {
     guard result == 0 else { throw NodeFailure(75, "cannot start the storage thread: errno \(result)") }
   }
 
-  /// Reactor only.
+  /// Reactor only. False when there is no room.
   func post(_ kind: StorageJob.Kind) -> Bool {
-    guard jobs.post(StorageJob(kind)) else { return false }
+    guard jobs.post(kind) else { return false }
     bell.ring()
     return true
   }
@@ -186,6 +193,7 @@ final class StorageThread: @unchecked Sendable {
       // A block at a time: what the chain waits for is not kept waiting by the index.
       if try session.advanceIndex() { didWork = true }
       if !didWork { didWork = try session.countOlder(blocksMax: 256) }
+      if !didWork { didWork = try session.advanceSnapshot() }
       if session.filling != nil {
         didWork = true
         if let (result, gap) = try session.fill() { report(.filled(result, gap)) }
@@ -213,6 +221,9 @@ final class StorageSession {
   /// A damaged block keeps the index from growing, until the next start.
   private var isIndexStuck = false
   private var proposals = ProposalCount()
+  private var snapshot: SnapshotFiles
+  /// A repair moves parts of the snapshot aside: afterwards it is looked at again.
+  private var isSnapshotRepaired = false
   /// Bodies that are being looked for, or checked and written.
   var filling: BackfillTask?
   private var fillBatch: SignatureBatch
@@ -233,10 +244,13 @@ final class StorageSession {
     do {
       store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options, claimed: claimed)
     } catch {
+      // A second node asks nobody: the first may be in the best of health.
+      if case .locked(let pid) = error { throw NodeFailure(75, "\(home.data) is in use by process \(pid)") }
       throw Self.failure(error, home)
     }
     // Under the lock of the directory: those of another process are in use.
     FrozenVerification.removeLeftovers(data: home.data)
+    snapshot = SnapshotFiles(data: home.data, genesis: home.genesis, log: log)
     reader = Reader(store: store, genesis: home.genesis)
     uncounted = store.head.height.rawValue
   }
@@ -264,7 +278,7 @@ final class StorageSession {
     switch error {
     case .foreignChain(let found, let expected): NodeFailure(78, "data belongs to the chain with genesis \(found), the configured genesis is \(expected)")
     case .format(let found): formatFailure(found)
-    case .locked(let pid): NodeFailure(75, "\(home.data) is in use by process \(pid)")
+    case .locked(let pid): NodeFailure(75, "node (pid \(pid)) is starting or stuck: it holds the lock on \(home.data) and does not answer")
     case .damaged(let detail): NodeFailure(65, "data is damaged: \(detail)")
     case .failed(let detail): NodeFailure(74, detail)
     case .notNext(let head, let got): NodeFailure(70, "block \(got.rawValue) does not follow the head \(head.rawValue)")
@@ -299,9 +313,7 @@ final class StorageSession {
     var seed = SystemRandomNumberGenerator()
     let governance = try store.governance(from: GovernanceState(genesis: genesis))
     guard governance.parameters.protocolVersion <= ProtocolVersion.newest else {
-      throw NodeFailure(
-        78, "the chain uses protocol version \(governance.parameters.protocolVersion) from height \(head.height.next.rawValue) on; this program knows "
-          + "\(ProtocolVersion.newest): install a newer release")
+      throw NodeFailure.unknownProtocol(governance.parameters.protocolVersion, from: head.height.next)
     }
     var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: seed.next())
     try store.restoreWindow(of: &chain)
@@ -309,7 +321,7 @@ final class StorageSession {
     var journal: ValidatorState.Opened?
     if let key = home.validatorKey {
       let keys = [key.publicKey] + (home.nextValidatorKey.map { [$0.publicKey] } ?? [])
-      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators).open()
+      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators, log: log).open()
     }
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
@@ -340,16 +352,38 @@ final class StorageSession {
   }
 
   func load(_ query: StoreQuery) throws -> StoreAnswer {
-    do { return try store.load(query, epochLength: home.genesis.parameters.epochLength, chainTag: home.genesis.chainTag) } catch {
+    do {
+      if case .parts(let from, _) = query { return .parts(from: from, ends: snapshot.ends(from: from)) }
+      if let (from, part) = try part(query) { return .part(from: from, part) }
+      return try store.load(query, epochLength: home.genesis.parameters.epochLength, chainTag: home.genesis.chainTag)
+    } catch {
       guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
       // The peer gets nothing and asks another one; this node serves what is whole.
       integrity.note(component: "chain", detail)
-      switch query {
-      case .range(let from, _, _, _): return .range(from: from, [], nil)
-      case .history(let from, _, _, _, _): return .history(from: from, nil)
-      case .block: return .block(nil)
-      case .boundaries: return .boundaries([])
-      }
+      return query.nothing
+    }
+  }
+
+  /// The part of the snapshot that is the range asked for.
+  private func part(_ query: StoreQuery) throws(StoreError) -> (Height, ProvenPart)? {
+    guard case .history(let from, let blocksMax, _, let anchor, _) = query, blocksMax > 0, anchor <= store.head.height, from <= anchor else { return nil }
+    let last = Height(min(anchor.rawValue, from.rawValue + UInt64(blocksMax) - 1))
+    guard let header = try store.header(at: anchor), let part = snapshot.part(from: from, upTo: last, integrity) else { return nil }
+    metrics.snapshotParts["served"].add()
+    return (from, try part.proven(under: header, in: store))
+  }
+
+  /// Goes on with the snapshot by a block. Returns whether more are left.
+  func advanceSnapshot() throws -> Bool {
+    guard desk.policies.keepsSnapshots, !space.isLow, !space.isReadOnly else { return false }
+    do {
+      let count = snapshot.count
+      defer { if snapshot.count > count { metrics.snapshotParts["written"].add() } }
+      return try snapshot.advance(store)
+    } catch {
+      guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
+      integrity.note(component: "chain", detail)
+      return false
     }
   }
 
@@ -368,7 +402,10 @@ final class StorageSession {
       guard request.verb == "stats", !request.isCommand else {
         let answer = try desk.answer(request, store)
         // An index that starts again may get past what stopped the one before.
-        if request.verb == "repair" { isIndexStuck = false }
+        if request.verb == "repair" {
+          isIndexStuck = false
+          isSnapshotRepaired = request.parts.contains("snapshots")
+        }
         return answer
       }
       return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
@@ -420,6 +457,12 @@ final class StorageSession {
     proposals.expire(wall: WallClock.now().milliseconds)
     let statistics = DirectoryStatistics(data: home.data)
     space.look(statistics)
+    if isSnapshotRepaired, !desk.isWorking {
+      snapshot = SnapshotFiles(data: home.data, genesis: home.genesis, log: log)
+      isSnapshotRepaired = false
+    }
+    metrics.snapshotHeight.set(snapshot.height.rawValue)
+    metrics.snapshotBytes.set(snapshot.byteCount)
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
       indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics,

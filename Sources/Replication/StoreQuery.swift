@@ -11,15 +11,28 @@ public enum StoreQuery: Hashable, Sendable {
   case range(from: Height, blocksMax: Int, bytesMax: Int, PeerLink)
   /// Final blocks without their bodies from a height on, up to one that has a finality certificate, and at most up to the anchor.
   case history(from: Height, blocksMax: Int, bytesMax: Int, anchor: Height, PeerLink)
+  /// The parts of a snapshot that end at a height or above it. A store has none; the driver may keep some.
+  case parts(from: Height, PeerLink)
   /// A block, final or candidate.
   case block(Digest, PeerLink)
   /// The boundaries of an epoch and of later ones that lead to the newest.
   case boundaries(from: Epoch, countMax: Int, PeerLink)
 
+  /// The answer that there is nothing, whatever the reason: the peer asks another one.
+  public var nothing: StoreAnswer {
+    switch self {
+    case .range(let from, _, _, _): .range(from: from, [], nil)
+    case .history(let from, _, _, _, _): .history(from: from, nil)
+    case .parts(let from, _): .parts(from: from, ends: [])
+    case .block: .block(nil)
+    case .boundaries: .boundaries([])
+    }
+  }
+
   /// On whose behalf.
   public var peer: PeerLink {
     switch self {
-    case .range(_, _, _, let peer), .history(_, _, _, _, let peer), .block(_, let peer), .boundaries(_, _, let peer): peer
+    case .range(_, _, _, let peer), .history(_, _, _, _, let peer), .parts(_, let peer), .block(_, let peer), .boundaries(_, _, let peer): peer
     }
   }
 }
@@ -28,6 +41,9 @@ public enum StoreQuery: Hashable, Sendable {
 public enum StoreAnswer: Sendable {
   case range(from: Height, [Block], Certificate?)
   case history(from: Height, History?)
+  /// In answer to `history`, too.
+  case part(from: Height, ProvenPart)
+  case parts(from: Height, ends: [Height])
   case block(Block?)
   case boundaries([Boundary])
 }
@@ -41,6 +57,7 @@ extension LedgerStore {
       return .range(from: from, found?.blocks ?? [], found?.certificate)
     case .history(let from, let blocksMax, let bytesMax, let anchor, _):
       return .history(from: from, try history(from: from, blocksMax: blocksMax, bytesMax: bytesMax, anchor: anchor, chainTag))
+    case .parts(let from, _): return .parts(from: from, ends: [])
     case .block(let hash, _):
       if let candidate = try candidate(hash) { return .block(candidate) }
       guard let height = try height(ofBlock: hash) else { return .block(nil) }
@@ -51,7 +68,7 @@ extension LedgerStore {
   }
 
   /// The blocks from `from` on, up to the last one within the limits that has a certificate of its own. Where several in a row have none, the range goes
-  /// on to the first that has one, as far as a message can carry it.
+  /// on to the first that has one, as far as a message carries it; nil when that is farther.
   private func range(
     from: Height, to: Height, blocksMax: Int, bytesMax: Int, _ chainTag: ChainTag, _ read: (Height) throws(StoreError) -> Block?
   ) throws(StoreError) -> (blocks: [Block], certificate: Certificate)? {
@@ -61,11 +78,13 @@ extension LedgerStore {
     var height = from
     while height.rawValue > 0, height <= to, blocks.count < ReplicationLimit.rangeBlocksMax {
       let isBeyond = blocks.count >= blocksMax || bytes >= bytesMax
-      if isBeyond, proven != nil || bytes > ReplicationLimit.rangeBytesMax + ReplicationLimit.blockBytesMax { break }
+      if isBeyond, proven != nil { break }
       guard let block = try read(height) else { break }
       if bytes + block.body.count > bytesMax, proven != nil { break }
+      let byteCount = BlockHeader.byteCount + block.withheld.count + block.body.count
+      guard bytes + byteCount <= ReplicationLimit.rangeBytesCarried else { break }
       blocks.append(block)
-      bytes += BlockHeader.byteCount + block.body.count
+      bytes += byteCount
       if let certificate = try decodedCertificate(at: height, chainTag) { proven = (blocks.count, certificate) }
       height = height.next
     }

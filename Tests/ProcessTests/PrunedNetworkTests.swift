@@ -38,7 +38,7 @@ import Testing
     var first = last
     while first > 1, try cluster[0].client().get("/v1/blocks/\(first - 1)").json["timestamp_ms"] as? Int ?? 0 > yesterday { first -= 1 }
     for member in cluster.members {
-      let command = ["maintenance", "prune", "--home", member.home.path, "--before-height", "\(first)", "--force"]
+      let command = ["maintenance", "prune", "--home", member.home.path, "--before-height", "\(first)", "--force", "--yes"]
       let pruned = try Command.run(NodeProcess.moloch, command, environment: ["MOLOCH_RETENTION_MIN_DAYS": "1"])
       #expect(pruned.status == 0, "\(pruned.output)\(pruned.errors)")
       try member.status { $0["earliest_body_height"] as? Int == first }

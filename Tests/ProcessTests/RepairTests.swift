@@ -31,7 +31,9 @@ import Testing
     #expect(try Command.moloch("maintenance", "verify", "--home", home).status == 65, "a plan changes nothing")
     let asked = try Command.moloch("maintenance", "repair", "--home", home)
     #expect(asked.status == 64 && asked.errors.contains("--yes"), "\(asked.errors)")
-    let repaired = try Command.moloch("maintenance", "repair", "--yes", "--home", home)
+    let declined = try Command.answering("", ["maintenance", "repair", "--home", home])
+    #expect(declined.status == 2 && declined.output.contains("plan: move mmr") && declined.output.contains("Go on? [y/N]"), "\(declined)")
+    let repaired = try Command.answering("y", ["maintenance", "repair", "--home", home])
     #expect(repaired.status == 0, "\(repaired.output)\(repaired.errors)")
     #expect(try Command.moloch("maintenance", "verify", "--home", home).status == 0)
     let aside = try FileManager.default.contentsOfDirectory(atPath: home + "/data").filter { $0.hasPrefix("damaged-") }

@@ -72,7 +72,7 @@ import Testing
     let records = try cluster.records()
     try cluster[0].finalise(5, of: records)
     // A copy of the whole home of v4 with a node key and ports of its own, while v4 runs.
-    let copy = try cluster.join("v4-again", in: scratch.url, listenWindow: "10s"), files = FileManager.default
+    let copy = try cluster.join("v4-again", in: scratch.url, listenWindow: "10s", hasJournal: false), files = FileManager.default
     for name in ["keys/validator.key", "keys/validator.pub", "keys/validator.key.used"] {
       try? files.removeItem(at: copy.file(name))
       try files.copyItem(at: cluster[3].file(name), to: copy.file(name))
@@ -98,7 +98,7 @@ import Testing
     // The original is retired, and the copy takes over at once.
     let file = scratch.url.appendingPathComponent("protection.json").path
     #expect(cluster[3].stop() == 0, "\(cluster[3].lastLines)")
-    let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--home", cluster[3].home.path)
+    let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--yes", "--home", cluster[3].home.path)
     #expect(exported.status == 0, "\(exported.errors)")
     _ = try ValidatorChangesTests.json(copy.home, "validator", "protection", "import", file)
     try copy.start()

@@ -13,7 +13,10 @@ struct BackupCommand: ParsableCommand {
 struct BackupCreateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "create", abstract: "Make a backup in an empty directory, while the node runs or is stopped.",
-    discussion: "Table files are linked where the file system can. The manifest is written last: a directory without one is no backup.")
+    discussion: """
+      Table files are linked where the file system can. The manifest is written last: a directory without one is no backup. A running node writes the files, \
+      not this command: under the shipped unit that is below data/, or in a directory of another ReadWritePaths, and never in /tmp.
+      """)
 
   @Argument(help: "The directory; made when missing.", completion: .directory) var directory: String
   @Option(help: ArgumentHelp("Share unchanged files with this earlier backup.", valueName: "dir")) var incremental: String?
@@ -24,6 +27,12 @@ struct BackupCreateCommand: ParsableCommand {
     let target = Home.absolute(directory), base = incremental.map { Home.absolute($0) }
     let query = "dir=\(MaintenanceConsole.escaped(target))" + (base.map { "&base=\(MaintenanceConsole.escaped($0))" } ?? "")
     let result = try desk.run("backup", query, label: "Backing up") { (options) throws(NodeFailure) in try Maintenance.backup(options, to: target, base: base) }
+    // A running node writes the files itself, and may see other directories than this command does.
+    guard Files.exists(target + "/manifest.json") else {
+      throw CommandFailure(
+        "the node has made the backup in its own view of \(target), and nothing is there: under systemd /tmp is private to the unit. "
+          + "Name a directory that the unit writes, below data/ or one of its ReadWritePaths", Exit.inputOutput)
+    }
     guard !global.json else { return desk.printJSON("moloch.backup.create/1", result) }
     func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
     Terminal.print(

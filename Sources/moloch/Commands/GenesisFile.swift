@@ -7,8 +7,11 @@ import JSON
 
 struct GenesisCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "genesis", abstract: "Look at a genesis file.",
-    subcommands: [GenesisShowCommand.self, GenesisHashCommand.self, GenesisVerifyCommand.self])
+    commandName: "genesis", abstract: "Make, change and look at a genesis file.",
+    subcommands: [
+      GenesisCreateCommand.self, GenesisAddValidatorCommand.self, GenesisAddSignerCommand.self, GenesisShowCommand.self, GenesisHashCommand.self,
+      GenesisVerifyCommand.self,
+    ])
 
   /// Reads and checks a file; every fault is named by line and column.
   static func read(_ path: String) throws(CommandFailure) -> Genesis {

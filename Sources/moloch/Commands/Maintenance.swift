@@ -14,8 +14,8 @@ struct MaintenanceRepairCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "repair", abstract: "Cure damaged data, while the node runs or is stopped.",
     discussion: """
-      Verifies deeply first, prints the plan and asks; the damaged files go to data/damaged-<unix time>/. Tree files and index are built anew from the chain, beside a running
-      node, too. Damage in the chain itself ends with 65: a backup or a resync helps, or --from-peers with the node stopped, which keeps the blocks below the first
+      Verifies deeply first, prints the plan and asks; the damaged files go to data/damaged-<unix time>/. Tree files, index and parts of the snapshot are built anew from the chain, beside a
+      running node, too. Damage in the chain itself ends with 65: a backup or a resync helps, or --from-peers with the node stopped, which keeps the blocks below the first
       damaged one; the next start syncs those above from peers, and checks them as every block from peers. Until then the node stands at a lower height than before.
       """)
 
@@ -39,16 +39,16 @@ struct MaintenanceRepairCommand: ParsableCommand {
     guard !isOnline || repair.major.isEmpty else {
       throw CommandFailure("the chain itself is damaged, and the node runs: stop it and repeat; nothing was changed", Exit.temporary)
     }
-    Terminal.print("plan: move \(repair.directories.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
+    Terminal.print("plan: move \(repair.moved.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
     if let height = repair.refetchedFrom { Terminal.print("plan: blocks below \(Figures.grouped(height)) are kept, those from there on come from peers at the next start") }
     guard !dryRun else { return }
-    guard global.yes else { throw CommandFailure("repair changes data: repeat with --yes", Exit.usage) }
+    try global.confirm("This replaces \(repair.directories.joined(separator: ", "))")
     if isOnline { try beside(console, repair) } else { try offline(options, repair) }
   }
 
   /// The running node does it, and verifies what it has done.
   private func beside(_ console: MaintenanceConsole, _ repair: StoreRepair) throws {
-    let result = try console.run("repair", "parts=\(repair.directories.joined(separator: ","))", label: "Repairing") { (_) throws(NodeFailure) in
+    let result = try console.run("repair", "parts=\((repair.directories + (repair.parts.isEmpty ? [] : ["snapshots"])).joined(separator: ","))", label: "Repairing") { (_) throws(NodeFailure) in
       throw NodeFailure(75, "the node has stopped meanwhile: repeat")
     }
     func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
@@ -114,7 +114,7 @@ struct MaintenancePruneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Delete the bodies of old blocks, while the node runs or is stopped.",
     discussion: """
-      Needs retention.min_days. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and verify. Exit codes:
+      Needs retention.min_days; asks before it deletes. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and verify. Exit codes:
       2 too few peers hold the bodies (--force), 64 the height is too high, 77 legal hold, 78 no retention policy.
       """)
 
@@ -125,10 +125,12 @@ struct MaintenancePruneCommand: ParsableCommand {
 
   func run() throws {
     let console = try MaintenanceConsole(global)
-    let query = "before_height=\(beforeHeight)&dry_run=\(dryRun)&force=\(force)"
-    let result = try console.run("prune", query, label: "Pruning") { (options) throws(NodeFailure) in
-      try Maintenance.prune(options, before: beforeHeight, isDryRun: dryRun, isForced: force)
+    if !dryRun, !global.yes {
+      // What the policy forbids is refused without a question.
+      let plan = try prune(console, isDry: true)
+      try global.confirm("This deletes the bodies of \(Figures.grouped(plan["blocks"]?.unsigned ?? 0)) blocks for ever, \(Figures.bytes(plan["body_bytes"]?.unsigned ?? 0))")
     }
+    let result = try prune(console, isDry: dryRun)
     guard !global.json else { return console.printJSON("moloch.maintenance.prune/1", result) }
     func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
     let earliest = Figures.grouped(number("earliest_body_height"))
@@ -138,6 +140,12 @@ struct MaintenancePruneCommand: ParsableCommand {
     }
     for (label, bytes) in [("Chain Data:", number("body_bytes")), ("MMR Data:", 0), ("Index Data:", 0)] {
       Terminal.print(label.padded(15) + "\(Figures.bytes(bytes)) would be freed")
+    }
+  }
+
+  private func prune(_ console: MaintenanceConsole, isDry: Bool) throws(CommandFailure) -> StrictJSON {
+    try console.run("prune", "before_height=\(beforeHeight)&dry_run=\(isDry)&force=\(force)", label: "Pruning") { (options) throws(NodeFailure) in
+      try Maintenance.prune(options, before: beforeHeight, isDryRun: isDry, isForced: force)
     }
   }
 }

@@ -24,6 +24,7 @@ struct MigrateCommand: ParsableCommand {
     do {
       let migration = try Migration(options)
       if finish {
+        if migration.isKept { try global.confirm("This deletes the data of format \(migration.current - 1), and the way back with it") }
         try migration.finish()
         return report(migration, "finished", migration.isKept ? "deleted the data of format \(migration.current - 1)" : "there was no data of an older format")
       }
@@ -44,7 +45,7 @@ struct MigrateCommand: ParsableCommand {
       guard !plan else { return report(migration, "planned", "nothing was changed") }
       let named = try migration.run(options)
       report(migration, "migrated", "Data format: \(migration.current). \(Figures.grouped(UInt64(named))) redacted events; moloch migrate --finish deletes data/pre-migrate-\(migration.found)/")
-    } catch { throw CommandFailure(error) }
+    } catch let failure as NodeFailure { throw CommandFailure(failure) }
   }
 
   private func report(_ migration: Migration, _ outcome: StaticString, _ text: String) {
