@@ -1,8 +1,8 @@
 // Four elements of GF(2^255 - 19) in AVX2 registers: ten limbs of 26 and 25 bits in turn, of which a 64-bit word holds two, the even one below.
 //
 // A word is limb 2 i + 2^32 limb 2 i + 1, so sums and differences are five additions of 32-bit halves, and `vpmuludq` takes an even limb as it lies.
-// Bounds: a value is weak when even limbs are below 2^26 + 2^14 and odd ones below 2^25 + 2^18. Sums of two weak values and differences, to which 2 p is added, are
-// tight: even limbs below 3 * 2^26 + 2^16, odd ones below 3 * 2^25 + 2^20. What is below 2^28 + 2^16 and 2^27 + 2^20 is loose. A product takes a loose and a tight
+// Bounds: a value is weak when even limbs are below 2^26 + 2^14 and odd ones below 2^25 + 2^18. Sums of three weak values and differences of two, to which 2 p is
+// added, are tight: even limbs below 3 * 2^26 + 2^16, odd ones below 3 * 2^25 + 2^20. What is below 2^28 + 2^16 and 2^27 + 2^20 is loose. A product takes a loose and a tight
 // factor and gives a weak value: 19 times a tight limb is below 2^32, and a column, of ten products, below 2^63.
 #ifndef CED25519_AVX2_FIELD_H
 #define CED25519_AVX2_FIELD_H

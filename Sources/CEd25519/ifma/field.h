@@ -49,7 +49,6 @@ INLINE fe fe_constant(uint64_t l0, uint64_t l1, uint64_t l2, uint64_t l3, uint64
   return (fe){{word(l0), word(l1), word(l2), word(l3), word(l4)}};
 }
 
-
 /// One parallel carry: limbs below 2^61 become weak. 19 times the top carry is below 2^52, as the product needs.
 INLINE fe fe_carry(fe a) {
   const vec mask = mask51();
