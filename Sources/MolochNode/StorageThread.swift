@@ -371,7 +371,7 @@ final class StorageSession {
         if request.verb == "repair" { isIndexStuck = false }
         return answer
       }
-      return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
+      return .success(Answer(.json, pulse().statistics.json(store)))
     }
     let answer = reader.answer(job)
     if case .failure(let refusal) = answer, refusal.code == .integrityError {
