@@ -143,7 +143,7 @@ extension Gate {
       let request = MaintenanceRequest(
         verb: verb, isCommand: sessions[slot].request.method == .post, directory: parameter(slot, "dir"), base: parameter(slot, "base"), pruning: pruning,
         level: parameter(slot, "level"), megabytesPerSecond: parameter(slot, "max_mbps").flatMap { Query.integer($0) }.map { min($0, 10_000) },
-        parts: try list(slot, "parts", ["mmr", "index"]))
+        parts: try list(slot, "parts", ["mmr", "index", "snapshots"]))
       read(slot, .maintenance(request), loop)
     default: throw Refusal(.notFound, "no such resource")
     }

@@ -32,8 +32,8 @@ extension Key {
     Key("network.idle_timeout", .duration(100...3_600_000), .milliseconds(120_000), reloadable: true, "A silent peer is dropped after this time; more than twice keepalive_interval."),
     Key("network.max_concurrent_requests", .integer(1...256), .integer(4), reloadable: true, "Block requests in flight while syncing."),
     Key("network.message_buffer_size", .integer(16...65_536, unit: "messages"), .integer(100), "Messages queued for one peer."),
-    Key("network.protocol_min", .integer(1...2), .integer(1), "Oldest version of the protocol between nodes that is spoken."),
-    Key("network.protocol_max", .integer(1...2), .integer(2), "Newest version of the protocol between nodes that is spoken; lower to speak like an older release."),
+    Key("network.protocol_min", .integer(1...3), .integer(1), "Oldest version of the protocol between nodes that is spoken."),
+    Key("network.protocol_max", .integer(1...3), .integer(3), "Newest version of the protocol between nodes that is spoken; lower to speak like an older release."),
     Key("network.sync_verify", .word(["full", "deferred"]), .text("full"), "Check the signatures of synced events at once or after."),
     Key("network.tls.enabled", .boolean, .boolean(true), "TLS 1.3 between peers; off only for tests."),
     Key("network.tls.verify_peers", .boolean, .boolean(true), "Check that a peer's certificate fits its id; off only for tests."),
@@ -64,6 +64,7 @@ extension Key {
     Key("storage.reserve_mb", .integer(0...65_536, unit: "MiB"), .integer(64), reloadable: true, "Space kept for the writes of a stop on a full disk."),
     Key("storage.background_jobs", .integer(1...16), .integer(2), "Threads of flushes and compactions."),
     Key("storage.maintenance_max_mbps", .integer(0...10_000, unit: "MB/s"), .integer(0), reloadable: true, "What backup, compaction, prune and verification go through in a second; 0: no limit."),
+    Key("storage.snapshots", .boolean, .boolean(true), reloadable: true, "Keep immutable files of the blocks without their bodies for nodes that sync from a checkpoint: 192 bytes per event."),
     Key("storage.scrub_interval", .duration(0...31_536_000_000), .milliseconds(604_800_000), reloadable: true, "All data is re-hashed in this time; \"0s\": off, otherwise at least 1h."),
     Key("storage.scrub_max_mbps", .integer(1...1000, unit: "MB/s"), .integer(16), reloadable: true, "Read rate of the re-hashing."),
   ]

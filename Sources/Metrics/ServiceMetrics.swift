@@ -60,8 +60,12 @@ public struct StorageMetrics: Sendable {
   public let compactionPending, compactionRunning: Gauge
   /// Absent before the first scrub.
   public let scrubAge: Gauge
-  /// By component: chain, mmr, index.
+  /// By component: chain, mmr, index, snapshots.
   public let integrityErrors: Series<Counter>
+  /// Parts of the snapshot by what was done with them: written, served.
+  public let snapshotParts: Series<Counter>
+  /// The last block of the last part, and the bytes of all.
+  public let snapshotHeight, snapshotBytes: Gauge
 
   init(_ registry: inout Registry) {
     total = registry.gauge("moloch_storage_bytes", "Allocated bytes of all files under the data directory.", .bytes)
@@ -86,7 +90,12 @@ public struct StorageMetrics: Sendable {
     scrubAge = registry.gauge("moloch_scrub_age_seconds", "Time since all data was last re-hashed.", .secondsOfNanoseconds)
     integrityErrors = registry.counters(
       "moloch_integrity_errors_total", "Stored values that are missing or not what they must be, each time one was met.",
-      by: Registry.Label("component", ["chain", "mmr", "index"]))
+      by: Registry.Label("component", ["chain", "mmr", "index", "snapshots"]))
+    snapshotParts = registry.counters(
+      "moloch_snapshot_parts_total", "Parts of the snapshot that were written, or served to nodes that sync from a checkpoint.",
+      by: Registry.Label("action", ["written", "served"]))
+    snapshotHeight = registry.gauge("moloch_snapshot_height", "Height of the last block in the parts of the snapshot.")
+    snapshotBytes = registry.gauge("moloch_snapshot_bytes", "Bytes of the parts of the snapshot.", .bytes)
   }
 }
 

@@ -23,7 +23,7 @@ extension NodeDriver {
         log.info("peering", "peer connected", [("peer", facts.peer.text), ("direction", facts.direction.rawValue), ("height", "\(facts.headHeight)")])
         let known = Replication.PeerFacts(
           validator: facts.validator, head: Height(facts.headHeight), earliestBodyHeight: Height(facts.earliestBodyHeight),
-          speaksVersion2: facts.protocolVersion >= ReplicaMessageType.historyProtocol)
+          speaksVersion2: facts.protocolVersion >= ReplicaMessageType.historyProtocol, speaksVersion3: facts.protocolVersion >= ReplicaMessageType.partsProtocol)
         replica?.peerUp(PeerLink(link.rawValue), known, now: times(loop), &effects)
       case .received(let link, let type, let bytes): received(type, bytes, link, loop)
       case .down(let link, let peer, let reason):

@@ -197,17 +197,22 @@ enum HomeFile {
 
   /// Writes a file whole or not at all: temporary name, sync, rename, sync of the directory.
   static func replace(_ path: String, _ bytes: [UInt8], mode: mode_t) throws(NodeFailure) {
+    try write(path, bytes, mode: mode, isSynced: true)
+    try syncDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+  }
+
+  /// Writes a file under a temporary name and renames it. Without a sync a power cut may leave less of it, or nothing.
+  static func write(_ path: String, _ bytes: [UInt8], mode: mode_t, isSynced: Bool) throws(NodeFailure) {
     let temporary = path + ".new"
     // The paths are lent to the calls, the array outlives them.
     let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
     guard file >= 0 else { throw NodeFailure(74, "cannot create \(temporary): \(reason())") }
     fchmod(file, mode)
     let written = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
-    let isSynced = written == bytes.count && fsync(file) == 0
+    let isWritten = written == bytes.count && (!isSynced || fsync(file) == 0)
     close(file)
     // The paths are lent to the call.
-    guard isSynced, unsafe Glibc.rename(temporary, path) == 0 else { throw NodeFailure(74, "cannot write \(path): \(reason())") }
-    try syncDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+    guard isWritten, unsafe Glibc.rename(temporary, path) == 0 else { throw NodeFailure(74, "cannot write \(path): \(reason())") }
   }
 
   /// Makes the names in a directory durable.

@@ -23,6 +23,8 @@ struct StoragePolicies: Sendable {
   var scrub: ScrubPolicy
   /// 0: no limit.
   var maintenanceBytesPerSecond: UInt64
+  /// Parts of the snapshot are written.
+  var keepsSnapshots: Bool
 }
 
 /// What a node is told: its home and its settings, which the properties below give the types that the parts of the node take.
@@ -152,7 +154,11 @@ public struct NodeOptions: Sendable {
   }
 
   /// What the storage thread is told at the start and by a reload.
-  var storagePolicies: StoragePolicies { StoragePolicies(disk: diskLimits, retention: retention, scrub: scrub, maintenanceBytesPerSecond: maintenanceBudget.bytesPerSecond) }
+  var storagePolicies: StoragePolicies {
+    StoragePolicies(
+      disk: diskLimits, retention: retention, scrub: scrub, maintenanceBytesPerSecond: maintenanceBudget.bytesPerSecond,
+      keepsSnapshots: settings.boolean("storage.snapshots"))
+  }
 
   /// What maintenance goes through in a second.
   var maintenanceBudget: ByteBudget { ByteBudget(megabytesPerSecond: UInt64(settings.integer("storage.maintenance_max_mbps"))) }

@@ -186,6 +186,7 @@ final class StorageThread: @unchecked Sendable {
       // A block at a time: what the chain waits for is not kept waiting by the index.
       if try session.advanceIndex() { didWork = true }
       if !didWork { didWork = try session.countOlder(blocksMax: 256) }
+      if !didWork { didWork = try session.advanceSnapshot() }
       if session.filling != nil {
         didWork = true
         if let (result, gap) = try session.fill() { report(.filled(result, gap)) }
@@ -213,6 +214,9 @@ final class StorageSession {
   /// A damaged block keeps the index from growing, until the next start.
   private var isIndexStuck = false
   private var proposals = ProposalCount()
+  private var snapshot: SnapshotFiles
+  /// A repair moves parts of the snapshot aside: afterwards it is looked at again.
+  private var isSnapshotRepaired = false
   /// Bodies that are being looked for, or checked and written.
   var filling: BackfillTask?
   private var fillBatch: SignatureBatch
@@ -237,6 +241,7 @@ final class StorageSession {
     }
     // Under the lock of the directory: those of another process are in use.
     FrozenVerification.removeLeftovers(data: home.data)
+    snapshot = SnapshotFiles(data: home.data, genesis: home.genesis, log: log)
     reader = Reader(store: store, genesis: home.genesis)
     uncounted = store.head.height.rawValue
   }
@@ -340,16 +345,44 @@ final class StorageSession {
   }
 
   func load(_ query: StoreQuery) throws -> StoreAnswer {
-    do { return try store.load(query, epochLength: home.genesis.parameters.epochLength, chainTag: home.genesis.chainTag) } catch {
+    do {
+      if case .parts(let from, _) = query { return .parts(from: from, ends: snapshot.ends(from: from)) }
+      if let (from, part) = try part(query) { return .part(from: from, part) }
+      return try store.load(query, epochLength: home.genesis.parameters.epochLength, chainTag: home.genesis.chainTag)
+    } catch {
       guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
       // The peer gets nothing and asks another one; this node serves what is whole.
       integrity.note(component: "chain", detail)
       switch query {
       case .range(let from, _, _, _): return .range(from: from, [], nil)
       case .history(let from, _, _, _, _): return .history(from: from, nil)
+      case .parts(let from, _): return .parts(from: from, ends: [])
       case .block: return .block(nil)
       case .boundaries: return .boundaries([])
       }
+    }
+  }
+
+  /// The part of the snapshot that is the range asked for.
+  private func part(_ query: StoreQuery) throws(StoreError) -> (Height, ProvenPart)? {
+    guard case .history(let from, let blocksMax, _, let anchor, _) = query, blocksMax > 0, anchor <= store.head.height, from <= anchor else { return nil }
+    let last = Height(min(anchor.rawValue, from.rawValue + UInt64(blocksMax) - 1))
+    guard let header = try store.header(at: anchor), let part = snapshot.part(from: from, upTo: last, integrity) else { return nil }
+    metrics.snapshotParts["served"].add()
+    return (from, try part.proven(under: header, in: store))
+  }
+
+  /// Goes on with the snapshot by a block. Returns whether more are left.
+  func advanceSnapshot() throws -> Bool {
+    guard desk.policies.keepsSnapshots, !space.isLow, !space.isReadOnly else { return false }
+    do {
+      let count = snapshot.count
+      defer { if snapshot.count > count { metrics.snapshotParts["written"].add() } }
+      return try snapshot.advance(store)
+    } catch {
+      guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
+      integrity.note(component: "chain", detail)
+      return false
     }
   }
 
@@ -368,7 +401,10 @@ final class StorageSession {
       guard request.verb == "stats", !request.isCommand else {
         let answer = try desk.answer(request, store)
         // An index that starts again may get past what stopped the one before.
-        if request.verb == "repair" { isIndexStuck = false }
+        if request.verb == "repair" {
+          isIndexStuck = false
+          isSnapshotRepaired = request.parts.contains("snapshots")
+        }
         return answer
       }
       return .success(Answer(.json, pulse().statistics.json(store)))
@@ -420,6 +456,12 @@ final class StorageSession {
     proposals.expire(wall: WallClock.now().milliseconds)
     let statistics = DirectoryStatistics(data: home.data)
     space.look(statistics)
+    if isSnapshotRepaired, !desk.isWorking {
+      snapshot = SnapshotFiles(data: home.data, genesis: home.genesis, log: log)
+      isSnapshotRepaired = false
+    }
+    metrics.snapshotHeight.set(snapshot.height.rawValue)
+    metrics.snapshotBytes.set(snapshot.byteCount)
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
       indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics,

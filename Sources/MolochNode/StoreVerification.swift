@@ -14,7 +14,7 @@ public struct StoreVerification {
   public enum Level: String, CaseIterable, Sendable {
     /// Every section of every block is read, which checks the sums of the tables; the tree files have the root of the head.
     case quick
-    /// Headers, certificates, governance, every node of the tree.
+    /// Headers, certificates, governance, every node of the tree, the parts of the snapshot.
     case full
     /// Signatures, the digests of bodies, the index.
     case deep
@@ -22,7 +22,7 @@ public struct StoreVerification {
 
   /// One damaged place.
   public struct Damage: Hashable, Sendable {
-    /// Below the data directory: `mmr/level-03`, `chain`, `index`.
+    /// Below the data directory: `mmr/level-03`, `chain`, `index`, `snapshots/NAME`.
     public var path: String
     /// Byte in the file, where the damage is in one file.
     public var offset: UInt64?
@@ -97,6 +97,7 @@ public struct StoreVerification {
       let store = try open()
       if level == .quick { read(store) } else { try run(store, home.genesis) }
       if !isStopped { checkRoot(store) }
+      if !isStopped, level != .quick { checkSnapshot(store, data, home.genesis.chainTag) }
     } catch {
       // What cannot be opened or read for a wrong sum is damaged; for another reason nothing is known of it.
       switch error {
@@ -184,6 +185,16 @@ public struct StoreVerification {
   private mutating func checkRoot(_ store: RocksLedgerStore) {
     let stored = try? store.reader(of: .entries).root(ofSize: store.head.treeSize)
     if stored != store.head.treeRoot { add("mmr", "size \(store.head.treeSize)  the stored levels do not have the root of the head", isMinor: true) }
+  }
+
+  private mutating func checkSnapshot(_ store: RocksLedgerStore, _ data: String, _ chainTag: ChainTag) {
+    let head = store.head.height.rawValue
+    SnapshotFiles.examine(data: data, store, chainTag) { name, byteCount, fault in
+      bytesRead += byteCount
+      if let fault { add("snapshots/" + name, fault, isMinor: true) }
+      if !progress(head, head, bytesRead) { isStopped = true }
+      return !isStopped
+    }
   }
 
   private mutating func checkCertificate(_ store: RocksLedgerStore, _ header: BlockHeader, _ governance: GovernanceState) {

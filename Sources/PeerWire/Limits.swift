@@ -50,8 +50,8 @@ public struct WireCaps: Sendable, Equatable {
     case .goodbye: WireLimit.goodbye
     case .ping, .pong: WireLimit.ping
     case .addresses: WireLimit.addresses
-    case .vote, .status, .getCertificate, .witnessRequest, .cosignature, .getBlock, .syncRequest, .historyRequest, .getBoundaries, .eventsTaken: 1024
-    case .certificate, .witness: 65_536
+    case .vote, .status, .getCertificate, .witnessRequest, .cosignature, .getBlock, .syncRequest, .historyRequest, .getBoundaries, .getParts, .eventsTaken: 1024
+    case .certificate, .witness, .parts: 65_536
     case .evidence: WireLimit.addresses
     case .getEvents: 160 << 10
     case .propose, .block, .blockEvents: largestBlockMessage

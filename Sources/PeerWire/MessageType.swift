@@ -46,6 +46,9 @@
   public static let historyRequest = MessageType(rawValue: 40)
   public static let history = MessageType(rawValue: 41)
   public static let partialRange = MessageType(rawValue: 42)
+  /// From protocol version 3 on, like `parts`.
+  public static let getParts = MessageType(rawValue: 43)
+  public static let parts = MessageType(rawValue: 44)
 
   public static let events = MessageType(rawValue: 48)
   public static let eventsTaken = MessageType(rawValue: 49)
@@ -53,8 +56,8 @@
   /// Every type, in the order of its code; the index of a type in statistics.
   public static let all: [MessageType] = [
     .hello, .goodbye, .ping, .pong, .addresses, .vote, .propose, .certificate, .getCertificate, .status, .witnessRequest, .witness, .cosignature, .evidence,
-    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .historyRequest, .history, .partialRange,
-    .events, .eventsTaken,
+    .getBlock, .block, .getEvents, .blockEvents, .syncRequest, .syncResponse, .getBoundaries, .boundaries, .historyRequest, .history, .partialRange, .getParts,
+    .parts, .events, .eventsTaken,
   ]
 
   /// The lane of the type; nil for an unknown code.
@@ -63,7 +66,7 @@
     case 1...4, 16, 18...23, 49: .votes
     case 5, 24: .exchange
     case 17, 32...35: .blocks
-    case 36...42: .sync
+    case 36...44: .sync
     case 48: .events
     default: nil
     }
@@ -100,6 +103,8 @@
     case .historyRequest: "history_request"
     case .history: "history"
     case .partialRange: "partial_range"
+    case .getParts: "get_parts"
+    case .parts: "parts"
     case .events: "events"
     case .eventsTaken: "events_taken"
     default: "unknown"

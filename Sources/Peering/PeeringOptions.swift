@@ -31,7 +31,7 @@ public struct PeeringOptions: Sendable {
   public var name = ""
   public var version = ""
   /// Protocol versions that this node speaks.
-  public var protocols: ClosedRange<UInt16> = 1...2
+  public var protocols: ClosedRange<UInt16> = 1...3
 
   public init() {}
 }

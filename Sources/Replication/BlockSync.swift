@@ -12,6 +12,8 @@ import Ledger
 /// Up to an anchor, a block whose hash the operator vouches for, ranges come without bodies: the hash commits to every one of them, so that each proves itself
 /// when it comes. They are asked of peers that have the anchor, whatever these have pruned. No range lies on both sides of it.
 ///
+/// A peer that keeps a snapshot says first at which heights the parts end, and is asked for them one by one: what it has ready it needs not put together.
+///
 /// Claims grow old: a peer says where it stands when it connects and when it repeats itself, and then may say nothing for a minute. Whatever else it says
 /// raises its claim, and a height that a certificate has shown to be final is asked of anybody when nobody claims it: those who signed have it or will.
 struct BlockSync: Sendable {
@@ -24,8 +26,30 @@ struct BlockSync: Sendable {
     var earliestBodyHeight = Height(1)
     /// It speaks a version of the protocol that has blocks without bodies.
     var speaksVersion2 = true
+    /// Whether it has a snapshot, and where the parts end; nil for a peer that cannot say.
+    var parts: PartList?
     var failures: UInt64 = 0
     var pausedUntil = Instant.zero
+  }
+
+  /// What a peer has said of its parts. Only a hint.
+  struct PartList: Sendable {
+    /// Last heights, ascending.
+    var ends: [Height] = []
+    /// Until then an answer is waited for.
+    var awaited: Instant?
+    /// There are no more, or the peer does not say.
+    var isComplete = false
+
+    /// Where the part that holds a height ends.
+    func end(holding height: Height) -> Height? {
+      var (low, high) = (0, ends.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if ends[middle] < height { low = middle + 1 } else { high = middle }
+      }
+      return low < ends.count ? ends[low] : nil
+    }
   }
 
   /// A range that was asked for.
@@ -59,6 +83,8 @@ struct BlockSync: Sendable {
   #endif
   private(set) var sources: [Source] = []
   private(set) var requests: [Request] = []
+  /// Lists of parts to ask for: of whom, and from which height on. Emptied by whoever sends the questions.
+  var listsWanted: [(peer: PeerLink, from: Height)] = []
   private(set) var ranges: [Range] = []
   /// Ranges that were handed out and are being verified: their heights and bytes.
   private var taken: [(from: Height, to: Height, byteCount: Int)] = []
@@ -110,8 +136,9 @@ struct BlockSync: Sendable {
 
   // MARK: What is known
 
-  mutating func peerUp(_ link: PeerLink, head: Height, earliestBodyHeight: Height = Height(1), speaksVersion2: Bool = true) {
-    sources.append(Source(link: link, head: head, earliestBodyHeight: earliestBodyHeight, speaksVersion2: speaksVersion2))
+  mutating func peerUp(_ link: PeerLink, head: Height, earliestBodyHeight: Height = Height(1), speaksVersion2: Bool = true, speaksVersion3: Bool = false) {
+    sources.append(
+      Source(link: link, head: head, earliestBodyHeight: earliestBodyHeight, speaksVersion2: speaksVersion2, parts: speaksVersion3 ? PartList() : nil))
   }
 
   mutating func peerDown(_ link: PeerLink) {
@@ -212,9 +239,13 @@ struct BlockSync: Sendable {
     while requests.count + ranges.count < rangesInFlight, requests.isEmpty || bytes < ReplicationLimit.rangeBacklogBytes {
       let from = firstUncovered()
       let epochEnd = ((from.rawValue - 1) / UInt64(epochLength) + 1) * UInt64(epochLength)
-      guard from <= goal, let peer = source(holding: from, epochEnd, now) else { break }
+      guard from <= goal else { break }
       let history = anchor(of: from, epochEnd: epochEnd)
-      let end = min(from.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1, epochEnd, history?.height.rawValue ?? max(goal.rawValue, from.rawValue))
+      if history != nil { askForParts(from, now) }
+      guard let peer = source(holding: from, epochEnd, now) else { break }
+      let part = history == nil ? nil : sources.first { $0.link == peer }?.parts?.end(holding: from)?.rawValue
+      let end = min(
+        from.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1, epochEnd, history?.height.rawValue ?? max(goal.rawValue, from.rawValue), part ?? .max)
       let request = Request(from: from, to: Height(end), peer: peer, deadline: now.adding(milliseconds: ReplicationLimit.rangeMilliseconds), anchor: history)
       requests.append(request)
       planned.append(request)
@@ -222,7 +253,29 @@ struct BlockSync: Sendable {
     }
     for request in requests { deadline = min(deadline, request.deadline) }
     for source in sources where source.pausedUntil > now { deadline = min(deadline, source.pausedUntil) }
+    for source in sources { if let awaited = source.parts?.awaited { deadline = min(deadline, awaited) } }
     return planned
+  }
+
+  /// Asks the peers that have not said yet whether they have parts from this height on, and goes on without those who do not answer.
+  private mutating func askForParts(_ height: Height, _ now: Instant) {
+    for index in sources.indices {
+      guard var parts = sources[index].parts, !parts.isComplete, parts.end(holding: height) == nil else { continue }
+      if let awaited = parts.awaited {
+        guard awaited <= now else { continue }
+        (parts.awaited, parts.isComplete) = (nil, true)
+      } else {
+        parts.awaited = now.adding(milliseconds: ReplicationLimit.partListMilliseconds)
+        listsWanted.append((sources[index].link, height))
+      }
+      sources[index].parts = parts
+    }
+  }
+
+  /// A peer says where parts of its snapshot end.
+  mutating func listed(from: Height, _ ends: [Height], _ link: PeerLink) {
+    guard let index = sources.firstIndex(where: { $0.link == link }), sources[index].parts?.awaited != nil else { return }
+    sources[index].parts = PartList(ends: ends, awaited: nil, isComplete: ends.count < ReplicationLimit.partsListed)
   }
 
   /// The first height that is wanted and of which every connected peer says that its body is gone; nil while anybody may have it.
@@ -258,7 +311,7 @@ struct BlockSync: Sendable {
   private func source(holding height: Height, _ epochEnd: UInt64, _ now: Instant) -> PeerLink? {
     let history = anchor(of: height, epochEnd: epochEnd)?.height
     let asked = partial.first { $0.best.from == height }?.asked ?? []
-    let heard = sources.filter { $0.pausedUntil <= now && !asked.contains($0.link) && (history == nil ? $0.earliestBodyHeight <= height : $0.speaksVersion2) }
+    let heard = sources.filter { $0.pausedUntil <= now && !asked.contains($0.link) && (history == nil ? $0.earliestBodyHeight <= height : $0.speaksVersion2 && $0.parts?.awaited == nil) }
     var able = heard.filter { $0.head >= history ?? height }
     if able.isEmpty, let certified, height <= certified { able = heard }
     able.removeAll { source in requests.count { $0.peer == source.link } >= ReplicationLimit.rangesPerPeer }

@@ -20,6 +20,10 @@ public enum ReplicationLimit {
   /// Blocks and bytes of one range of a block sync; a range has at least one block, however large.
   public static let rangeBlocksMax = 256
   public static let rangeBytesMax = 4 << 20
+  /// A part of a snapshot ends with the first block with which it is so long, bytes, unless its epoch ends before or it has `rangeBlocksMax` blocks.
+  public static let partBytesMin = 3 << 20
+  /// Parts in one list.
+  public static let partsListed = 8190
   /// Bytes that the search for the block of a checkpoint asks for at a time; an answer has at least one block, however large.
   public static let searchBytesMax = 64 << 10
   /// Boundaries in one message.
@@ -82,6 +86,8 @@ public enum ReplicationLimit {
   /// First wait for an answer before another peer is asked; it doubles up to the last.
   public static let askMilliseconds: UInt64 = 300
   public static let askMillisecondsMax: UInt64 = 5000
+  /// Wait for a list of parts; a peer that has given none by then is asked for ranges without one.
+  public static let partListMilliseconds: UInt64 = 2000
   /// Wait for a range of blocks.
   public static let rangeMilliseconds: UInt64 = 8000
   /// Of the time, fetching bodies of old blocks takes one part in so many at most; the rest it rests.

@@ -15,8 +15,12 @@ public struct PeerFacts: Hashable, Sendable {
   public var earliestBodyHeight: Height
   /// It speaks version 2 of the protocol, which has blocks without bodies, and evidence.
   public var speaksVersion2: Bool
-  public init(validator: PublicKey?, head: Height = Height(0), earliestBodyHeight: Height = Height(1), speaksVersion2: Bool = true) {
-    self.speaksVersion2 = speaksVersion2
+  /// It speaks version 3, which has lists of the parts of snapshots.
+  public var speaksVersion3: Bool
+  public init(
+    validator: PublicKey?, head: Height = Height(0), earliestBodyHeight: Height = Height(1), speaksVersion2: Bool = true, speaksVersion3: Bool = true
+  ) {
+    (self.speaksVersion2, self.speaksVersion3) = (speaksVersion2, speaksVersion2 && speaksVersion3)
     self.validator = validator
     self.head = head
     self.earliestBodyHeight = earliestBodyHeight
@@ -78,7 +82,7 @@ struct Peer: Sendable {
 extension Replica {
   public func peerUp(_ link: PeerLink, _ facts: PeerFacts, now: Times, _ effects: inout [ReplicaEffect]) {
     peers.append(Peer(link: link, facts, place: log.begin))
-    sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight, speaksVersion2: facts.speaksVersion2)
+    sync.peerUp(link, head: facts.head, earliestBodyHeight: facts.earliestBodyHeight, speaksVersion2: facts.speaksVersion2, speaksVersion3: facts.speaksVersion3)
     backfill.peerUp()
     step(.peerUp(link, validator: facts.validator), now, &effects)
     if let own = cosignatures.own?.cosignature { effects.append(.send(.cosignature(own), to: .peer(link))) }
@@ -136,6 +140,11 @@ extension Replica {
     case .history(let from, let history):
       let length = chain.parameters.epochLength
       if !sync.received(from: from, history, link, epochLength: length, now: now.monotonic) { effects.append(.penalise(link, .malformed)) }
+      synchronise(now, &effects)
+    case .part: break
+    case .getParts(let from): load(.parts(from: from, link), &effects)
+    case .parts(let from, let ends):
+      sync.listed(from: from, ends, link)
       synchronise(now, &effects)
     case .getBoundaries(let epoch): load(.boundaries(from: epoch, countMax: ReplicationLimit.boundariesMax, link), &effects)
     case .boundaries(let list):
@@ -195,6 +204,8 @@ extension Replica {
       }
       effects.append(.send(.syncResponse(from: from, blocks: blocks, certificate: certificate), to: .peer(query.peer)))
     case .history(let from, let history): effects.append(.send(.history(from: from, history), to: .peer(query.peer)))
+    case .part(let from, let part): effects.append(.send(.part(from: from, part), to: .peer(query.peer)))
+    case .parts(let from, let ends): effects.append(.send(.parts(from: from, ends: ends), to: .peer(query.peer)))
     case .block(let block?): effects.append(.send(.block(block), to: .peer(query.peer)))
     case .block(nil): break
     case .boundaries(let boundaries): effects.append(.send(.boundaries(boundaries), to: .peer(query.peer)))

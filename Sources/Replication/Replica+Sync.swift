@@ -31,7 +31,10 @@ extension Replica {
     if let late { sync.strike(late, now.monotonic) }
     if let asked { effects.append(.send(.getBoundaries(from: boundaries.epoch), to: .peer(asked))) }
     if search != nil { return seek(now, &effects) }
-    for request in sync.plan(epochLength: chain.parameters.epochLength, now: now.monotonic) {
+    let planned = sync.plan(epochLength: chain.parameters.epochLength, now: now.monotonic)
+    for (peer, from) in sync.listsWanted { effects.append(.send(.getParts(from: from), to: .peer(peer))) }
+    sync.listsWanted.removeAll()
+    for request in planned {
       let (from, count, bytes) = (request.from, request.blocksMax, ReplicationLimit.rangeBytesMax)
       let message: ReplicaMessage =
         if let anchor = request.anchor { .historyRequest(from: from, blocksMax: count, bytesMax: bytes, anchor: anchor.height) } else {

@@ -28,6 +28,10 @@ public enum ReplicaMessageType {
   public static let history: UInt8 = 41
   /// A `syncResponse` in which bodies are missing.
   public static let partialRange: UInt8 = 42
+  /// The version from which on the two following types are understood.
+  public static let partsProtocol: UInt16 = 3
+  public static let getParts: UInt8 = 43
+  public static let parts: UInt8 = 44
   public static let events: UInt8 = 48
   public static let eventsTaken: UInt8 = 49
 
@@ -55,6 +59,8 @@ public enum ReplicaMessageType {
     case history:
       32 + BlockHeader.byteCount + ReplicationLimit.proposalBytesMax + 32 * TreeLimit.levels + ReplicationLimit.rangeBytesMax + 2 * ReplicationLimit.blockBytesMax
         + 8 * ReplicationLimit.rangeBlocksMax
+    case getParts: 8
+    case parts: 16 + 8 * ReplicationLimit.partsListed
     case getBoundaries: 8
     case boundaries: 8 + ReplicationLimit.boundariesMax * 32_768
     case events: ReplicationLimit.gossipBytesMax
@@ -82,6 +88,8 @@ public enum ReplicaMessageType {
 /// | historyRequest 40 | height (8), blocks (4), bytes (4), height of the anchor (8) |
 /// | history 41 | height (8), blocks (4), hashes (4), length (4), reserved (4), header of the anchor (320), certificate, hashes of the proof (32 each), then per block: lengths of bits and body (4 each), header (320), bits of the records that are entries alone, body. Without blocks nothing follows the reserved bytes |
 /// | partialRange 42 | like syncResponse, but per block as in history: redacted bodies are missing |
+/// | getParts 43 | height (8) |
+/// | parts 44 | height (8), count (4), reserved (4), heights (8 each), ascending |
 /// | events 48 | records |
 /// | eventsTaken 49 | bytes (8) |
 extension ReplicaMessage {
@@ -128,6 +136,7 @@ extension ReplicaMessage {
     case .history(let height, let history):
       Self.append(height, history, to: &bytes)
       return (ReplicaMessageType.history, bytes)
+    case .part, .getParts, .parts: return encodedParts()
     case .getBoundaries(let epoch):
       bytes.append(bigEndian: epoch.rawValue)
       return (ReplicaMessageType.getBoundaries, bytes)
@@ -166,7 +175,7 @@ extension ReplicaMessage {
     }
   }
 
-  private static func append(abridged block: Block, to bytes: inout [UInt8]) {
+  static func append(abridged block: Block, to bytes: inout [UInt8]) {
     bytes.append(bigEndian: UInt32(block.withheld.count))
     bytes.append(bigEndian: UInt32(block.body.count))
     block.header.encode(into: &bytes)
@@ -186,6 +195,39 @@ extension ReplicaMessage {
     bytes += certificate
     for hash in history.proof { bytes.append(hash.bytes) }
     for block in history.blocks { append(abridged: block, to: &bytes) }
+  }
+
+  private func encodedParts() -> (type: UInt8, bytes: [UInt8]) {
+    var bytes: [UInt8] = []
+    switch self {
+    case .part(let height, let part):
+      Self.append(height, part, to: &bytes)
+      return (ReplicaMessageType.history, bytes)
+    case .parts(let height, let ends):
+      bytes.append(bigEndian: height.rawValue)
+      bytes.append(bigEndian: UInt32(ends.count))
+      bytes.append(zeros: 4)
+      for end in ends { bytes.append(bigEndian: end.rawValue) }
+      return (ReplicaMessageType.parts, bytes)
+    case .getParts(let height):
+      bytes.append(bigEndian: height.rawValue)
+      return (ReplicaMessageType.getParts, bytes)
+    default: preconditionFailure("a message about parts")
+    }
+  }
+
+  private static func append(_ height: Height, _ proven: ProvenPart, to bytes: inout [UInt8]) {
+    let part = proven.part
+    bytes.reserveCapacity(32 + BlockHeader.byteCount + part.certificate.count + 32 * proven.proof.count + part.blocks.count)
+    bytes.append(bigEndian: height.rawValue)
+    bytes.append(bigEndian: UInt32(part.count))
+    bytes.append(bigEndian: UInt32(proven.proof.count))
+    bytes.append(bigEndian: UInt32(part.certificate.count))
+    bytes.append(zeros: 4)
+    proven.anchor.encode(into: &bytes)
+    bytes += part.certificate
+    for hash in proven.proof { bytes.append(hash.bytes) }
+    bytes += part.blocks
   }
 
   private static func append(_ cosignature: Cosignature, to bytes: inout [UInt8]) {
@@ -260,6 +302,8 @@ extension ReplicaMessage {
       let (blocks, size) = (try reader.count(max: ReplicationLimit.rangeBlocksMax), try reader.count(max: ReplicationLimit.rangeBytesMax))
       self = .historyRequest(from: height, blocksMax: blocks, bytesMax: size, anchor: Height(try reader.ordinal("anchor")))
     case ReplicaMessageType.history: self = try Self.history(&reader, chainTag)
+    case ReplicaMessageType.getParts: self = .getParts(from: Height(try reader.ordinal("height")))
+    case ReplicaMessageType.parts: self = try Self.parts(&reader)
     case ReplicaMessageType.getBoundaries: self = .getBoundaries(from: Epoch(try reader.ordinal("epoch")))
     case ReplicaMessageType.boundaries: self = try Self.boundaries(&reader, chainTag)
     default: self = .cosignature(try Self.cosignature(&reader))
@@ -365,6 +409,19 @@ extension ReplicaMessage {
     var blocks: [Block] = []
     for _ in 0..<count { blocks.append(try abridged(&reader)) }
     return .history(from: height, History(anchor: anchor, blocks: blocks, certificate: certificate, proof: proof))
+  }
+
+  private static func parts(_ reader: inout Reader) throws(FormatError) -> Self {
+    let from = Height(try reader.ordinal("height"))
+    let count = try reader.count(max: ReplicationLimit.partsListed)
+    try reader.zeros(4)
+    var ends: [Height] = []
+    for _ in 0..<count {
+      let end = Height(try reader.ordinal("height"))
+      guard end >= from, ends.last.map({ $0 < end }) ?? true else { throw .outOfRange("heights") }
+      ends.append(end)
+    }
+    return .parts(from: from, ends: ends)
   }
 
   private static func boundaries(_ reader: inout Reader, _ chainTag: ChainTag) throws(FormatError) -> Self {

@@ -112,6 +112,12 @@ public enum ReplicaMessage: Sendable {
   case historyRequest(from: Height, blocksMax: Int, bytesMax: Int, anchor: Height)
   /// The answer; nil: the sender has none there, or does not reach the anchor.
   case history(from: Height, History?)
+  /// The same answer from a part of the sender's snapshot. It is only sent: on the wire nothing tells the two apart.
+  case part(from: Height, ProvenPart)
+  /// Asks for the parts of the peer's snapshot from this height on.
+  case getParts(from: Height)
+  /// The last heights of these parts, ascending. Only a hint at which ranges the sender has ready.
+  case parts(from: Height, ends: [Height])
   case cosignature(Cosignature)
   /// Contradictions of validators, at least one and at most `ReplicationLimit.evidencePerMessage`.
   case evidence([Evidence])

@@ -11,6 +11,8 @@ public enum StoreQuery: Hashable, Sendable {
   case range(from: Height, blocksMax: Int, bytesMax: Int, PeerLink)
   /// Final blocks without their bodies from a height on, up to one that has a finality certificate, and at most up to the anchor.
   case history(from: Height, blocksMax: Int, bytesMax: Int, anchor: Height, PeerLink)
+  /// The parts of a snapshot that end at a height or above it. A store has none; the driver may keep some.
+  case parts(from: Height, PeerLink)
   /// A block, final or candidate.
   case block(Digest, PeerLink)
   /// The boundaries of an epoch and of later ones that lead to the newest.
@@ -19,7 +21,7 @@ public enum StoreQuery: Hashable, Sendable {
   /// On whose behalf.
   public var peer: PeerLink {
     switch self {
-    case .range(_, _, _, let peer), .history(_, _, _, _, let peer), .block(_, let peer), .boundaries(_, _, let peer): peer
+    case .range(_, _, _, let peer), .history(_, _, _, _, let peer), .parts(_, let peer), .block(_, let peer), .boundaries(_, _, let peer): peer
     }
   }
 }
@@ -28,6 +30,9 @@ public enum StoreQuery: Hashable, Sendable {
 public enum StoreAnswer: Sendable {
   case range(from: Height, [Block], Certificate?)
   case history(from: Height, History?)
+  /// In answer to `history`, too.
+  case part(from: Height, ProvenPart)
+  case parts(from: Height, ends: [Height])
   case block(Block?)
   case boundaries([Boundary])
 }
@@ -41,6 +46,7 @@ extension LedgerStore {
       return .range(from: from, found?.blocks ?? [], found?.certificate)
     case .history(let from, let blocksMax, let bytesMax, let anchor, _):
       return .history(from: from, try history(from: from, blocksMax: blocksMax, bytesMax: bytesMax, anchor: anchor, chainTag))
+    case .parts(let from, _): return .parts(from: from, ends: [])
     case .block(let hash, _):
       if let candidate = try candidate(hash) { return .block(candidate) }
       guard let height = try height(ofBlock: hash) else { return .block(nil) }

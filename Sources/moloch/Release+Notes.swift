@@ -15,7 +15,7 @@ extension Release {
   static let protocols = PeeringOptions().protocols
   /// The newest version of the rules of a chain that this program knows.
   static let chainProtocolVersion = Node.chainProtocolVersion
-  static let configurationChanges = "no key was removed; new are retention.backfill, network.protocol_min and network.protocol_max"
+  static let configurationChanges = "no key was removed; new are storage.snapshots, retention.backfill, network.protocol_min and network.protocol_max"
 
   /// Rows of the table by their names.
   static let notes: [(name: String, text: String)] = [

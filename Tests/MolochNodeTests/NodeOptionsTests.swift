@@ -34,9 +34,10 @@ import Testing
   /// The keys that hold a node back speak of the range of this program.
   @Test func theProtocolRangeIsThatOfTheProgramUnlessItIsHeldBack() throws {
     #expect(try Self.options().peering(listenPort: 0).protocols == PeeringOptions().protocols)
+    #expect(Self.options("network.max_concurrent_requests = 9").syncRequestsMax == 9)
     #expect(try Self.options("network.protocol_max = 1").peering(listenPort: 0).protocols == 1...1)
     #expect(Self.options("network.protocol_max = 1\nnetwork.protocol_min = 2").settings.hasErrors)
-    #expect(Self.options("network.protocol_max = 3").settings.hasErrors)
+    #expect(Self.options("network.protocol_max = 4").settings.hasErrors)
   }
 
   @Test func settingsReachTheParts() {

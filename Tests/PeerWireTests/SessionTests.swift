@@ -76,7 +76,7 @@ import Testing
   }
 
   @Test func everyTypeHasALaneACapAndAName() {
-    #expect(MessageType.all.count == 27 && Set(MessageType.all).count == 27)
+    #expect(MessageType.all.count == 29 && Set(MessageType.all).count == 29)
     for type in MessageType.all { #expect(type.lane != nil && caps.byteCount(type) > 0 && type.description != "unknown") }
     for code in UInt8.min...UInt8.max where !MessageType.all.contains(MessageType(rawValue: code)) {
       #expect(MessageType(rawValue: code).lane == nil && caps.byteCount(MessageType(rawValue: code)) == 0)

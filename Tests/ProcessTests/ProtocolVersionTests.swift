@@ -62,18 +62,18 @@ private final class Greeter {
     try node.start()
     // Its API answers before the store is open, and the peers' listener comes after that.
     try node.logs("listening", "peers=127.0.0.1:\(node.peerPort)")
-    for (protocols, shown) in [(UInt16(0)...UInt16(0), "protocol 0 to 0 there, 1 to 2 here"), (3...7, "protocol 3 to 7 there, 1 to 2 here")] {
+    for (protocols, shown) in [(UInt16(0)...UInt16(0), "protocol 0 to 0 there, 1 to 3 here"), (4...7, "protocol 4 to 7 there, 1 to 3 here")] {
       let greeter = try Greeter(port: node.peerPort)
       let said = try greeter.greet(cluster.genesis, protocols: protocols)
       // The other side learns the range of this node from its Hello, and the reason from its Goodbye.
       let range = said.hello.map { $0.preamble.protocolMin...$0.preamble.protocolMax }
-      #expect(range == 1...2 && said.goodbye?.reason == .version && said.goodbye?.text == shown, "\(said)")
+      #expect(range == 1...3 && said.goodbye?.reason == .version && said.goodbye?.text == shown, "\(said)")
       try node.logs("handshake refused", "reason=version", shown, PeerID(greeter.key.publicKey).text)
       let rejected = try node.client().get("/v1/peers").json["rejected"] as? [[String: Any]] ?? []
       #expect(rejected.contains { $0["peer_id"] as? String == PeerID(greeter.key.publicKey).text && $0["reason"] as? String == "version" }, "\(rejected)")
     }
     // Ranges that overlap are welcome: an older node, one of the next release, one that has given up the oldest version.
-    for protocols in [1...1, 1...3, 2...2] as [ClosedRange<UInt16>] {
+    for protocols in [1...1, 1...4, 2...2] as [ClosedRange<UInt16>] {
       let other = try Greeter(port: node.peerPort)
       let marked = try other.greet(cluster.genesis, protocols: protocols, staysForGoodbye: false)
       #expect(marked.hello != nil && marked.goodbye?.reason != .version, "\(protocols): \(marked)")
@@ -121,8 +121,8 @@ private final class Greeter {
     try cluster[0].start()
     let older = try cluster.join("older", in: cluster.scratch.url, extra: Self.older)
     try older.start(options: ["--api-only"])
-    try cluster[0].logs("handshake refused", "reason=version", "protocol 1 to 1 there, 2 to 2 here", older.peerID)
-    try older.logs("handshake refused", "reason=version", "protocol 2 to 2 there, 1 to 1 here", cluster[0].peerID)
+    try cluster[0].logs("handshake refused", "reason=version", "protocol 1 to 1 there, 2 to 3 here", older.peerID)
+    try older.logs("handshake refused", "reason=version", "protocol 2 to 3 there, 1 to 1 here", cluster[0].peerID)
     let status = try older.status { $0["peer_count"] is Int }
     #expect(status["peer_count"] as? Int == 0 && status["head_height"] as? Int == 0, "\(status)")
     // They meet again when one of them speaks what the other does.

@@ -37,7 +37,7 @@ import Testing
       return try #require(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any], "\(run.output)")
     }
     let plan = try object("--dry-run"), damages = plan["damages"] as? [[String: Any]] ?? []
-    #expect(plan["outcome"] as? String == "planned" && plan["directories"] as? [String] == ["mmr"] && plan["place"] is NSNull, "\(plan)")
+    #expect(plan["outcome"] as? String == "planned" && plan["moved"] as? [String] == ["mmr"] && plan["place"] is NSNull, "\(plan)")
     #expect(damages.count == 1 && damages[0]["path"] as? String == "mmr/level-00" && damages[0]["offset"] as? Int == 32, "\(damages)")
     let repaired = try object("--yes")
     #expect(repaired["outcome"] as? String == "repaired" && repaired["height"] is Int && (repaired["place"] as? String)?.contains("/damaged-") == true, "\(repaired)")

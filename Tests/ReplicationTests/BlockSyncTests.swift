@@ -77,6 +77,50 @@ import Testing
     #expect(sync.isSyncing)
   }
 
+  /// As many ranges are asked for or wait at a time as the option says, of one peer no more than two.
+  @Test(arguments: [1, 2, 5, 9, 200]) func noMoreRangesAreInFlightThanTheOptionSays(option: Int) throws {
+    var sync = BlockSync(applied: Height(0), rangesInFlight: option, now: Self.begin)
+    for peer in 0..<4 { sync.peerUp(PeerLink(UInt64(peer)), head: Height(100_000)) }
+    let asked = sync.plan(epochLength: 100_000, now: Self.begin)
+    #expect(asked.count == min(option, 4 * ReplicationLimit.rangesPerPeer) && sync.plan(epochLength: 100_000, now: Self.begin).isEmpty)
+    for peer in 0..<4 { #expect(asked.count { $0.peer == PeerLink(UInt64(peer)) } <= ReplicationLimit.rangesPerPeer) }
+    // A range that came and waits for the one before it counts, too.
+    guard let second = asked.dropFirst().first else { return }
+    let (blocks, certificate) = try blocks(from: second.from.rawValue, count: UInt64(second.blocksMax))
+    let isSound = sync.received(from: second.from, blocks, certificate, second.peer, epochLength: 100_000, now: Self.begin)
+    #expect(isSound)
+    #expect(sync.plan(epochLength: 100_000, now: Self.begin).count == (option > 8 ? 1 : 0))
+    sync.rangesInFlight = option + 1
+    #expect(sync.plan(epochLength: 100_000, now: Self.begin).count == (option > 8 ? 0 : 1))
+  }
+
+  /// Up to the anchor a peer with a snapshot is asked first where its parts end, and then for these; whoever does not say is asked without.
+  @Test func partsOfASnapshotAreAskedForOneByOne() throws {
+    var sync = BlockSync(applied: Height(0), anchor: Anchor(height: Height(300), hash: .empty), now: Self.begin)
+    sync.peerUp(PeerLink(0), head: Height(5000), speaksVersion3: true)
+    #expect(sync.plan(epochLength: 600, now: Self.begin).isEmpty)
+    #expect(sync.listsWanted.map(\.peer) == [PeerLink(0)] && sync.listsWanted.map(\.from) == [Height(1)])
+    sync.listsWanted.removeAll()
+    // It is asked once, and what nobody asked for says nothing.
+    #expect(sync.plan(epochLength: 600, now: Self.begin).isEmpty && sync.listsWanted.isEmpty)
+    sync.listed(from: Height(1), [Height(40)], PeerLink(7))
+    sync.listed(from: Height(1), [Height(40), Height(90), Height(290)], PeerLink(0))
+    #expect(sync.plan(epochLength: 600, now: Self.begin).map { [$0.from.rawValue, $0.to.rawValue] } == [[1, 40], [41, 90]])
+    // Above the last part the range ends where the anchor is, and no part of it.
+    sync.peerUp(PeerLink(1), head: Height(5000))
+    #expect(sync.plan(epochLength: 600, now: Self.begin).map { [$0.from.rawValue, $0.to.rawValue, $0.peer.rawValue] } == [[91, 300, 1], [301, 556, 1]])
+    sync.listed(from: Height(1), [Height(2)], PeerLink(0))
+    #expect(sync.sources[0].parts?.ends.count == 3)
+
+    var silent = BlockSync(applied: Height(0), anchor: Anchor(height: Height(300), hash: .empty), now: Self.begin)
+    silent.peerUp(PeerLink(0), head: Height(5000), speaksVersion3: true)
+    _ = silent.plan(epochLength: 600, now: Self.begin)
+    let late = Self.begin.adding(milliseconds: ReplicationLimit.partListMilliseconds)
+    #expect(silent.deadline == late)
+    #expect(silent.plan(epochLength: 600, now: late).map { [$0.from.rawValue, $0.to.rawValue] } == [[1, 256], [257, 300]])
+    #expect(silent.listsWanted.count == 1)
+  }
+
   /// An answer that its anchor does not commit to is its sender's fault; another block at that height is nobody's.
   @Test func historyThatIsNotProvenIsRefused() throws {
     let (chain, certificate) = try blocks(from: 1, count: 20)

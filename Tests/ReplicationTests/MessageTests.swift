@@ -54,6 +54,7 @@ import Testing
       .historyRequest(from: Height(5), blocksMax: 256, bytesMax: 4096, anchor: Height(77)), .history(from: Height(3), nil),
       .history(from: Height(9), History(anchor: block.header, blocks: [block.withholding([0])], certificate: certificate, proof: [.empty, block.hash])),
       .syncResponse(from: Height(10), blocks: [], certificate: nil),
+      .getParts(from: Height(9)), .parts(from: Height(9), ends: []), .parts(from: Height(9), ends: [Height(9), Height(300), Height(301)]),
       .getBoundaries(from: Epoch(3)), .boundaries([Boundary(header: block.header, certificate: certificate, nextSet: [1, 2, 3])]),
       .cosignature(Cosignature(size: 12, root: .empty, validator: 0, seconds: 5, signature: Signature(Bytes64(repeating: 6)))),
       .evidence([try #require(evidence)]),

@@ -16,11 +16,17 @@ final class Integrity: Sendable {
   var detail: String? { state.withLock { $0 } }
 
   /// A value that was asked for is damaged.
-  /// - Parameter component: `chain`, `mmr` or `index`.
+  /// - Parameter component: `chain`, `mmr`, `index` or `snapshots`.
   func note(component: String, _ detail: String) {
     metrics.integrityErrors[component].add()
     log.error("storage", "integrity", [("component", component), ("detail", detail)])
     state.withLock { if $0 == nil { $0 = "\(component): \(detail)" } }
+  }
+
+  /// What was damaged is made again by itself.
+  func healed(component: String, _ detail: String) {
+    metrics.integrityErrors[component].add()
+    log.error("storage", "integrity", [("component", component), ("detail", detail), ("fix", "it is written anew")])
   }
 
   /// A verification has read everything.
@@ -37,5 +43,5 @@ final class Integrity: Sendable {
     state.withLock { $0 = first.map { "\(count) damaged, the first: \($0)" } }
   }
 
-  private static func component(_ path: String) -> String { path.hasPrefix("mmr") ? "mmr" : path.hasPrefix("index") ? "index" : "chain" }
+  private static func component(_ path: String) -> String { ["mmr", "index", "snapshots"].first { path.hasPrefix($0) } ?? "chain" }
 }

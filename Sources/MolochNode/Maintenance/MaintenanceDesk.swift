@@ -31,6 +31,9 @@ final class MaintenanceDesk {
     scrub = Scrub(home: home, policy: policies.scrub, metrics: metrics, integrity: integrity, log: log)
   }
 
+  /// A task of an operator is under way.
+  var isWorking: Bool { if let task, case .running = task.outcome { true } else { false } }
+
   /// What a reload has changed.
   func take(_ policies: StoragePolicies) {
     self.policies = policies
@@ -68,7 +71,7 @@ final class MaintenanceDesk {
       begin(backup: Backup(home: home, target: target, base: request.base), store)
     case "compact": beginCompaction(store, budget: request.megabytesPerSecond.map { ByteBudget(megabytesPerSecond: $0) } ?? budget)
     case "repair":
-      guard !request.parts.isEmpty else { return .failure(Refusal(.invalidRequest, "'parts' names mmr, index or both")) }
+      guard !request.parts.isEmpty else { return .failure(Refusal(.invalidRequest, "'parts' names mmr, index or snapshots")) }
       try begin(repair: DerivedRepair(home: home, parts: request.parts), store)
     case "prune":
       guard let pruning = request.pruning else { return .failure(Refusal(.invalidRequest, "'before_height' is missing")) }

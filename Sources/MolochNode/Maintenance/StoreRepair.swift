@@ -3,11 +3,15 @@ import Configuration
 import Ledger
 import RocksStore
 
-/// Replaces what is damaged of a stopped node. Tree files and index hold nothing that the chain does not: they are built from it. Of a damaged chain the blocks below
+/// Replaces what is damaged of a stopped node. Tree files, index and parts of the snapshot hold nothing that the chain does not: they are built from it. Of a damaged chain the blocks below
 /// the first damaged one are kept, and peers give the rest: at its next start the node syncs it with every check that blocks from peers pass.
 public struct StoreRepair: Sendable {
   /// Directories that are moved aside, below the data directory.
   public let directories: [String]
+  /// Parts of the snapshot that are moved aside, below the data directory. The running node writes them anew.
+  public let parts: [String]
+  /// Everything that is moved aside.
+  public var moved: [String] { directories + parts }
   /// Damage that no other data of this node can cure.
   public let major: [StoreVerification.Damage]
   /// The first block that peers must give; nil when the chain is whole.
@@ -18,6 +22,7 @@ public struct StoreRepair: Sendable {
     major = damages.filter { !$0.isMinor }
     refetchedFrom = major.map { max(1, $0.height ?? 1) }.min()
     let isMajor = !major.isEmpty
+    parts = damages.map(\.path).filter { $0.hasPrefix("snapshots/") }
     directories = (isMajor ? ["chain"] : []) + ["mmr", "index"].filter { directory in isMajor || damages.contains { $0.isMinor && $0.path.hasPrefix(directory) } }
   }
 
@@ -60,7 +65,8 @@ public struct StoreRepair: Sendable {
 
   private func move(_ data: String, _ place: String) throws(NodeFailure) {
     try FileCopy.makeDirectories(place)
-    for directory in directories where HomeFile.exists("\(data)/\(directory)") { try HomeFile.rename("\(data)/\(directory)", "\(place)/\(directory)") }
+    if !parts.isEmpty { try FileCopy.makeDirectories(place + "/snapshots") }
+    for name in directories + parts where HomeFile.exists("\(data)/\(name)") { try HomeFile.rename("\(data)/\(name)", "\(place)/\(name)") }
     try HomeFile.syncDirectory(data)
   }
 }

@@ -14,8 +14,8 @@ struct MaintenanceRepairCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "repair", abstract: "Cure damaged data, while the node runs or is stopped.",
     discussion: """
-      Verifies deeply first, prints the plan and asks; the damaged files go to data/damaged-<unix time>/. Tree files and index are built anew from the chain, beside a running
-      node, too. Damage in the chain itself ends with 65: a backup or a resync helps, or --from-peers with the node stopped, which keeps the blocks below the first
+      Verifies deeply first, prints the plan and asks; the damaged files go to data/damaged-<unix time>/. Tree files, index and parts of the snapshot are built anew from the chain, beside a
+      running node, too. Damage in the chain itself ends with 65: a backup or a resync helps, or --from-peers with the node stopped, which keeps the blocks below the first
       damaged one; the next start syncs those above from peers, and checks them as every block from peers. Until then the node stands at a lower height than before.
       """)
 
@@ -39,7 +39,7 @@ struct MaintenanceRepairCommand: ParsableCommand {
     guard !isOnline || repair.major.isEmpty else {
       throw CommandFailure("the chain itself is damaged, and the node runs: stop it and repeat; nothing was changed", Exit.temporary)
     }
-    say("plan: move \(repair.directories.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
+    say("plan: move \(repair.moved.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
     if let height = repair.refetchedFrom { say("plan: blocks below \(Figures.grouped(height)) are kept, those from there on come from peers at the next start") }
     guard !dryRun else { return report("planned", verified, repair, nil) }
     guard global.yes else { throw CommandFailure("repair changes data: repeat with --yes", Exit.usage) }
@@ -62,9 +62,9 @@ struct MaintenanceRepairCommand: ParsableCommand {
     json.key("schema"); json.string("moloch.maintenance.repair/1" as StaticString)
     json.key("outcome"); json.string(outcome)
     json.key("damages"); MaintenanceConsole.write(verified["damages"], &json)
-    json.key("directories")
+    json.key("moved")
     json.beginArray()
-    for name in repair.directories { json.string(name) }
+    for name in repair.moved { json.string(name) }
     json.endArray()
     json.key("refetched_from")
     if let height = repair.refetchedFrom { json.number(height) } else { json.null() }
@@ -78,7 +78,7 @@ struct MaintenanceRepairCommand: ParsableCommand {
 
   /// The running node does it, and verifies what it has done.
   private func beside(_ console: MaintenanceConsole, _ repair: StoreRepair) throws -> (place: String, height: UInt64) {
-    let result = try console.run("repair", "parts=\(repair.directories.joined(separator: ","))", label: "Repairing") { (_) throws(NodeFailure) in
+    let result = try console.run("repair", "parts=\((repair.directories + (repair.parts.isEmpty ? [] : ["snapshots"])).joined(separator: ","))", label: "Repairing") { (_) throws(NodeFailure) in
       throw NodeFailure(75, "the node has stopped meanwhile: repeat")
     }
     func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
