@@ -329,6 +329,8 @@ public final class RocksLedgerStore: LedgerStore {
     // The paths are lent to the call.
     guard unsafe rename(indexPath, aside) == 0 else { throw .failed("rename \(indexPath): errno \(errno)") }
     (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head, from: sweptHeight)
+    // Rows that a stage has deleted come again with the blocks that are still to be swept.
+    sweep = nil
     try seedIndex()
     return true
   }

@@ -151,7 +151,11 @@ import Testing
   @Test func anIndexThatStartsAgainHasTheSameRows() throws {
     var store: RocksLedgerStore? = try open()
     try store?.pruneDeep(below: Height(110))
+    // Also in the middle of a stage: what it had deleted is not left over.
+    while (store?.sweep?.next ?? Height(1)) < Height(40) { #expect(try store?.sweepOn() == true) }
+    #expect(try store?.restartIndex(movingTo: directory + "/older-index") == true)
     try sweep(#require(store))
+    try check(#require(store))
     let before = try rows(#require(store))
     #expect(try store?.restartIndex(movingTo: directory + "/old-index") == true && store?.indexedHeight == Height(Self.first - 1))
     while try store?.advanceIndex(blocksMax: 7) == true {}
