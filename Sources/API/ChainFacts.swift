@@ -62,6 +62,11 @@ public struct Surroundings: Sendable {
   public var indexedHeight: UInt64 = 0
   /// Blocks below this height have given up their bodies.
   public var earliestBodyHeight: UInt64 = 1
+  /// The first leaf whose entry is here, and the height of its block: 0 and 1 before a deep prune.
+  public var earliestEntryIndex: UInt64 = 0
+  public var earliestEntryHeight: UInt64 = 1
+  /// Connected peers that have said to hold all the bodies from the first entry on that is here.
+  public var entryArchivePeerCount = 0
   /// Peers that hold the bodies that this node holds, as far as they have said.
   public var archivePeerCount = 0
   /// Peers past the handshake.

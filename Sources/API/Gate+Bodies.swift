@@ -137,6 +137,8 @@ extension Gate {
     json.number(surroundings.indexedHeight)
     json.key("earliest_body_height")
     json.number(surroundings.earliestBodyHeight)
+    json.key("earliest_entry_index")
+    json.number(surroundings.earliestEntryIndex)
     json.key("uptime_seconds")
     json.number(surroundings.uptimeSeconds)
     json.key("sync")

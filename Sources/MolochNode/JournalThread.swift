@@ -55,10 +55,12 @@ final class JournalReport: Sendable {
 /// The thread that owns the vote journal. Votes wait for nothing but their own barrier: whatever is queued becomes one write and one sync.
 final class JournalThread: @unchecked Sendable {
   // Sendable: the mailboxes have one producer and one consumer each, the bell is thread-safe; the journal is used by the thread alone once it runs.
-  private let jobs = Mailbox<JournalJob>(capacity: 4096)
+  private let jobs = Mailbox<JournalJob>(capacity: JournalThread.jobsMax)
   let reports = Mailbox<JournalReport>(capacity: 8192)
   private let bell = Doorbell()
   let pulse = Pulse()
+  /// Jobs that wait for the disk at most.
+  static let jobsMax = 4096
   private let journal: VoteJournal
   private var votes: VoteGuard
   private var isRefusing = false
@@ -82,10 +84,12 @@ final class JournalThread: @unchecked Sendable {
   }
 
   /// Reactor only.
-  func post(_ kind: JournalJob.Kind) -> Bool {
-    guard jobs.post(JournalJob(kind)) else { return false }
+  /// - Throws: 74 when the disk keeps so many jobs waiting that this one finds no room. What is not written must never count as written: the process ends.
+  func post(_ kind: JournalJob.Kind) throws(NodeFailure) {
+    guard jobs.post(JournalJob(kind)) else {
+      throw NodeFailure(74, "the disk of data/validator does not take votes: \(Self.jobsMax) jobs wait for it. The node ends so that no vote leaves before it is written")
+    }
     bell.ring()
-    return true
   }
 
   private func report(_ kind: JournalReport.Kind) {

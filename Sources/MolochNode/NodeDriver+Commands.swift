@@ -133,7 +133,14 @@ extension NodeDriver {
     nextPrune = min(due, loop.now.adding(milliseconds: interval))
     guard loop.now >= due, !isReadOnly else { return }
     nextPrune = loop.now.adding(milliseconds: interval)
-    post(.prune(archivePeers: gate.surroundings.archivePeerCount))
+    post(.prune(archivePeers: gate.surroundings.archivePeerCount), loop)
+  }
+
+  /// Where the entries begin, for status and for who asks to prune them.
+  func show(_ entries: EntryMark, _ loop: Loop) {
+    (gate.surroundings.earliestEntryHeight, gate.surroundings.earliestEntryIndex) = (entries.height, entries.leaf)
+    // What a peer holds of entries below its bodies is not known.
+    gate.surroundings.entryArchivePeerCount = network.rows(loop).count { $0.link != nil && (1...entries.height).contains($0.earliestBodyHeight) }
   }
 
   // MARK: Reload
@@ -155,7 +162,7 @@ extension NodeDriver {
       replica?.pool.setSignerShare(percent: options.poolSignerPercent)
       // The addresses were checked with the settings.
       if let peering = try? options.peering(listenPort: network.options.listenPort) { network.reconfigure(peering) }
-      post(.policies(options.storagePolicies))
+      post(.policies(options.storagePolicies), loop)
       replica?.looksForBodies = true
       log.notice("node", "configuration reloaded", [("name", options.name)] + report.fields)
     } else {

@@ -28,27 +28,25 @@ extension NodeDriver {
     var index = 0
     while index < effects.count {
       switch effects[index] {
-      case .persist(let blocks, let floor, let height): post(.persist(blocks, floor, height))
+      case .persist(let blocks, let floor, let height): post(.persist(blocks, floor, height), loop)
       case .journal(let records, let through):
-        guard let journal, journal.post(.votes(records, through: through)) else {
-          // A node that does not vote keeps no journal: what it notes binds nobody.
-          replica?.journalSynced(through, now: times(loop), &effects)
-          break
-        }
-      case .store(let block): post(.store(block))
-      case .fill(let work): post(.fill(work))
+        // A node that does not vote keeps no journal: what it notes binds nobody.
+        if journal == nil { replica?.journalSynced(through, now: times(loop), &effects) } else { record(.votes(records, through: through), loop) }
+      case .store(let block): post(.store(block), loop)
+      case .fill(let work): post(.fill(work), loop)
       case .adopt(let anchor):
-        post(.adopt(anchor))
+        post(.adopt(anchor), loop)
         gate.surroundings.earliestBodyHeight = anchor.height.next.rawValue
         log.notice("sync", "the block to begin from is found and proven", [("height", "\(anchor.height.rawValue)"), ("hash", "\(anchor.hash)")])
-      case .load(let query): post(.load(query))
+      case .load(let query): load(query, loop)
       case .send(let message, let destination): send(message, destination, loop)
       case .checkpoint(let head): publish(head, loop)
       case .penalise(let link, let fault):
         log.warn("peering", "peer at fault", [("link", "\(link.rawValue)"), ("fault", "\(fault)")])
         network.penalise(LinkID(rawValue: link.rawValue), .ban, "\(fault)", loop)
-      case .standing(let change): note(change)
+      case .standing(let change): note(change, loop)
       case .evidence(let evidence, let isKept): report(evidence, isKept: isKept, loop)
+      case .unknownProtocol(let version, let height): end(.unknownProtocol(version, from: height), loop)
       case .halt(let reason): fail(NodeFailure(70, reason), loop)
       case .setTimer(let instant): setReplicaTimer(instant, loop)
       case .final(let block): final(block, loop)
@@ -58,10 +56,15 @@ extension NodeDriver {
     effects.removeAll(keepingCapacity: true)
   }
 
+  /// Hands a job to the journal thread, where there is one. The process ends when it takes no more.
+  func record(_ job: JournalJob.Kind, _ loop: Loop) {
+    do throws(NodeFailure) { try journal?.post(job) } catch { fail(error, loop) }
+  }
+
   private func report(_ evidence: Evidence, isKept: Bool, _ loop: Loop) {
     guard let replica else { return }
     if isKept {
-      post(.evidence(replica.evidence.flatMap(\.encoded)))
+      post(.evidence(replica.evidence.flatMap(\.encoded)), loop)
       log.error(
         "consensus", "conflicting votes",
         [("validator", "\(evidence.signer)"), ("epoch", "\(evidence.first.vote.epoch.rawValue)"), ("view", "\(evidence.first.vote.view.rawValue)")])
@@ -83,7 +86,7 @@ extension NodeDriver {
     guard block.header.eventCount > 0 else { return }
     newestHeads.append(block.header)
     if newestHeads.count > 64 { newestHeads.removeFirst() }
-    cosign(block.header, block.validators)
+    cosign(block.header, block.validators, loop)
     log.info(
       "consensus", "block final",
       [
@@ -94,7 +97,8 @@ extension NodeDriver {
 
   /// The store holds everything up to this height. The replica hears of it when the journal has the floor, if that is awaited, else at once.
   func persisted(_ height: Height, _ floor: FloorRecord, _ loop: Loop) {
-    if let journal, journal.post(.floor(floor, height)), floor.isAwaited { return }
+    record(.floor(floor, height), loop)
+    guard journal == nil || !floor.isAwaited else { return }
     replica?.persisted(height, now: times(loop), &effects)
   }
 
@@ -120,8 +124,8 @@ extension NodeDriver {
   var validatorKeys: [SigningKey] { [home.validatorKey, nextValidatorKey].compactMap { $0 } }
 
   /// Asks the journal thread for this validator's cosignature of a final, durable tree head, as a member of the set of its block.
-  func cosign(_ header: BlockHeader, _ set: ValidatorSet) {
-    guard let journal, replica?.machine.standing == .voting else { return }
+  func cosign(_ header: BlockHeader, _ set: ValidatorSet, _ loop: Loop) {
+    guard journal != nil, replica?.machine.standing == .voting else { return }
     let own = validatorKeys.lazy.compactMap { key in set.index(of: key.publicKey).map { (key, $0) } }.first
     guard let (key, index) = own else { return }
     guard set.validators[index].cosignerKey == key.publicKey else {
@@ -129,7 +133,7 @@ extension NodeDriver {
     }
     let checkpoint = Checkpoint(origin: home.genesis.origin, size: header.treeSize, root: header.treeRoot)
     let name = "\(home.genesis.domain)/\(set.validators[index].name)"
-    _ = journal.post(.cosign(CosignRequest(checkpoint: checkpoint, key: key, validator: index, name: name)))
+    record(.cosign(CosignRequest(checkpoint: checkpoint, key: key, validator: index, name: name)), loop)
   }
 
   /// Serves a checkpoint: this node's log line and the cosignatures of a quorum.

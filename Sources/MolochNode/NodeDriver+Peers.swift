@@ -26,6 +26,10 @@ extension NodeDriver {
           speaksVersion2: facts.protocolVersion >= ReplicaMessageType.historyProtocol, speaksVersion3: facts.protocolVersion >= ReplicaMessageType.partsProtocol)
         replica?.peerUp(PeerLink(link.rawValue), known, now: times(loop), &effects)
       case .received(let link, let type, let bytes): received(type, bytes, link, loop)
+      case .tooLong(let link, let type, let byteCount, let max):
+        log.error(
+          "peering", "a message is too long to be sent: the connection ends",
+          [("link", "\(link.rawValue)"), ("type", "\(type)"), ("bytes", "\(byteCount)"), ("max", "\(max)")])
       case .down(let link, let peer, let reason):
         log.info("peering", "peer gone", [("peer", peer.text), ("reason", reason.name)])
         replica?.peerDown(PeerLink(link.rawValue), now: times(loop), &effects)
@@ -89,6 +93,7 @@ extension NodeDriver {
       announcedSet = set
     }
     logApprovedSets(replica)
+    warnOfUnknownProtocol(replica)
   }
 
   /// Syncing and lag, as readiness and metrics show them.

@@ -26,10 +26,10 @@ extension NodeDriver {
   }
 
   /// What was found since. The binding is written in front of the records that follow.
-  func note(_ change: StandingChange) {
+  func note(_ change: StandingChange, _ loop: Loop) {
     switch change {
     case .listens(let doubt):
-      _ = journal?.post(.bind(.listening))
+      record(.bind(.listening), loop)
       let window = ("listen_window_ms", "\(options.settings.milliseconds("consensus.listen_window"))")
       switch doubt {
       case .untried: log.warn("validator", Self.listens, [("reason", "the chain has gone on, and this journal has no vote"), ("key", keyText), window])
@@ -38,10 +38,10 @@ extension NodeDriver {
         log.error("validator", Self.listens, [("reason", "its key has made a vote that the journal does not know"), ("key", keyText)] + Self.place(vote) + [window])
       }
     case .votes:
-      _ = journal?.post(.bind(nil))
+      record(.bind(nil), loop)
       log.notice("validator", "the validator has listened and votes again", [("key", keyText)] + (replica?.machine.bound.map { [("epoch", "\($0.epoch.rawValue)"), ("above_view", "\($0.view.rawValue)")] } ?? []))
     case .halts(let vote):
-      _ = journal?.post(.bind(.halted))
+      record(.bind(.halted), loop)
       figures.metrics.consensus.doubleSignRefused.add()
       log.error("validator", Self.halts, [("key", keyText)] + Self.place(vote))
     }

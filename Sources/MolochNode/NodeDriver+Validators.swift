@@ -46,6 +46,19 @@ extension NodeDriver {
     }
   }
 
+  /// An approved change of the protocol that this program does not know ends it before its epoch: from the approval on there is time to install another one.
+  func warnOfUnknownProtocol(_ replica: Replica) {
+    let state = replica.chain.tip.governance
+    let epoch = state.unknownProtocolEpoch
+    guard epoch != unknownEpoch else { return }
+    unknownEpoch = epoch
+    guard let epoch else { return }
+    let height = epoch.rawValue * UInt64(state.parameters.epochLength) + 1
+    log.warn(
+      "node", "the chain changes to a version of the protocol that this program does not know: it stops before that height and votes on nothing from there on; install a newer release",
+      [("height", "\(height)"), ("epoch", "\(epoch.rawValue)"), ("known", "\(ProtocolVersion.newest)")])
+  }
+
   /// Whether a key of this node is in a set: the one it votes with, or the one that takes over.
   private func holds(_ set: ValidatorSet) -> Bool { validatorKeys.contains { set.index(of: $0.publicKey) != nil } }
 

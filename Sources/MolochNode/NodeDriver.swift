@@ -16,6 +16,8 @@ import Replication
 /// What runs on the reactor thread: hands sockets to the gate and to the network of peers, time and events to the replica, and its effects to the
 /// storage and journal threads and to the peers.
 final class NodeDriver: Driver {
+  /// Reads for peers that the storage thread has at a time; other places of its mailbox are left to clients.
+  private static let loadsMax = StorageQueue.readsMax / 4
   private enum Token { static let replica: UInt64 = 1, sweep: UInt64 = 2, second: UInt64 = 3, again: UInt64 = 4 }
   /// Whom a listener serves.
   enum Listening { case gate(Audience), peers }
@@ -51,6 +53,8 @@ final class NodeDriver: Driver {
   var announcedSet: ValidatorSet?
   /// The newest approved change of the set that was logged.
   var loggedChange: EventID?
+  /// The first epoch of an unknown version of the protocol, as the log says.
+  var unknownEpoch: Epoch?
   /// Heights of the newest tree heads, for their checkpoints.
   var newestHeads: [BlockHeader] = []
   private var replicaTimer = TimerID.none
@@ -64,6 +68,8 @@ final class NodeDriver: Driver {
   var complaints = Watch()
   var backfilling = BackfillReport()
   private var missedVotes = DayCount()
+  /// Reads for peers that the storage thread has.
+  private var loadsUnderWay = 0
   let figures: Figures
   var supervision = Supervision()
   /// Turns of this loop with the replica in it.
@@ -192,7 +198,7 @@ final class NodeDriver: Driver {
     surroundings.storageSilenceMilliseconds = isOpen ? loop.now.milliseconds(since: lastReport) : 0
     gate.surroundings = surroundings
     figures.take(network)
-    if let book = network.bookToSave(loop) { post(.peerBook(book)) }
+    if let book = network.bookToSave(loop) { post(.peerBook(book), loop) }
     expireLevels(loop)
     pruneByItself(loop)
     if let replica {
@@ -255,14 +261,29 @@ final class NodeDriver: Driver {
     if isLeft { comeBack(at: loop.now, loop) }
   }
 
-  func post(_ kind: StorageJob.Kind) {
-    guard storage.post(kind) else { preconditionFailure("what the replica has under way is less than the places of the mailbox") }
+  /// Hands the storage thread what the chain or the node itself needs. The process ends when the disk keeps so much of that waiting that it finds no room.
+  func post(_ kind: StorageJob.Kind, _ loop: Loop) {
+    guard !storage.post(kind) else { return }
+    fail(NodeFailure(74, "the disk of the data directory takes nothing: \(StorageQueue.writesMax) writes wait for it"), loop)
   }
 
+  /// Reads for a peer, as far as there is room beside the reads of clients; beyond it the peer is told that there is nothing, and asks another one.
+  func load(_ query: StoreQuery, _ loop: Loop) {
+    guard loadsUnderWay < Self.loadsMax, storage.post(.load(query)) else { return replica?.loaded(query, query.nothing, now: times(loop), &effects) ?? () }
+    loadsUnderWay += 1
+  }
+
+  /// Ends the process; the first reason is the one that is told.
   func fail(_ reason: NodeFailure, _ loop: Loop) {
-    failure = reason
+    failure = failure ?? reason
     stage = .ended
     loop.stop()
+  }
+
+  /// Ends the process as a signal does, without a drain, and then with this reason.
+  func end(_ reason: NodeFailure, _ loop: Loop) {
+    failure = failure ?? reason
+    save(loop)
   }
 
   func setReplicaTimer(_ instant: Instant, _ loop: Loop) {
@@ -280,13 +301,16 @@ final class NodeDriver: Driver {
       case .claimed: isClaimed = true
       case .opened(let store):
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
+        show(store.earliestEntry, loop)
         open(store, loop)
       case .persisted(let height, let floor, let nanoseconds):
         figures.metrics.storage.commit.observe(nanoseconds)
         persisted(height, floor, loop)
       case .stored(let hash): replica?.stored(hash, now: times(loop), &effects)
       case .filled(let result, let gap): filled(result, gap, loop)
-      case .loaded(let query, let answer): replica?.loaded(query, answer, now: times(loop), &effects)
+      case .loaded(let query, let answer):
+        loadsUnderWay -= 1
+        replica?.loaded(query, answer, now: times(loop), &effects)
       case .answered(let job, let result): gate.answered(job, result, loop)
       case .pulse(let pulse):
         figures.take(pulse)
@@ -300,6 +324,7 @@ final class NodeDriver: Driver {
         if isPruned, let replica { announce(replica, loop) }
         // Who held less than this node at the handshake may hold less of what is pruned next.
         gate.surroundings.archivePeerCount = network.rows(loop).count { $0.link != nil && (1...pulse.earliestBodyHeight).contains($0.earliestBodyHeight) }
+        if let entries = pulse.earliestEntry { show(entries, loop) }
         gate.surroundings.proposedLastDay = pulse.proposedLastDay
         gate.surroundings.freeBytes = pulse.statistics.free
       case .stopped(let saved):
@@ -349,7 +374,7 @@ final class NodeDriver: Driver {
     settings.signers = gate.signers
     let replica = Replica(store.state, pool: pool, key: home.validatorKey, options: settings, now: loop.now)
     replica.helpers = verification.records
-    let restored = restore(store.pending, into: replica, loop)
+    replica.restore(store.pending)
     if let file = store.journal {
       let journal = JournalThread(journal: file)
       do { try journal.start(waking: loop.waker) } catch { return fail(error, loop) }
@@ -364,7 +389,7 @@ final class NodeDriver: Driver {
     replica.collect(now: times(loop), &effects)
     announce(replica, loop)
     if let doubt = store.doubt { report(doubt) }
-    if let (header, set) = store.state.newestHead { cosign(header, set) }
+    if let (header, set) = store.state.newestHead { cosign(header, set, loop) }
     isOpen = true
     opened = loop.now
     stage = .serving
@@ -372,32 +397,11 @@ final class NodeDriver: Driver {
     log.info(
       "ledger", "store open",
       [
-        ("height", "\(replica.durable.header.height.rawValue)"), ("events", "\(replica.durable.header.treeSize)"), ("restored", "\(restored)"),
+        ("height", "\(replica.durable.header.height.rawValue)"), ("events", "\(replica.durable.header.treeSize)"),
+        ("saved_event_bytes", "\(store.pending.count)"),
         ("ms", "\(loop.now.milliseconds(since: began))"),
       ])
     if stopsWhenOpen { save(loop) }
-  }
-
-  /// Admits again what the last clean stop saved, with every check that a client's record passes.
-  private func restore(_ bytes: [UInt8], into replica: Replica, _ loop: Loop) -> Int {
-    var offset = 0, count = 0
-    while offset < bytes.count {
-      let span = bytes.bytes
-      guard let record = try? Record(parsing: span, at: offset) else {
-        log.warn("mempool", "saved events end in a damaged record", [("offset", "\(offset)")])
-        return count
-      }
-      let statement = record.entry.statement
-      let isKnown = replica.isDecided(record.id, timestamp: statement.timestamp)
-      let message = span.extracting(offset..<offset + Statement.byteCount)
-      if !isKnown, statement.chainTag == home.genesis.chainTag, Verifier.isValid(record.entry.signature, over: message, by: statement.signer) {
-        let admission = replica.pool.admit(
-          span.extracting(offset..<offset + record.byteCount), id: record.id, statement: statement, reactor: 0, now: loop.now)
-        if case .accepted = admission { count += 1 }
-      }
-      offset += record.byteCount
-    }
-    return count
   }
 
   // MARK: The end
@@ -452,10 +456,11 @@ final class NodeDriver: Driver {
       return loop.stop()
     }
     stage = .saving
-    let pending = options.keepsPending ? replica.pool.pendingRecords() : []
+    let pending = options.keepsPending ? replica.pool.pendingRecords() + replica.unrestored : []
     network.shutDown(loop)
     self.replica = nil
-    _ = journal?.post(.stop)
+    // What finds no room was promised to nobody, and the process ends either way.
+    try? journal?.post(.stop)
     if !storage.post(.stop(pending: pending)) {
       failure = NodeFailure(70, "the storage thread does not answer")
       loop.stop()

@@ -1,7 +1,9 @@
 import API
+import Audit
 public import Configuration
 import Consensus
 import Glibc
+import Ledger
 import Peering
 import Reactor
 import RocksStore
@@ -13,6 +15,12 @@ public struct NodeFailure: Error, Sendable {
   public init(_ code: Int32, _ message: String) {
     self.code = code
     self.message = message
+  }
+
+  /// The next height, or an early one, has rules that this program does not know.
+  static func unknownProtocol(_ version: UInt32, from height: Height) -> NodeFailure {
+    NodeFailure(
+      78, "the chain uses protocol version \(version) from height \(height.rawValue) on; this program knows \(ProtocolVersion.newest): install a newer release")
   }
 }
 

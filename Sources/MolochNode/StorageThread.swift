@@ -35,6 +35,13 @@ final class StorageJob: Sendable {
     case fill(BackfillWork)
     /// Save the pending records, sync everything and end.
     case stop(pending: [UInt8])
+
+    var isRead: Bool {
+      switch self {
+      case .load, .read: true
+      default: false
+      }
+    }
   }
   let kind: Kind
   init(_ kind: Kind) { self.kind = kind }
@@ -69,12 +76,25 @@ struct OpenedStore: Sendable {
   /// Records that the last clean stop saved.
   var pending: [UInt8]
   var earliestBodyHeight: Height
+  var earliestEntry: EntryMark
+}
+
+/// Where the entries begin that are here.
+struct EntryMark: Sendable {
+  var height: UInt64
+  var leaf: UInt64
+
+  init(_ store: RocksLedgerStore) throws(StoreError) {
+    (height, leaf) = (store.earliestEntryHeight.rawValue, try store.firstLeaf(of: store.earliestEntryHeight).rawValue)
+  }
 }
 
 /// Figures of the storage thread, about once a second.
 struct StoragePulse: Sendable {
   var indexedHeight: UInt64
   var earliestBodyHeight: UInt64
+  /// Nil when the block cannot be read.
+  var earliestEntry: EntryMark?
   var statistics: DirectoryStatistics
   var cacheBytes: UInt64
   var compaction: (pendingBytes: UInt64, running: UInt64)
@@ -91,7 +111,7 @@ struct StoragePulse: Sendable {
 /// The thread that owns the disk.
 final class StorageThread: @unchecked Sendable {
   // Sendable: the mailboxes have one producer and one consumer each, the bell is thread-safe, the rest is fixed before the thread starts.
-  let jobs = Mailbox<StorageJob>(capacity: 4096)
+  private let jobs = StorageQueue()
   let reports = Mailbox<StorageReport>(capacity: 8192)
   let bell = Doorbell()
   let pulse = Pulse()
@@ -118,9 +138,9 @@ final class StorageThread: @unchecked Sendable {
     guard result == 0 else { throw NodeFailure(75, "cannot start the storage thread: errno \(result)") }
   }
 
-  /// Reactor only.
+  /// Reactor only. False when there is no room.
   func post(_ kind: StorageJob.Kind) -> Bool {
-    guard jobs.post(StorageJob(kind)) else { return false }
+    guard jobs.post(kind) else { return false }
     bell.ring()
     return true
   }
@@ -186,6 +206,7 @@ final class StorageThread: @unchecked Sendable {
       // A block at a time: what the chain waits for is not kept waiting by the index.
       if try session.advanceIndex() { didWork = true }
       if !didWork { didWork = try session.countOlder(blocksMax: 256) }
+      if try session.sweep() { didWork = true }
       if !didWork { didWork = try session.advanceSnapshot() }
       if session.filling != nil {
         didWork = true
@@ -295,6 +316,12 @@ final class StorageSession {
     desk.take(policies)
   }
 
+  /// Goes on with a deep prune. Returns whether more is left.
+  func sweep() throws(NodeFailure) -> Bool {
+    snapshot.drop(below: store.earliestEntryHeight)
+    return try desk.sweep(store)
+  }
+
   func prune(archivePeers: Int) throws(NodeFailure) { try desk.prune(archivePeers: archivePeers, store) }
 
   /// The state of the head, for the replica.
@@ -306,9 +333,7 @@ final class StorageSession {
     var seed = SystemRandomNumberGenerator()
     let governance = try store.governance(from: GovernanceState(genesis: genesis))
     guard governance.parameters.protocolVersion <= ProtocolVersion.newest else {
-      throw NodeFailure(
-        78, "the chain uses protocol version \(governance.parameters.protocolVersion) from height \(head.height.next.rawValue) on; this program knows "
-          + "\(ProtocolVersion.newest): install a newer release")
+      throw NodeFailure.unknownProtocol(governance.parameters.protocolVersion, from: head.height.next)
     }
     var chain = Chain(tip: ChainTip(header: head, tree: tree, history: history, governance: governance), seed: seed.next())
     try store.restoreWindow(of: &chain)
@@ -321,7 +346,8 @@ final class StorageSession {
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
     state.evidence = try evidence()
-    return OpenedStore(state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight)
+    return OpenedStore(
+      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, earliestEntry: try EntryMark(store))
   }
 
   /// What this node has seen of contradictions before it was started; without the file, nothing.
@@ -355,13 +381,7 @@ final class StorageSession {
       guard case .damaged(let detail) = error else { throw Self.failure(error, home) }
       // The peer gets nothing and asks another one; this node serves what is whole.
       integrity.note(component: "chain", detail)
-      switch query {
-      case .range(let from, _, _, _): return .range(from: from, [], nil)
-      case .history(let from, _, _, _, _): return .history(from: from, nil)
-      case .parts(let from, _): return .parts(from: from, ends: [])
-      case .block: return .block(nil)
-      case .boundaries: return .boundaries([])
-      }
+      return query.nothing
     }
   }
 
@@ -466,7 +486,8 @@ final class StorageSession {
     metrics.snapshotBytes.set(snapshot.byteCount)
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics,
+      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, earliestEntry: try? EntryMark(store),
+      statistics: statistics,
       cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
       proposedLastDay: proposals.totals)
   }

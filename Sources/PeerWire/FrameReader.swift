@@ -36,6 +36,9 @@ public struct FrameReader: Sendable {
   /// Payload bytes held for unfinished messages.
   public var heldByteCount: Int { partials.reduce(0) { $0 + $1.bytes.count } }
 
+  /// Gives up what is held; only for a stream of which nothing more is read.
+  mutating func forget() { partials = [Partial](repeating: Partial(), count: Lane.allCases.count) }
+
   /// True between messages: the end of the stream loses nothing.
   public var isIdle: Bool { header.isEmpty && fragment == nil && partials.allSatisfy { $0.type == nil } }
 

@@ -13,6 +13,9 @@ public struct Outbox: Sendable {
     case refused
     /// A consensus lane is full: the peer is too slow to take part, and must be disconnected.
     case overflow
+    /// It was not queued: it is longer than the cap of its type, bytes, which no peer would take. A fault of this program; the peer waits for something that
+    /// will not come.
+    case tooLong(max: Int)
   }
 
   private struct Entry {
@@ -64,10 +67,10 @@ public struct Outbox: Sendable {
   public func queuedBytes(_ lane: Lane) -> Int { rows[lane.index].byteCount }
   public func queuedMessages(_ lane: Lane) -> Int { rows[lane.index].count }
 
-  /// Queues a message. Traps on an unknown type or a payload above its cap: those are the programmer's.
+  /// Queues a message. Traps on an unknown type: that is the programmer's.
   public mutating func queue(_ type: MessageType, _ payload: [UInt8]) -> Admission {
     guard let lane = type.lane else { preconditionFailure("a message has a known type") }
-    precondition(payload.count <= caps.byteCount(type), "a message is within the cap of its type")
+    guard payload.count <= caps.byteCount(type) else { return .tooLong(max: caps.byteCount(type)) }
     let max = caps.queueByteCount(lane)
     var dropped = 0
     if lane == .events {
@@ -82,7 +85,9 @@ public struct Outbox: Sendable {
         }
         dropped += 1
       }
-    } else if rows[lane.index].byteCount + payload.count > max || rows[lane.index].count >= Self.messagesMax {
+    } else if rows[lane.index].count >= Self.messagesMax
+      || (rows[lane.index].byteCount + payload.count > max && rows[lane.index].count >= caps.messagesAnyway(lane))
+    {
       return lane == .votes || lane == .blocks ? .overflow : .refused
     }
     rows[lane.index].entries.append(Entry(type: type, payload: payload))

@@ -48,6 +48,12 @@ public struct WireSession: Sendable {
     }
   }
 
+  /// The connection is over, and what has come of unfinished messages is given up.
+  public mutating func forget() {
+    phase = .ended
+    reader.forget()
+  }
+
   /// The connection is over, for whatever reason; nothing is read any more.
   public mutating func end() { phase = .ended }
 

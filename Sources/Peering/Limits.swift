@@ -1,5 +1,9 @@
-/// Limits of this target. Per connected peer: the queues and the reader of `WireCaps`, a TLS session of about 20 KiB, and a row of facts.
+/// Limits of this target. Per connected peer: the queues of `WireCaps`, a TLS session of about 20 KiB, and a row of facts; of all peers together: what readers hold.
 enum Limits {
+  /// Bytes of unfinished messages that all readers hold together. Beyond it the peer with the most of them is disconnected, a validator last.
+  static let unfinishedByteCount = 512 << 20
+  /// A reader that holds less does not make anybody count.
+  static let unfinishedByteCountMin = 1 << 20
   /// Text of a multiaddr, in bytes; what the wire carries.
   static let multiaddrByteCount = 400
   /// Peers known, connected or not, and addresses of each.

@@ -9,7 +9,7 @@ extension Network {
   // MARK: Out
 
   /// Queues a message for one peer; it leaves at the end of the tick, after more urgent ones. False when the link is gone or its queue is full.
-  /// Traps on a type of the connection itself and on a payload above the cap of its type.
+  /// Traps on a type of the connection itself. A payload above the cap of its type ends the link.
   @discardableResult public func send(_ type: MessageType, _ payload: [UInt8], to number: LinkID, _ loop: Loop) -> Bool {
     precondition(!type.isInternal, "types below 16 are the connection's own")
     guard let link = link(number), link.phase == .up else { return false }
@@ -46,6 +46,10 @@ extension Network {
     case .dropped(let count): statistics.droppedFull += UInt64(count)
     case .refused:
       statistics.droppedFull += 1
+      return false
+    case .tooLong(let max):
+      if let number = link.number { events.append(.tooLong(number, type, byteCount: payload.count, max: max)) }
+      part(link, .other, "a message for this peer is too long", loop)
       return false
     case .overflow:
       statistics.droppedFull += 1
@@ -103,7 +107,9 @@ extension Network {
     var offset = 0
     while link.phase != .closing {
       switch link.session.advance(bytes, &offset) {
-      case .needMore: return
+      case .needMore:
+        if link.session.reader.heldByteCount >= Limits.unfinishedByteCountMin { boundUnfinished(Limits.unfinishedByteCount, loop) }
+        return
       case .hello(let hello):
         count(.hello)
         greeted(link, hello, loop)
@@ -122,6 +128,28 @@ extension Network {
         statistics.droppedInvalid += 1
         if link.phase == .up { ban(link, "\(violation)", loop) } else { lose(link, .misbehaviour, "\(violation)", loop) }
       }
+    }
+  }
+
+  /// Disconnects peers until the unfinished messages of the others have at most `max` bytes together. An honest peer has one or two under way that this node
+  /// has asked for, or the block that it proposes.
+  func boundUnfinished(_ max: Int, _ loop: Loop) {
+    var holders: [(link: Link, byteCount: Int)] = []
+    for slot in slots {
+      guard let link = links[slot], link.phase != .closing else { continue }
+      holders.append((link, link.session.reader.heldByteCount))
+    }
+    var total = holders.reduce(0) { $0 + $1.byteCount }
+    guard total > max else { return }
+    // Among strangers and among validators, whoever holds the most goes first.
+    holders.sort { a, b in
+      let (isValidatorA, isValidatorB) = (power(of: a.link.validator) > 0, power(of: b.link.validator) > 0)
+      return isValidatorA != isValidatorB ? !isValidatorA : a.byteCount > b.byteCount
+    }
+    for (link, byteCount) in holders where total > max && byteCount > 0 {
+      total -= byteCount
+      link.session.forget()
+      part(link, .other, "too much of unfinished messages is held", loop)
     }
   }
 

@@ -29,6 +29,8 @@ public struct PeerFacts: Equatable, Sendable {
 public enum PeeringEvent: Equatable, Sendable {
   case up(LinkID, PeerFacts)
   case received(LinkID, MessageType, [UInt8])
+  /// The driver gave the link a message that no peer would take; it is not sent, and the link ends.
+  case tooLong(LinkID, MessageType, byteCount: Int, max: Int)
   /// Nothing follows for this link.
   case down(LinkID, PeerID, Goodbye.Reason)
   /// A handshake failed.

@@ -6,8 +6,12 @@ import Ledger
 
 /// Block sync: which ranges of final blocks to ask of whom. Peers' claims steer it; what it hands out proves itself by a certificate and hash links.
 ///
-/// Ranges lie within an epoch, several are under way at a time, of different peers, and they are handed out in ascending order. A peer that is slow, has
-/// nothing or sends what does not hold together is passed over for a while, longer each time.
+/// Ranges lie within an epoch, several are under way at a time, of different peers, and they are handed out in ascending order. A peer that gives no answer in time,
+/// has nothing or sends what does not hold together is passed over for a while, longer each time.
+///
+/// Links differ. After a range that did not come in time a peer is asked for half as much, down to a block, and after one that did for twice as much again. What comes
+/// late is taken when it is still wanted, and until it comes, or has been waited for long, its peer is not asked for the same again. When the range that everything else
+/// waits for does not come soon and a peer has nothing to do, that one is asked for it, too.
 ///
 /// Up to an anchor, a block whose hash the operator vouches for, ranges come without bodies: the hash commits to every one of them, so that each proves itself
 /// when it comes. They are asked of peers that have the anchor, whatever these have pruned. No range lies on both sides of it.
@@ -28,8 +32,12 @@ struct BlockSync: Sendable {
     var speaksVersion2 = true
     /// Whether it has a snapshot, and where the parts end; nil for a peer that cannot say.
     var parts: PartList?
+    /// The highest height from which on it had no blocks without bodies although it said that it had the anchor: the entries up to there are gone, as it seems.
+    var lacksEntriesTo = Height(0)
     var failures: UInt64 = 0
     var pausedUntil = Instant.zero
+    /// What it is asked for at a time.
+    var bytesMax = ReplicationLimit.rangeBytesMax
   }
 
   /// What a peer has said of its parts. Only a hint.
@@ -57,10 +65,16 @@ struct BlockSync: Sendable {
     let from: Height
     let to: Height
     let peer: PeerLink
-    let deadline: Instant
+    let bytesMax: Int
+    let sent: Instant
     /// The blocks are asked for without bodies, with their proof under this block.
     var anchor: Anchor?
     var blocksMax: Int { Int(to.rawValue - from.rawValue) + 1 }
+    var deadline: Instant { sent.adding(milliseconds: ReplicationLimit.rangeMilliseconds) }
+    /// Then it is not waited for any more, not even as a late one.
+    var end: Instant { deadline.adding(milliseconds: ReplicationLimit.lateMilliseconds) }
+    /// Then another peer may be asked, too.
+    var doubt: Instant { sent.adding(milliseconds: ReplicationLimit.slowMilliseconds) }
   }
 
   /// A range that came: consecutive blocks, linked by their hashes, and a certificate that names the last. Its signatures are not verified yet.
@@ -83,6 +97,8 @@ struct BlockSync: Sendable {
   #endif
   private(set) var sources: [Source] = []
   private(set) var requests: [Request] = []
+  /// Requests whose answers are not waited for any more and may still come: they were too slow, or another peer was faster.
+  private(set) var late: [Request] = []
   /// Lists of parts to ask for: of whom, and from which height on. Emptied by whoever sends the questions.
   var listsWanted: [(peer: PeerLink, from: Height)] = []
   private(set) var ranges: [Range] = []
@@ -144,6 +160,7 @@ struct BlockSync: Sendable {
   mutating func peerDown(_ link: PeerLink) {
     sources.removeAll { $0.link == link }
     requests.removeAll { $0.peer == link }
+    late.removeAll { $0.peer == link }
   }
 
   mutating func peer(_ link: PeerLink, claims head: Height, now: Instant) {
@@ -212,8 +229,7 @@ struct BlockSync: Sendable {
 
   /// Decides what to ask for now.
   mutating func plan(epochLength: UInt32, now: Instant) -> [Request] {
-    for request in requests where request.deadline <= now { strike(request.peer, now) }
-    requests.removeAll { $0.deadline <= now }
+    expire(now)
     settlePartial()
     let goal = goal
     deadline = .distantFuture
@@ -242,20 +258,57 @@ struct BlockSync: Sendable {
       guard from <= goal else { break }
       let history = anchor(of: from, epochEnd: epochEnd)
       if history != nil { askForParts(from, now) }
-      guard let peer = source(holding: from, epochEnd, now) else { break }
-      let part = history == nil ? nil : sources.first { $0.link == peer }?.parts?.end(holding: from)?.rawValue
-      let end = min(
-        from.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1, epochEnd, history?.height.rawValue ?? max(goal.rawValue, from.rawValue), part ?? .max)
-      let request = Request(from: from, to: Height(end), peer: peer, deadline: now.adding(milliseconds: ReplicationLimit.rangeMilliseconds), anchor: history)
-      requests.append(request)
-      planned.append(request)
+      guard let source = source(holding: from, epochEnd, now) else { break }
+      let end = min(from.rawValue + UInt64(ReplicationLimit.rangeBlocksMax) - 1, epochEnd, history?.height.rawValue ?? max(goal.rawValue, from.rawValue))
+      planned.append(ask(source, from, Height(end), history, now))
       bytes += ReplicationLimit.rangeBytesMax
     }
-    for request in requests { deadline = min(deadline, request.deadline) }
+    if let second = secondOpinion(epochLength, now) { planned.append(second) }
+    for request in requests { deadline = min(deadline, request.deadline, request.doubt > now ? request.doubt : .distantFuture) }
+    for request in late { deadline = min(deadline, request.end) }
     for source in sources where source.pausedUntil > now { deadline = min(deadline, source.pausedUntil) }
     for source in sources { if let awaited = source.parts?.awaited { deadline = min(deadline, awaited) } }
     return planned
   }
+
+  /// Gives up what did not come in time. It may come late.
+  private mutating func expire(_ now: Instant) {
+    var slow: [PeerLink] = []
+    for request in requests where request.deadline <= now {
+      late.append(request)
+      if !slow.contains(request.peer) { slow.append(request.peer) }
+    }
+    requests.removeAll { $0.deadline <= now }
+    late.removeAll { $0.end <= now }
+    for link in slow {
+      strike(link, now)
+      guard let index = sources.firstIndex(where: { $0.link == link }) else { continue }
+      sources[index].bytesMax = max(ReplicationLimit.rangeBytesMin, sources[index].bytesMax / 2)
+    }
+  }
+
+  private mutating func ask(_ source: Source, _ from: Height, _ to: Height, _ anchor: Anchor?, _ now: Instant) -> Request {
+    var end = to
+    if anchor != nil, let part = source.parts?.end(holding: from) {
+      // Parts come whole, however little is asked for. For a peer that is too slow for one the range ends in front of where it does.
+      end = min(end, source.bytesMax >= ReplicationLimit.partBytesMin || part == from ? part : Height(part.rawValue - 1))
+    }
+    let request = Request(from: from, to: end, peer: source.link, bytesMax: source.bytesMax, sent: now, anchor: anchor)
+    requests.append(request)
+    return request
+  }
+
+  /// Asks a peer that has nothing to do for the range that all others wait for, when it is long in coming.
+  private mutating func secondOpinion(_ epochLength: UInt32, _ now: Instant) -> Request? {
+    guard !isReady, let front = requests.min(by: { $0.from < $1.from }), front.from <= frontier.next, front.doubt <= now, requests.count(where: { $0.from == front.from }) == 1
+    else { return nil }
+    let epochEnd = ((front.from.rawValue - 1) / UInt64(epochLength) + 1) * UInt64(epochLength)
+    guard let source = source(holding: front.from, epochEnd, now), source.link != front.peer, busyness(source.link) == 0 else { return nil }
+    return ask(source, front.from, front.to, front.anchor, now)
+  }
+
+  /// Ranges that a peer is sending, as far as is known.
+  private func busyness(_ link: PeerLink) -> Int { requests.count { $0.peer == link } + late.count { $0.peer == link } }
 
   /// Asks the peers that have not said yet whether they have parts from this height on, and goes on without those who do not answer.
   private mutating func askForParts(_ height: Height, _ now: Instant) {
@@ -284,6 +337,12 @@ struct BlockSync: Sendable {
     return sources.allSatisfy { $0.earliestBodyHeight > applied.next } ? applied.next : nil
   }
 
+  /// The next height up to the anchor, when every connected peer has had nothing of it; nil while anybody may have it.
+  var withoutEntries: Height? {
+    guard let anchor, applied < anchor.height, !sources.isEmpty, !isReady, taken.isEmpty else { return nil }
+    return sources.allSatisfy { $0.lacksEntriesTo > applied } ? applied.next : nil
+  }
+
   /// The block under which a height is asked for; nil above the anchor.
   private func anchor(of height: Height, epochEnd: UInt64) -> Anchor? {
     guard let anchor, height <= anchor.height else { return nil }
@@ -308,35 +367,47 @@ struct BlockSync: Sendable {
 
   /// Whom to ask for a height: the least busy of the peers that claim it and are not passed over; among equals the one with the fewest failures, then the
   /// oldest connection. When nobody claims what is certified, anybody.
-  private func source(holding height: Height, _ epochEnd: UInt64, _ now: Instant) -> PeerLink? {
+  private func source(holding height: Height, _ epochEnd: UInt64, _ now: Instant) -> Source? {
     let history = anchor(of: height, epochEnd: epochEnd)?.height
-    let asked = partial.first { $0.best.from == height }?.asked ?? []
+    let asked = (partial.first { $0.best.from == height }?.asked ?? []) + (late + requests).filter { $0.from == height }.map(\.peer)
     let heard = sources.filter { $0.pausedUntil <= now && !asked.contains($0.link) && (history == nil ? $0.earliestBodyHeight <= height : $0.speaksVersion2 && $0.parts?.awaited == nil) }
     var able = heard.filter { $0.head >= history ?? height }
     if able.isEmpty, let certified, height <= certified { able = heard }
-    able.removeAll { source in requests.count { $0.peer == source.link } >= ReplicationLimit.rangesPerPeer }
-    return able.min { a, b in
-      let (busyA, busyB) = (requests.count { $0.peer == a.link }, requests.count { $0.peer == b.link })
-      return (busyA, a.failures, a.link.rawValue) < (busyB, b.failures, b.link.rawValue)
-    }?.link
+    able.removeAll { busyness($0.link) >= ReplicationLimit.rangesPerPeer }
+    return able.min { a, b in (busyness(a.link), a.failures, a.link.rawValue) < (busyness(b.link), b.failures, b.link.rawValue) }
   }
 
   // MARK: Answers
+
+  /// The request that an answer is for; nil for one that nobody has asked for, or that is not wanted any more.
+  private mutating func request(from: Height, _ link: PeerLink, isHistory: Bool) -> Request? {
+    func matches(_ request: Request) -> Bool { request.peer == link && request.from == from && (request.anchor != nil) == isHistory }
+    if let index = requests.firstIndex(where: matches) { return requests.remove(at: index) }
+    guard let index = late.firstIndex(where: matches) else { return nil }
+    let request = late.remove(at: index)
+    // It is slow and sends: there is no need to wait before it is asked for less.
+    if let source = sources.firstIndex(where: { $0.link == link }) { sources[source].pausedUntil = .zero }
+    let isHere = from <= applied || taken.contains { $0.from <= from && from <= $0.to } || ranges.contains { $0.from <= from && from <= $0.to }
+    return isHere ? nil : request
+  }
 
   /// Takes an answer. False when it contradicts itself, which no peer in good faith sends.
   mutating func received(
     from: Height, _ blocks: [Block], _ certificate: Certificate?, _ link: PeerLink, epochLength: UInt32, now: Instant
   ) -> Bool {
-    guard let index = requests.firstIndex(where: { $0.peer == link && $0.from == from && $0.anchor == nil }) else { return true }
-    requests.remove(at: index)
+    guard let request = request(from: from, link, isHistory: false) else { return true }
+    if !blocks.isEmpty { praise(request, now) }
     return take(from, blocks, certificate, link, isHistory: false, epochLength: epochLength, now: now)
   }
 
   /// Takes an answer to a request for blocks without bodies. False when it does not prove itself.
   mutating func received(from: Height, _ history: History?, _ link: PeerLink, epochLength: UInt32, now: Instant) -> Bool {
-    guard let anchor, let index = requests.firstIndex(where: { $0.peer == link && $0.from == from && $0.anchor != nil }) else { return true }
-    let request = requests.remove(at: index)
+    guard let anchor, let request = request(from: from, link, isHistory: true) else { return true }
+    if history != nil { praise(request, now) }
     guard let history else {
+      if let index = sources.firstIndex(where: { $0.link == link }), sources[index].head >= anchor.height {
+        sources[index].lacksEntriesTo = max(sources[index].lacksEntriesTo, from)
+      }
       if request.to >= anchor.height { lacksCertificate = true }
       return take(from, [], nil, link, isHistory: true, epochLength: epochLength, now: now)
     }
@@ -356,7 +427,14 @@ struct BlockSync: Sendable {
       return true
     }
     foreignAnchor = nil
+    if let index = sources.firstIndex(where: { $0.link == link }), sources[index].lacksEntriesTo >= from { sources[index].lacksEntriesTo = Height(0) }
     return take(from, history.blocks, history.certificate, link, isHistory: true, epochLength: epochLength, now: now)
+  }
+
+  /// What came in time may be twice as much the next time.
+  private mutating func praise(_ request: Request, _ now: Instant) {
+    guard now < request.deadline, let index = sources.firstIndex(where: { $0.link == request.peer }) else { return }
+    sources[index].bytesMax = min(ReplicationLimit.rangeBytesMax, max(sources[index].bytesMax, 2 * request.bytesMax))
   }
 
   private mutating func take(
@@ -379,7 +457,11 @@ struct BlockSync: Sendable {
       return false
     }
     let range = wholest(Range(from: from, blocks: blocks, certificate: certificate, peer: link, isHistory: isHistory), now)
-    if let range, range.to > applied { ranges.insert(range, at: ranges.firstIndex { $0.from > from } ?? ranges.count) }
+    if let range, range.to > applied {
+      ranges.insert(range, at: ranges.firstIndex { $0.from > from } ?? ranges.count)
+      late += requests.filter { $0.from == from }
+      requests.removeAll { $0.from == from }
+    }
     return true
   }
 

@@ -25,6 +25,16 @@ struct BlockTree: Sendable {
 
   subscript(hash: Digest) -> Node? { nodes.first { $0.hash == hash } }
 
+  /// Bytes of the bodies from above the final head up to a block that descends from it.
+  func byteCount(upTo hash: Digest) -> Int {
+    var total = 0, hash = hash
+    while let node = self[hash] {
+      total += node.candidate.block.body.count
+      hash = node.header.parentHash
+    }
+    return total
+  }
+
   mutating func insert(_ node: Node) { nodes.append(node) }
 
   mutating func setStorage(_ storage: Storage, of hash: Digest) {

@@ -20,6 +20,15 @@ public enum ReplicationLimit {
   /// Blocks and bytes of one range of a block sync; a range has at least one block, however large.
   public static let rangeBlocksMax = 256
   public static let rangeBytesMax = 4 << 20
+  /// Least bytes of a range that a slow peer is asked for.
+  public static let rangeBytesMin = 64 << 10
+  /// Blocks of the largest size that the format allows, of which a range has room beyond `rangeBytesMax`, when several became final by one certificate.
+  public static let stretchBlocksMax = 4
+  /// Headers and bodies of the longest range: what a message carries. See `unfinalBlocksMax`.
+  public static let rangeBytesCarried = rangeBytesMax + stretchBlocksMax * blockBytesMax
+  /// Full blocks that a leader lets stand on the final head at most, its own included: then it proposes what is left of that, and in the end empty blocks,
+  /// until a certificate has made the others final.
+  public static let unfinalBlocksMax = 3
   /// A part of a snapshot ends with the first block with which it is so long, bytes, unless its epoch ends before or it has `rangeBlocksMax` blocks.
   public static let partBytesMin = 3 << 20
   /// Parts in one list.
@@ -88,8 +97,11 @@ public enum ReplicationLimit {
   public static let askMillisecondsMax: UInt64 = 5000
   /// Wait for a list of parts; a peer that has given none by then is asked for ranges without one.
   public static let partListMilliseconds: UInt64 = 2000
-  /// Wait for a range of blocks.
+  /// Wait for a range of blocks; and how much longer its peer may be sending it, and is not asked for the same again.
   public static let rangeMilliseconds: UInt64 = 8000
+  public static let lateMilliseconds: UInt64 = 16_000
+  /// A range that everything else waits for is asked of a second peer, when one has nothing to do, after this.
+  public static let slowMilliseconds: UInt64 = 2000
   /// Of the time, fetching bodies of old blocks takes one part in so many at most; the rest it rests.
   public static let backfillShare: UInt64 = 4
   /// When nobody has the bodies that are wanted, and when nothing is wanted, this long passes before the next look; a new peer ends it.

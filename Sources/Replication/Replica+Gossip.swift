@@ -21,6 +21,13 @@ struct GossipedRecords: Sendable {
   /// Records that helpers have.
   var outstanding = 0
   var isDone: Bool { isRead && outstanding == 0 }
+  /// What was not taken out, or all of it while helpers have some.
+  var unread: [UInt8] { outstanding > 0 ? bytes : Array(bytes[offset...]) }
+}
+
+extension PeerLink {
+  /// Stands for the file of a clean stop. No link has this number.
+  static let saved = PeerLink(.max)
 }
 
 /// A record of a message, on its way through verification.
@@ -49,6 +56,17 @@ extension Replica {
     backlog.append(GossipedRecords(bytes: records, serial: gossipSerial, peer: peers[peer].link))
   }
 
+  /// Takes in what the last clean stop saved, as if a peer had sent it: with every check of gossip, a few in each turn, by helpers where there are some, and as far as
+  /// the pool has room. Where the records end in damage, the rest is left out.
+  public func restore(_ records: [UInt8]) {
+    guard !records.isEmpty else { return }
+    gossipSerial += 1
+    backlog.append(GossipedRecords(bytes: records, serial: gossipSerial, peer: .saved))
+  }
+
+  /// What of it is not in the pool yet, for the next stop. Some may be in the pool, too; a record twice is harmless.
+  public var unrestored: [UInt8] { backlog.first { $0.peer == .saved }?.unread ?? [] }
+
   /// Gossip waits while it would take room from the clients of this node.
   var takesGossip: Bool {
     2 * (pool.load.events + gossipUnderWay.events) < pool.limits.eventsMax && 2 * (pool.load.bytes + gossipUnderWay.bytes) < pool.limits.bytesMax
@@ -60,8 +78,10 @@ extension Replica {
   func admitGossip(isNeeded: Bool = false, _ now: Times, _ effects: inout [ReplicaEffect]) {
     var budget = isNeeded ? Int.max : ReplicationLimit.signaturesPerTurn
     var alone = Verification.Limits.aloneCountMax
-    while budget > 0, isNeeded || takesGossip, backlog.contains(where: { !$0.isRead }) {
-      let items = gather(&alone, now, &effects)
+    // What was saved is of no hurry: whoever proposes it sends it along.
+    func isWanted(_ message: GossipedRecords) -> Bool { !message.isRead && !(isNeeded && message.peer == .saved) }
+    while budget > 0, isNeeded || takesGossip, backlog.contains(where: isWanted) {
+      let items = gather(&alone, now, &effects, isWanted)
       settle(items, now, &effects)
       let isStuck = !dropDone(&effects) && items.isEmpty
       budget -= max(1, items.count)
@@ -75,9 +95,9 @@ extension Replica {
   }
 
   /// Fills the verification queue from the messages in order of arrival.
-  private func gather(_ alone: inout Int, _ now: Times, _ effects: inout [ReplicaEffect]) -> [GossipedRecord] {
+  private func gather(_ alone: inout Int, _ now: Times, _ effects: inout [ReplicaEffect], _ isWanted: (GossipedRecords) -> Bool) -> [GossipedRecord] {
     var items: [GossipedRecord] = []
-    for message in backlog.indices where !backlog[message].isRead {
+    for message in backlog.indices where isWanted(backlog[message]) {
       let isQuarantined = verification.isQuarantined(backlog[message].peer.rawValue, at: now.monotonic.nanoseconds)
       while !verification.isFull, !isQuarantined || alone > 0 {
         guard let item = nextGossip(message, now, &effects) else { break }
@@ -122,7 +142,7 @@ extension Replica {
       let offset = backlog[message].offset
       let bytes = backlog[message].bytes
       guard let record = try? Record(parsing: bytes.bytes, at: offset) else {
-        effects.append(.penalise(backlog[message].peer, .malformed))
+        if backlog[message].peer != .saved { effects.append(.penalise(backlog[message].peer, .malformed)) }
         break
       }
       backlog[message].offset = offset + record.byteCount
@@ -147,7 +167,7 @@ extension Replica {
 
   /// Whoever passes a record on has verified it. Once for each turn, however many are bad.
   func blame(_ peer: PeerLink, _ offenders: inout [PeerLink], _ effects: inout [ReplicaEffect]) {
-    guard !offenders.contains(peer) else { return }
+    guard !offenders.contains(peer), peer != .saved else { return }
     offenders.append(peer)
     effects.append(.penalise(peer, .badSignature))
   }

@@ -11,8 +11,11 @@ extension Replica {
   /// What the pool holds, for the pacing.
   private var pending: Input {
     let statistics = pool.statistics
+    let blockBytes = Int(chain.parameters.blockBytesMax)
+    // Where blocks wait for finality, there is no hurry to propose the next, which would hold little or nothing.
     let fills =
-      statistics.proposable >= Int(chain.parameters.eventsPerBlockMax) || statistics.proposableBytes >= Int(chain.parameters.blockBytesMax) * 3 / 4
+      (statistics.proposable >= Int(chain.parameters.eventsPerBlockMax) || statistics.proposableBytes >= blockBytes * 3 / 4)
+      && tree.nodes.allSatisfy { tree.byteCount(upTo: $0.hash) <= (ReplicationLimit.unfinalBlocksMax - 1) * blockBytes }
     // What a block holds that will not become final by itself waits too, for a block that decides against it or on top of it.
     let isStranded = tree.nodes.contains { $0.held.count > 0 && !machine.isUnderWay($0.hash) }
     return .pendingChanged(hasEvents: statistics.proposable > 0 || isStranded, fillsBlock: fills, isUrgent: awaitsEpoch)
@@ -77,10 +80,19 @@ extension Replica {
       keepEvidence(found, from: nil, &effects)
       relayEvidence(now, &effects)
     case .penalise(let peer, let fault): effects.append(.penalise(peer, fault))
-    case .enterEpoch: step(.epochOpened(epochFacts), now, &effects)
+    // Nothing is voted on in an epoch whose rules this program does not know; `persisted` says so once its first height is the next.
+    case .enterEpoch: if unknownProtocol == nil { step(.epochOpened(epochFacts), now, &effects) }
     case .standing(let change): effects.append(.standing(change))
     case .halt(let contradiction): effects.append(.halt("\(contradiction)"))
     }
+  }
+
+  /// The version of the protocol of the next height, when this program does not know it.
+  var unknownProtocol: UInt32? { Self.unknownProtocol(after: chain.tip) }
+
+  static func unknownProtocol(after tip: ChainTip) -> UInt32? {
+    let version = tip.governance.parameters.protocolVersion
+    return version > ProtocolVersion.newest ? version : nil
   }
 
   /// The facts of the epoch of the next height.
@@ -111,11 +123,13 @@ extension Replica {
   func assemble(_ parent: BlockReference, _ timestamp: Timestamp, _ now: Times) -> BlockReference? {
     guard let tip = tip(of: parent.hash), let key else { return nil }
     let parameters = chain.parameters
+    // What may become final by one certificate must find room in one message of a sync (see `ReplicationLimit.unfinalBlocksMax`).
+    let room = ReplicationLimit.unfinalBlocksMax * Int(parameters.blockBytesMax) - tree.byteCount(upTo: parent.hash)
     var proposal = spareProposals.popLast() ?? Mempool.Proposal()
     let time = timestamp.rawValue
     let earliest = time > parameters.pastWindow ? time - parameters.pastWindow : 0
     pool.propose(
-      eventsMax: Int(parameters.eventsPerBlockMax), bytesMax: Int(parameters.blockBytesMax),
+      eventsMax: Int(parameters.eventsPerBlockMax), bytesMax: max(0, min(Int(parameters.blockBytesMax), room)),
       timestamps: Timestamp(milliseconds: earliest)...Timestamp(milliseconds: time + parameters.futureWindow), into: &proposal)
     guard let built = pool.block(of: &proposal, on: tip, of: chain, timestamp: timestamp, proposer: key.publicKey) else {
       release(proposal)

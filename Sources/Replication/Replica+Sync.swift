@@ -35,7 +35,7 @@ extension Replica {
     for (peer, from) in sync.listsWanted { effects.append(.send(.getParts(from: from), to: .peer(peer))) }
     sync.listsWanted.removeAll()
     for request in planned {
-      let (from, count, bytes) = (request.from, request.blocksMax, ReplicationLimit.rangeBytesMax)
+      let (from, count, bytes) = (request.from, request.blocksMax, request.bytesMax)
       let message: ReplicaMessage =
         if let anchor = request.anchor { .historyRequest(from: from, blocksMax: count, bytesMax: bytes, anchor: anchor.height) } else {
           .syncRequest(from: from, blocksMax: count, bytesMax: bytes)
@@ -116,7 +116,7 @@ extension Replica {
         continue
       }
       if verifying.last?.isPrepared ?? true {
-        guard verifying.count < rangesVerifiedMax, let range = sync.take() else { return }
+        guard verifying.count < rangesVerifiedMax, Self.unknownProtocol(after: frontier) == nil, let range = sync.take() else { return }
         guard begin(range, now, &effects) else { continue }
       }
       let last = verifying.count - 1
@@ -135,7 +135,7 @@ extension Replica {
   var hasRangeWork: Bool {
     if let first = verifying.first, first.isVerified, decided.count < ReplicationLimit.blocksInFlight { return true }
     guard verifying.last?.isPrepared ?? true else { return true }
-    return verifying.count < rangesVerifiedMax && sync.isReady
+    return verifying.count < rangesVerifiedMax && sync.isReady && Self.unknownProtocol(after: frontier) == nil
   }
 
   /// The state after the last block that is applied or being verified: what the next one must build on.
@@ -226,7 +226,7 @@ extension Replica {
     let floor = Machine.Floor(
       block: BlockReference(chain.tip.header, hash: chain.tip.hash), view: state.range.certificate.vote.view, certificate: state.range.certificate)
     let facts = epochFacts
-    step(.synced(floor, facts.epoch == machine.epoch ? nil : facts), now, &effects)
+    step(.synced(floor, facts.epoch == machine.epoch || unknownProtocol != nil ? nil : facts), now, &effects)
     synchronise(now, &effects)
   }
 }

@@ -261,6 +261,9 @@ public final class Replica {
     }
     if let newest = decided.prefix(count).last { announce(newest.commit, &effects) }
     decided.removeFirst(count)
+    if let version = unknownProtocol, durable.header.height == chain.tip.header.height {
+      effects.append(.unknownProtocol(version, from: durable.header.height.next))
+    }
     if !machine.isSole { step(.applied(height), now, &effects) }
     publish(&effects)
     if let build = deferredBuild, decided.count < ReplicationLimit.blocksInFlight {

@@ -31,6 +31,8 @@ public enum ReplicaEffect: Sendable {
   /// Whether this validator signs has changed. Remember it beyond the process, before the records that follow.
   case standing(StandingChange)
   case penalise(PeerLink, Fault)
+  /// End the process cleanly: everything up to here is on disk, and from this height on the chain has a version of the protocol that this program does not know.
+  case unknownProtocol(UInt32, from: Height)
   /// End the process with this reason: what a quorum has signed is not what this node finds.
   case halt(String)
 }

@@ -49,16 +49,13 @@ public enum ReplicaMessageType {
     case getEvents: 32 + 2 * ReplicationLimit.blockEventsMax
     case blockEvents: 32 + ReplicationLimit.blockBytesMax
     case syncRequest: 16
-    // A range goes on beyond its limit until a block has a certificate of its own, for two blocks of the largest size.
-    case syncResponse:
-      16 + ReplicationLimit.proposalBytesMax + ReplicationLimit.rangeBytesMax + 2 * ReplicationLimit.blockBytesMax + 4 * ReplicationLimit.rangeBlocksMax
+    // A range goes on beyond its limit until a block has a certificate of its own, as far as `rangeBytesCarried`.
+    case syncResponse: 16 + ReplicationLimit.proposalBytesMax + ReplicationLimit.rangeBytesCarried + 4 * ReplicationLimit.rangeBlocksMax
     case historyRequest: 24
-    case partialRange:
-      16 + ReplicationLimit.proposalBytesMax + ReplicationLimit.rangeBytesMax + 2 * ReplicationLimit.blockBytesMax + 8 * ReplicationLimit.rangeBlocksMax
+    case partialRange: 16 + ReplicationLimit.proposalBytesMax + ReplicationLimit.rangeBytesCarried + 8 * ReplicationLimit.rangeBlocksMax
     // Less than whole blocks would take: a block without bodies has 192 bytes and a bit for each event.
     case history:
-      32 + BlockHeader.byteCount + ReplicationLimit.proposalBytesMax + 32 * TreeLimit.levels + ReplicationLimit.rangeBytesMax + 2 * ReplicationLimit.blockBytesMax
-        + 8 * ReplicationLimit.rangeBlocksMax
+      32 + BlockHeader.byteCount + ReplicationLimit.proposalBytesMax + 32 * TreeLimit.levels + ReplicationLimit.rangeBytesCarried + 8 * ReplicationLimit.rangeBlocksMax
     case getParts: 8
     case parts: 16 + 8 * ReplicationLimit.partsListed
     case getBoundaries: 8

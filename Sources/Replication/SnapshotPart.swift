@@ -118,8 +118,9 @@ public struct SnapshotPartBuilder: Sendable {
     if let certificate { proven = (count, blocks.count, certificate) }
     let isLast = count == ReplicationLimit.rangeBlocksMax || block.header.height.rawValue % UInt64(epochLength) == 0
     let isLong = blocks.count >= ReplicationLimit.partBytesMin
-    // Far beyond its length a part would find no room in a message.
-    guard isLast || (isLong && certificate != nil) || blocks.count > ReplicationLimit.rangeBytesMax + ReplicationLimit.blockBytesMax else { return .open }
+    // With one more block of the largest size it would find no room in a message.
+    let isFull = blocks.count + 8 * ReplicationLimit.rangeBlocksMax > ReplicationLimit.rangeBytesCarried - ReplicationLimit.blockBytesMax
+    guard isLast || (isLong && certificate != nil) || isFull else { return .open }
     defer { self = SnapshotPartBuilder() }
     guard let proven else { return .passed(from: first) }
     return .complete(SnapshotPart(first: first, count: proven.count, certificate: proven.certificate, blocks: Array(blocks.prefix(proven.byteCount))))

@@ -18,6 +18,17 @@ public enum StoreQuery: Hashable, Sendable {
   /// The boundaries of an epoch and of later ones that lead to the newest.
   case boundaries(from: Epoch, countMax: Int, PeerLink)
 
+  /// The answer that there is nothing, whatever the reason: the peer asks another one.
+  public var nothing: StoreAnswer {
+    switch self {
+    case .range(let from, _, _, _): .range(from: from, [], nil)
+    case .history(let from, _, _, _, _): .history(from: from, nil)
+    case .parts(let from, _): .parts(from: from, ends: [])
+    case .block: .block(nil)
+    case .boundaries: .boundaries([])
+    }
+  }
+
   /// On whose behalf.
   public var peer: PeerLink {
     switch self {
@@ -57,7 +68,7 @@ extension LedgerStore {
   }
 
   /// The blocks from `from` on, up to the last one within the limits that has a certificate of its own. Where several in a row have none, the range goes
-  /// on to the first that has one, as far as a message can carry it.
+  /// on to the first that has one, as far as a message carries it; nil when that is farther.
   private func range(
     from: Height, to: Height, blocksMax: Int, bytesMax: Int, _ chainTag: ChainTag, _ read: (Height) throws(StoreError) -> Block?
   ) throws(StoreError) -> (blocks: [Block], certificate: Certificate)? {
@@ -67,11 +78,13 @@ extension LedgerStore {
     var height = from
     while height.rawValue > 0, height <= to, blocks.count < ReplicationLimit.rangeBlocksMax {
       let isBeyond = blocks.count >= blocksMax || bytes >= bytesMax
-      if isBeyond, proven != nil || bytes > ReplicationLimit.rangeBytesMax + ReplicationLimit.blockBytesMax { break }
+      if isBeyond, proven != nil { break }
       guard let block = try read(height) else { break }
       if bytes + block.body.count > bytesMax, proven != nil { break }
+      let byteCount = BlockHeader.byteCount + block.withheld.count + block.body.count
+      guard bytes + byteCount <= ReplicationLimit.rangeBytesCarried else { break }
       blocks.append(block)
-      bytes += BlockHeader.byteCount + block.body.count
+      bytes += byteCount
       if let certificate = try decodedCertificate(at: height, chainTag) { proven = (blocks.count, certificate) }
       height = height.next
     }

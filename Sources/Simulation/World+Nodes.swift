@@ -256,6 +256,7 @@ extension World {
       trace("node \(index) penalises node \(peer) for \(fault)")
       if node.isHonest && nodes[peer].isHonest { throw failureNow(.injustice, "node \(index) finds node \(peer) guilty of \(fault)") }
       breakLink(index, peer, milliseconds: 1000)
+    case .unknownProtocol: preconditionFailure("simulated chains keep their version of the protocol")
     case .halt(let reason):
       if node.isHonest, !node.isMisled { throw failureNow(.halt, "node \(index) halts: \(reason)") }
       crash(index, downMilliseconds: 500)

@@ -11,9 +11,8 @@ public struct ChainFixture {
   public let signer = SigningKey(seed: Bytes32(repeating: 2))
   public var chain: Chain
 
-  public init() throws {
+  public init(_ parameters: ChainParameters = ChainParameters()) throws {
     let set = try ValidatorSet([Validator(publicKey: validator, cosignerKey: validator, power: 1, name: "v1")])
-    let parameters = ChainParameters()
     let genesis = BlockHeader(
       eventCount: 0, chainTag: Self.tag, height: Height(0), timestamp: Timestamp(milliseconds: 1_700_000_000_000), treeSize: 0,
       parentHash: .zero, eventsRoot: .empty, treeRoot: .empty, historyRoot: .empty, validatorsHash: set.hash, nextValidatorsHash: set.hash,

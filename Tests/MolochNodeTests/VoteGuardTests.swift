@@ -74,29 +74,29 @@ import Testing
     let thread = JournalThread(journal: try VoteJournal(directory: directory, chainTag: Self.tag, segmentBytes: ConsensusLimit.journalSegmentBytesMin))
     func written() throws -> [JournalRecord] { try VoteJournal.records(directory: directory, chainTag: Self.tag) }
     var now = Instant(milliseconds: 1000)
-    func post(_ kinds: [JournalJob.Kind]) { for kind in kinds { #expect(thread.post(kind)) } }
-    post([.floor(FloorRecord(floor(3), isAwaited: false), Height(3)), .floor(FloorRecord(floor(4), isAwaited: false), Height(4))])
+    func post(_ kinds: [JournalJob.Kind]) throws { for kind in kinds { try thread.post(kind) } }
+    try post([.floor(FloorRecord(floor(3), isAwaited: false), Height(3)), .floor(FloorRecord(floor(4), isAwaited: false), Height(4))])
     #expect(thread.take(now: now) == .rest(milliseconds: 100))
     now = now.adding(milliseconds: 99)
     #expect(thread.take(now: now) == .rest(milliseconds: 1))
     #expect(try written().isEmpty)
-    post([.votes([record(vote(.notarise, 5))], through: 1)])
+    try post([.votes([record(vote(.notarise, 5))], through: 1)])
     #expect(thread.take(now: now) == .write)
     #expect(try thread.write())
     #expect(try written() == [floor(4), record(vote(.notarise, 5))])
-    post([.floor(FloorRecord(floor(5), isAwaited: false), Height(5))])
+    try post([.floor(FloorRecord(floor(5), isAwaited: false), Height(5))])
     #expect(thread.take(now: now) == .rest(milliseconds: 100))
     now = now.adding(milliseconds: 100)
     #expect(thread.take(now: now) == .write)
     #expect(try thread.write())
-    post([.floor(FloorRecord(floor(6), isAwaited: true), Height(6))])
+    try post([.floor(FloorRecord(floor(6), isAwaited: true), Height(6))])
     #expect(thread.take(now: now) == .write)
     #expect(try thread.write())
     #expect(try written().suffix(2) == [floor(5), floor(6)])
     var floored: [Height] = []
     while let report = thread.reports.take() { if case .floored(let height) = report.kind { floored.append(height) } }
     #expect(floored == [Height(6)])
-    post([.stop])
+    try post([.stop])
     #expect(thread.take(now: now) == .write)
     #expect(try thread.write() == false)
   }

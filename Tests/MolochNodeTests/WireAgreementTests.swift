@@ -6,28 +6,25 @@ import Testing
 /// What a replica may say, a connection must carry: a message above the cap of its type gets an honest peer banned.
 @Suite struct WireAgreementTests {
   @Test func everyMessageOfAReplicaFitsTheCapOfItsType() {
-    let largest = WireCaps(blockByteCount: ReplicationLimit.blockBytesMax)
+    // Whatever the blocks of the chain had at genesis: governance can raise what they may have.
+    let smallest = WireCaps(blockByteCount: BlockHeader.byteCount + 2_097_152)
     var types: [MessageType] = []
     for code in UInt8.min...UInt8.max {
       guard let most = ReplicaMessageType.byteCountMax(code) else { continue }
       let type = MessageType(rawValue: code)
       types.append(type)
-      #expect(largest.byteCount(type) >= most, "\(type): \(largest.byteCount(type)) on the wire, \(most) of a replica")
+      #expect(smallest.byteCount(type) >= most, "\(type): \(smallest.byteCount(type)) on the wire, \(most) of a replica")
     }
     #expect(types == MessageType.all.filter { !$0.isInternal })
   }
 
-  /// The caps follow the blocks of the chain; what does not depend on them is the same on every chain.
-  @Test func theSmallestBlocksLeaveRoomForWhatIsNoBlock() {
-    let header = BlockHeader.byteCount, smallest = WireCaps(blockByteCount: header + 2_097_152)
-    for type in MessageType.all where !type.isInternal && ![.propose, .block, .blockEvents, .syncResponse, .history, .partialRange].contains(type) {
-      #expect(smallest.byteCount(type) >= ReplicaMessageType.byteCountMax(type.rawValue) ?? .max, "\(type)")
-    }
-    #expect(smallest.byteCount(.propose) >= header + 2_097_152 + ReplicationLimit.proposalBytesMax + 16)
-    #expect(smallest.byteCount(.syncResponse) >= ReplicationLimit.rangeBytesMax + 2 * (header + 2_097_152) + ReplicationLimit.proposalBytesMax)
-    // Entries and bits of a block are never longer than its records.
-    let proof = header + ReplicationLimit.proposalBytesMax + 32 * 53 + 8 * ReplicationLimit.rangeBlocksMax
-    #expect(smallest.byteCount(.history) >= ReplicationLimit.rangeBytesMax + 2 * (header + 2_097_152) + proof)
-    #expect(smallest.byteCount(.partialRange) >= ReplicationLimit.rangeBytesMax + 2 * (header + 2_097_152) + proof)
+  @Test func theFormatsOfLedgerAndWireAgree() { #expect(WireCaps.blockByteCountMax == ReplicationLimit.blockBytesMax) }
+
+  /// Proposals and ranges of the largest blocks find room in the queues of a chain that began with the smallest, two at a time.
+  @Test func queuesTakeTwoOfTheLargestMessages() {
+    var outbox = Outbox(caps: WireCaps(blockByteCount: BlockHeader.byteCount + 2_097_152), eventMessagesMax: 1)
+    let block = [UInt8](repeating: 0, count: ReplicationLimit.blockBytesMax), range = [UInt8](repeating: 0, count: ReplicationLimit.rangeBytesCarried)
+    #expect([outbox.queue(.propose, block), outbox.queue(.propose, block), outbox.queue(.propose, block)] == [.queued, .queued, .overflow])
+    #expect([outbox.queue(.syncResponse, range), outbox.queue(.syncResponse, range), outbox.queue(.syncResponse, range)] == [.queued, .queued, .refused])
   }
 }

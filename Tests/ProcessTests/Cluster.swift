@@ -190,6 +190,16 @@ final class Cluster {
       return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
     }
 
+    /// Waits until the process ends by itself. Returns its exit status, or minus the signal that ended it; nil while it runs.
+    func waitForExit(within seconds: Double) -> Int32? {
+      guard let process else { return nil }
+      let deadline = Date(timeIntervalSinceNow: seconds)
+      while process.isRunning, Date() < deadline { usleep(20_000) }
+      guard !process.isRunning else { return nil }
+      self.process = nil
+      return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+    }
+
     func client() throws -> HTTPClient { try HTTPClient(port: apiPort) }
 
     /// Reads `path` until `accept` likes the answer.

@@ -26,6 +26,25 @@ import Testing
     #expect(temporary.status == 69, "\(temporary.errors)")
   }
 
+  /// A node that starts has the data directory and no socket yet; it would write the book anew.
+  @Test func theBookIsLeftAloneWhileAProcessHasTheData() throws {
+    let scratch = try ScratchDirectory()
+    let data = scratch.url.appendingPathComponent("data")
+    try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
+    // The path is lent to the call as a C string.
+    let lock = unsafe open(data.appendingPathComponent("LOCK").path, O_RDWR | O_CREAT, 0o640)
+    defer { close(lock) }
+    #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+    for words in [["add", "/dns/peer.example.com/tcp/9000/p2p/\(Self.id)"], ["remove", Self.id]] {
+      let refused = try Command.run(NodeProcess.moloch, ["peers"] + words + ["--home", scratch.url.path])
+      #expect(refused.status == 75 && refused.errors.contains("in use by process") && refused.output.isEmpty, "\(words): \(refused.status) \(refused.errors)")
+    }
+    #expect(!FileManager.default.fileExists(atPath: data.appendingPathComponent("peers.json").path))
+    #expect(flock(lock, LOCK_UN) == 0)
+    let added = try Command.moloch("peers", "add", "/dns/peer.example.com/tcp/9000/p2p/\(Self.id)", "--home", scratch.url.path)
+    #expect(added.status == 0, "\(added.errors)")
+  }
+
   @Test(arguments: [
     ("/onion/x/tcp/9000/p2p/\(id)", "onion"), ("/ip4/10.0.0/tcp/9000/p2p/\(id)", "ip4"), ("/ip4/10.0.0.1/tcp/0/p2p/\(id)", "tcp"), ("/ip4/10.0.0.1/tcp/9000", "p2p"),
     ("/ip4/10.0.0.1/tcp/9000/p2p/nonsense", "p2p"),

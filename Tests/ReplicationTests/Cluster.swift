@@ -116,7 +116,8 @@ final class Cluster {
 
   /// - Parameter newcomers: nodes behind the validators that have a key and are not in the set of genesis; observers come last.
   init(
-    validators count: Int, newcomers: Int = 0, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200, emptyBlockInterval: UInt32 = 5000
+    validators count: Int, newcomers: Int = 0, observers: Int = 0, seed: UInt64, epochLength: UInt32 = 40, blockTime: UInt32 = 200, emptyBlockInterval: UInt32 = 5000,
+    blockBytesMax: UInt32 = 8 << 20
   ) throws {
     chance = SeededGenerator(seed: seed)
     let keys = (0..<count + newcomers).map { Self.key($0) }
@@ -125,6 +126,7 @@ final class Cluster {
     parameters.blockTime = blockTime
     parameters.emptyBlockInterval = emptyBlockInterval
     parameters.epochLength = epochLength
+    parameters.blockBytesMax = blockBytesMax
     self.parameters = parameters
     genesis = BlockHeader(
       eventCount: 0, chainTag: Self.tag, height: Height(0), timestamp: Timestamp(milliseconds: 5), treeSize: 0, parentHash: .zero, eventsRoot: .empty,
@@ -241,6 +243,7 @@ final class Cluster {
     case .penalise(let peer, let fault):
       if tamper == nil { Issue.record("node \(node.index) penalises \(Self.index(of: peer)): \(fault)") }
     case .standing: break
+    case .unknownProtocol(let version, let height): node.halted = "version \(version) from \(height.rawValue)"
     case .halt(let reason): node.halted = reason
     }
   }

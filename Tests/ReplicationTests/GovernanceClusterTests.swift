@@ -40,6 +40,38 @@ import Testing
     }
   }
 
+  /// The rules of an epoch that this program does not know are announced, and the nodes stop in front of it: with everything before it on disk, and without a vote in it.
+  @Test func nobodyVotesInAnEpochOfAnUnknownProtocol() throws {
+    let cluster = try Cluster(validators: 4, observers: 1, seed: 38, epochLength: 12)
+    var epochs: Set<UInt64> = []
+    cluster.spy = { _, message in
+      switch message {
+      case .consensus(.vote(let vote)): epochs.insert(vote.vote.epoch.rawValue)
+      case .propose(let proposal, _, _): epochs.insert(proposal.vote.vote.epoch.rawValue)
+      default: break
+      }
+    }
+    try cluster.startAll()
+    cluster.crash(4)
+    var parameters = cluster.parameters
+    parameters.protocolVersion = 2
+    let id = try cluster.admit(.proposeParameters(ParametersProposal(effectiveEpoch: Epoch(1), parameters: parameters)), by: 0)
+    for _ in 0..<50 where cluster.nodes[0].replica?.chain.tip.governance.open.contains(where: { $0.id == id }) != true { cluster.run(milliseconds: 100) }
+    for index in 1...2 { try cluster.admit(.decide(GovernanceDecision(.approve, of: id)), by: index) }
+    for round in 0..<60 where cluster.nodes.contains(where: { $0.replica != nil && $0.halted == nil }) {
+      cluster.admit(at: round % 4)
+      cluster.run(milliseconds: 200)
+    }
+    for node in cluster.nodes.dropLast() { #expect(node.halted == "version 2 from 13" && node.store.head.height == Height(12), "node \(node.index): \(node.halted ?? "-")") }
+    #expect(epochs == [0])
+    // Who was away follows up to there, and stops as well.
+    try cluster.start(4)
+    for node in cluster.nodes.dropLast() { node.halted = nil }
+    for _ in 0..<100 where cluster.nodes[4].halted == nil { cluster.run(milliseconds: 200) }
+    #expect(cluster.nodes[4].halted == "version 2 from 13" && cluster.nodes[4].store.head.height == Height(12))
+    #expect(epochs == [0])
+  }
+
   /// The keys of the certificate signers of each height of an epoch and later ones, as seen by one node.
   private func signers(_ cluster: Cluster, node: Int, from height: UInt64) throws -> Set<String> {
     let store = cluster.nodes[node].store

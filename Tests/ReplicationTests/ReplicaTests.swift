@@ -67,6 +67,17 @@ private final class Bench {
     }
   }
 
+  private static let signer = SigningKey(seed: Bytes32(repeating: 44))
+
+  /// The record of an event as a file has it.
+  func record(_ sequence: UInt64, signed: Bool) -> [UInt8] {
+    let blob = [UInt8](repeating: 1, count: 16) + Array("saved \(sequence)".utf8)
+    let statement = Statement(
+      flags: [], contentType: .opaque, bodyLength: UInt32(blob.count - 16), timestamp: Timestamp(milliseconds: now.milliseconds), stream: 2,
+      sequence: sequence, chainTag: genesis.chainTag, signer: Self.signer.publicKey, bodyDigest: SHA256.hash(blob))
+    return Entry(statement: statement, signature: signed ? Self.signer.sign(statement.encoded.bytes) : Signature(Bytes64())).encoded + blob
+  }
+
   /// Admits a fresh event; signatures are the API's business and are not looked at here.
   func admit(by signer: PublicKey? = nil) -> EventID {
     sequence += 1
@@ -104,6 +115,20 @@ private final class Bench {
 }
 
 @Suite struct ReplicaTests {
+  /// What a clean stop has saved comes back with the checks of gossip, and what has not come back yet is saved again.
+  @Test func savedEventsAreVerifiedInTurns() throws {
+    let bench = try Bench()
+    let good = (1...1200).map { bench.record(UInt64($0), signed: true) }, bad = (2000...2003).map { bench.record(UInt64($0), signed: false) }
+    bench.replica.restore(Array(good[..<600].joined()) + Array(bad.joined()) + Array(good[600...].joined()) + [1, 2, 3])
+    #expect(bench.replica.hasWork && bench.replica.pool.load.events == 0)
+    bench.collect()
+    // A turn takes its share and no more.
+    let first = bench.replica.pool.load.events
+    #expect(first > 0 && first < 1200 && !bench.replica.unrestored.isEmpty)
+    for _ in 0..<1000 where bench.replica.hasWork { bench.collect() }
+    #expect(bench.replica.pool.load.events == 1200 && bench.replica.unrestored.isEmpty && !bench.replica.hasWork)
+  }
+
   @Test func admittedEventsBecomeFinalInOrderExactlyOnce() throws {
     let bench = try Bench()
     var ids: [EventID] = []

@@ -114,11 +114,14 @@ struct MaintenancePruneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Delete the bodies of old blocks, while the node runs or is stopped.",
     discussion: """
-      Needs retention.min_days; asks before it deletes. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and verify. Exit codes:
-      2 too few peers hold the bodies (--force), 64 the height is too high, 77 legal hold, 78 no retention policy.
+      Needs retention.min_days; asks before it deletes. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and
+      verify. With --deep the entries of blocks wholly below a multiple of 256 leaves and their rows of the index go, too: such an event is no longer found by its id, and whoever has its
+      entry and leaf index still gets its proof. Nothing brings entries back but a backup or a new sync. Exit codes: 2 too few peers hold what goes (--force),
+      64 the height is too high, 77 legal hold, 78 no retention policy.
       """)
 
   @Option(help: ArgumentHelp("Blocks below this height lose their bodies.", valueName: "n")) var beforeHeight: UInt64
+  @Flag(help: "Delete also entries and their rows of the index.") var deep = false
   @Flag(help: "Print what would be freed and change nothing.") var dryRun = false
   @Flag(help: "Delete also what too few peers hold.") var force = false
   @OptionGroup var global: GlobalOptions
@@ -128,24 +131,34 @@ struct MaintenancePruneCommand: ParsableCommand {
     if !dryRun, !global.yes {
       // What the policy forbids is refused without a question.
       let plan = try prune(console, isDry: true)
-      try global.confirm("This deletes the bodies of \(Figures.grouped(plan["blocks"]?.unsigned ?? 0)) blocks for ever, \(Figures.bytes(plan["body_bytes"]?.unsigned ?? 0))")
+      let entries = deep ? ", and \(Figures.grouped(plan["entries"]?.unsigned ?? 0)) entries with their rows of the index" : ""
+      try global.confirm(
+        "This deletes the bodies of \(Figures.grouped(plan["blocks"]?.unsigned ?? 0)) blocks for ever, \(Figures.bytes(plan["body_bytes"]?.unsigned ?? 0))\(entries)")
     }
     let result = try prune(console, isDry: dryRun)
     guard !global.json else { return console.printJSON("moloch.maintenance.prune/1", result) }
     func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
     let earliest = Figures.grouped(number("earliest_body_height"))
     Terminal.print((dryRun ? "Would prune:" : "Pruned:").padded(15) + "\(Figures.grouped(number("blocks"))) blocks, bodies from height \(earliest) on stay")
-    guard dryRun else {
-      return Terminal.print("Chain Data:".padded(15) + "\(Figures.bytes(number("chain_bytes_before"))) before, \(Figures.bytes(number("chain_bytes"))) after")
+    if deep {
+      let leaf = Figures.grouped(number("earliest_entry_index")), height = Figures.grouped(number("earliest_entry_height"))
+      Terminal.print("Entries:".padded(15) + "\(Figures.grouped(number("entries"))), those from leaf \(leaf) in block \(height) on stay")
     }
-    for (label, bytes) in [("Chain Data:", number("body_bytes")), ("MMR Data:", 0), ("Index Data:", 0)] {
+    guard dryRun else {
+      Terminal.print("Chain Data:".padded(15) + "\(Figures.bytes(number("chain_bytes_before"))) before, \(Figures.bytes(number("chain_bytes"))) after")
+      if deep { Terminal.print("Index Data:".padded(15) + "\(Figures.bytes(number("index_bytes_before"))) before, \(Figures.bytes(number("index_bytes"))) after") }
+      return
+    }
+    var directories = [("Chain Data:", number("body_bytes") + number("entry_bytes")), ("MMR Data:", 0), ("Index Data:", number("index_row_bytes"))]
+    if deep { directories.append(("Snapshots:", number("snapshot_bytes"))) }
+    for (label, bytes) in directories {
       Terminal.print(label.padded(15) + "\(Figures.bytes(bytes)) would be freed")
     }
   }
 
   private func prune(_ console: MaintenanceConsole, isDry: Bool) throws(CommandFailure) -> StrictJSON {
-    try console.run("prune", "before_height=\(beforeHeight)&dry_run=\(isDry)&force=\(force)", label: "Pruning") { (options) throws(NodeFailure) in
-      try Maintenance.prune(options, before: beforeHeight, isDryRun: isDry, isForced: force)
+    try console.run("prune", "before_height=\(beforeHeight)&dry_run=\(isDry)&force=\(force)&deep=\(deep)", label: "Pruning") { (options) throws(NodeFailure) in
+      try Maintenance.prune(options, before: beforeHeight, isDryRun: isDry, isForced: force, isDeep: deep)
     }
   }
 }

@@ -38,15 +38,19 @@ private struct PeersDesk {
     throw CommandFailure("\(NodeError(answer).message)", code)
   }
 
-  /// Changes `peers.json` of a stopped node.
+  /// Changes `peers.json` of a stopped node. Ends with 75 while a process has the data directory, such as a node that starts and has no socket yet: it would write
+  /// the file anew.
   func edit(_ change: (inout PeerBook) throws(CommandFailure) -> Void) throws(CommandFailure) {
+    try Files.makeDirectory(dataPath, mode: 0o750)
+    let claim: DataClaim
+    do throws(NodeFailure) { claim = try DataClaim(dataPath) } catch { throw CommandFailure(error) }
+    defer { withExtendedLifetime(claim) {} }
     var book = PeerBook()
     if Files.exists(bookPath) {
       let text = try Files.read(bookPath)
       do throws(StrictJSONError) { book = try PeerBook(parsing: text) } catch { throw CommandFailure("\(bookPath): \(error)", Exit.dataCorrupt) }
     }
     try change(&book)
-    try Files.makeDirectory(dataPath, mode: 0o750)
     try Files.replace(bookPath, book.encoded())
   }
 }
