@@ -33,7 +33,7 @@ import Testing
     let pruning = Pruning(before: before, isDryRun: isDryRun, isForced: isForced, isDeep: true, archivePeers: archives, policy: policy)
     let work = try pruning.begin(store, data: chain.directory, genesis: chain.genesis, wall: store.head.timestamp.rawValue)
     if !isDryRun { while try store.sweepOn() {} }
-    return String(decoding: try work(MaintenanceTask()), as: UTF8.self)
+    return String(decoding: try work(MaintenanceTask(unit: "blocks")), as: UTF8.self)
   }
 
   private func answer(_ request: ReadRequest, publication: Publication? = nil) -> Result<Answer, Refusal> {
