@@ -115,6 +115,7 @@ public enum Route: Sendable, Equatable {
     case .adminPeers: "GET, HEAD, POST, DELETE, OPTIONS"
     case .maintenance: "GET, HEAD, POST, OPTIONS"
     case .node(.drain): "GET, HEAD, POST, DELETE, OPTIONS"
+    case .node(.load): "GET, HEAD, OPTIONS"
     case .node: "POST, OPTIONS"
     default: "GET, HEAD, OPTIONS"
     }

@@ -6,6 +6,7 @@ import CLinux
 import Digests
 import Configuration
 import Ed25519
+import Ledger
 import Metrics
 import Peering
 import Reactor
@@ -13,6 +14,8 @@ import Reactor
 /// A running node: call `run` on the main thread; it returns when the node has stopped.
 public enum Node {
   public static let version = "1.0.0"
+  /// The newest version of the rules of a chain that this program knows.
+  public static let chainProtocolVersion = ProtocolVersion.newest
 
   /// Addresses on which a started node serves.
   public struct Endpoints: Sendable {

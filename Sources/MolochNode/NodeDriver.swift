@@ -206,6 +206,7 @@ final class NodeDriver: Driver {
       let age = replica.pool.statistics.oldest.map { Double(loop.now.milliseconds(since: $0)) / 1000 }
       figures.metrics.chain.finalityLag.set(age ?? 0)
       if let age { figures.metrics.mempool.oldestAge.set(age) } else { figures.metrics.mempool.oldestAge.clear() }
+      gate.surroundings.oldestPendingSeconds = age.map { UInt64($0) }
       note(replica.syncFacts, loop)
       figures.take(replica, key: replica.key?.publicKey, now: loop.now)
       gate.surroundings.syncRate = figures.syncRate

@@ -4,6 +4,8 @@ import CLinux
 import Configuration
 public import Ed25519
 import Glibc
+import Ledger
+import RocksStore
 
 /// The directory of a node: configuration, keys, data.
 public struct NodeHome: Sendable {
@@ -145,6 +147,25 @@ public struct NodeHome: Sendable {
     do { genesis = try Genesis(json: text) } catch { throw NodeFailure(64, error.faults.map { $0.message }.joined(separator: "; ")) }
     for (path, _) in members { try HomeFile.replace(genesisPath(path), text, mode: 0o644) }
     return genesis
+  }
+
+  /// Deletes the chain of a stopped node: its data with the vote journal, the marks that its validator keys were used, and the genesis. Keys and configuration stay.
+  /// For chains that nobody else follows: the keys may vote on the next one as if they had never voted.
+  /// - Throws: 75 while a process uses the data.
+  public static func reset(_ options: NodeOptions) throws(NodeFailure) {
+    let data = options.dataPath
+    if FileCopy.isDirectory(data) {
+      let lock: DirectoryLock
+      do { lock = try DirectoryLock(path: data + "/LOCK") } catch {
+        guard case .locked(let pid) = error else { throw NodeFailure(74, "\(error)") }
+        throw NodeFailure(75, "\(data) is in use by process \(pid): stop the node first")
+      }
+      for name in FileCopy.names(in: data) where name != "LOCK" { FileCopy.removeAll("\(data)/\(name)") }
+      withExtendedLifetime(lock) {}
+    }
+    for path in [options.validatorKeyPath, options.nextValidatorKeyPath].compactMap({ $0 }) { HomeFile.remove(path + ".used") }
+    // The last: an interrupted reset finds it and goes on.
+    HomeFile.remove(options.genesisPath)
   }
 
   private static func makeKey(_ path: String) throws(NodeFailure) {

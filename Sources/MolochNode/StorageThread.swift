@@ -429,7 +429,7 @@ final class StorageSession {
         }
         return answer
       }
-      return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
+      return .success(Answer(.json, pulse().statistics.json(store)))
     }
     let answer = reader.answer(job)
     if case .failure(let refusal) = answer, refusal.code == .integrityError {

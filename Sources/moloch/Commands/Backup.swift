@@ -49,8 +49,8 @@ struct BackupVerifyCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
-    let verification: BackupVerification
-    do { verification = try BackupVerification(Home.absolute(directory), MaintenanceTask()) } catch { throw CommandFailure(error) }
+    let source = Home.absolute(directory)
+    let verification = try MaintenanceConsole.perform("Verifying", unit: "bytes", global) { (task) throws(NodeFailure) in try BackupVerification(source, task) }
     let manifest = verification.manifest
     if global.json {
       var json = JSONWriter()
@@ -91,12 +91,10 @@ struct BackupRestoreCommand: ParsableCommand {
   func run() throws {
     let loaded = try LoadedConfiguration(global), options = loaded.options
     let source = Home.absolute(directory)
-    let restoration: BackupRestoration
-    do {
-      restoration = try BackupRestoration(
-        source, home: Home.absolute(loaded.home), data: Home.absolute(options.dataPath), genesisPath: Home.absolute(options.genesisPath), replaces: replace,
-        isDry: dryRun, MaintenanceTask())
-    } catch { throw CommandFailure(error) }
+    let home = Home.absolute(loaded.home), data = Home.absolute(options.dataPath), genesis = Home.absolute(options.genesisPath)
+    let restoration = try MaintenanceConsole.perform(dryRun ? "Verifying" : "Restoring", unit: "bytes", global) { [replace, dryRun] (task) throws(NodeFailure) in
+      try BackupRestoration(source, home: home, data: data, genesisPath: genesis, replaces: replace, isDry: dryRun, task)
+    }
     if global.json {
       var json = JSONWriter()
       json.beginObject()

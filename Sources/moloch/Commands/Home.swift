@@ -54,7 +54,7 @@ struct Home {
   }
 }
 
-/// A span of time above 0, as the configuration writes it: `500ms`, `30s`, `2m`, `1h`, `7d`.
+/// A span of time as people write it, on the command line as in the configuration: `500ms`, `30s`, `2m`, `1h`, `7d`. More than nothing, at most a year.
 struct DurationArgument: ExpressibleByArgument {
   let milliseconds: UInt64
 
@@ -65,8 +65,7 @@ struct DurationArgument: ExpressibleByArgument {
     self.milliseconds = milliseconds
   }
 
-  /// Ten years: added to a clock it stays far from the end of the range.
-  private static let millisecondsMax: UInt64 = 3650 * 86_400_000
+  private static let millisecondsMax: UInt64 = 365 * 86_400_000
 
   var defaultValueDescription: String { Value.duration(milliseconds) }
 }

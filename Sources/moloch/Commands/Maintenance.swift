@@ -28,9 +28,9 @@ struct MaintenanceRepairCommand: ParsableCommand {
     let console = try MaintenanceConsole(global)
     let verified = try console.run("verify", "level=deep", label: "Verifying") { (options) throws(NodeFailure) in try Maintenance.verify(options, level: .deep, data: nil) }
     let damages = (verified["damages"]?.array ?? []).map { StoreVerification.Damage($0) }
-    for damage in damages { Terminal.print(damage.line) }
-    guard !damages.isEmpty else { return Terminal.print("nothing to repair") }
+    for damage in damages { say(damage.line) }
     let repair = StoreRepair(damages)
+    guard !damages.isEmpty else { return report("clean", verified, repair, "nothing to repair") }
     guard repair.major.isEmpty || fromPeers else {
       throw CommandFailure(
         "the chain itself is damaged: repair --from-peers, restore a backup (moloch backup restore) or resync; nothing was changed", Exit.dataCorrupt)
@@ -39,15 +39,45 @@ struct MaintenanceRepairCommand: ParsableCommand {
     guard !isOnline || repair.major.isEmpty else {
       throw CommandFailure("the chain itself is damaged, and the node runs: stop it and repeat; nothing was changed", Exit.temporary)
     }
-    Terminal.print("plan: move \(repair.moved.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
-    if let height = repair.refetchedFrom { Terminal.print("plan: blocks below \(Figures.grouped(height)) are kept, those from there on come from peers at the next start") }
-    guard !dryRun else { return }
-    try global.confirm("This replaces \(repair.directories.joined(separator: ", "))")
-    if isOnline { try beside(console, repair) } else { try offline(options, repair) }
+    say("plan: move \(repair.moved.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
+    if let height = repair.refetchedFrom { say("plan: blocks below \(Figures.grouped(height)) are kept, those from there on come from peers at the next start") }
+    guard !dryRun else { return report("planned", verified, repair, nil) }
+    try global.confirm("This replaces \(repair.moved.joined(separator: ", "))")
+    let (place, height) = isOnline ? try beside(console, repair) : try offline(options, repair)
+    report("repaired", verified, repair, place: place, height: height, "repaired at height \(Figures.grouped(height)); the damaged files are in \(place)")
+    if isOnline, repair.directories.contains("index") { say("the index grows beside the work of the node: moloch_index_lag says how far it is behind") }
+  }
+
+  /// A line for people.
+  private func say(_ line: String) { if !global.json { Terminal.print(line) } }
+
+  /// The end: a line, or the object with what was found, planned and done.
+  private func report(_ outcome: StaticString, _ verified: StrictJSON, _ repair: StoreRepair, place: String? = nil, height: UInt64? = nil, _ line: String?) {
+    guard global.json else {
+      if let line { Terminal.print(line) }
+      return
+    }
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.maintenance.repair/1" as StaticString)
+    json.key("outcome"); json.string(outcome)
+    json.key("damages"); MaintenanceConsole.write(verified["damages"], &json)
+    json.key("moved")
+    json.beginArray()
+    for name in repair.moved { json.string(name) }
+    json.endArray()
+    json.key("refetched_from")
+    if let height = repair.refetchedFrom { json.number(height) } else { json.null() }
+    json.key("place")
+    if let place { json.string(place) } else { json.null() }
+    json.key("height")
+    if let height { json.number(height) } else { json.null() }
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
 
   /// The running node does it, and verifies what it has done.
-  private func beside(_ console: MaintenanceConsole, _ repair: StoreRepair) throws {
+  private func beside(_ console: MaintenanceConsole, _ repair: StoreRepair) throws -> (place: String, height: UInt64) {
     let result = try console.run("repair", "parts=\((repair.directories + (repair.parts.isEmpty ? [] : ["snapshots"])).joined(separator: ","))", label: "Repairing") { (_) throws(NodeFailure) in
       throw NodeFailure(75, "the node has stopped meanwhile: repeat")
     }
@@ -56,15 +86,13 @@ struct MaintenanceRepairCommand: ParsableCommand {
     guard number("minor") + number("major") == 0 else {
       throw CommandFailure("\(number("minor")) minor and \(number("major")) major damages are left; what was there is in \(place)", Exit.dataCorrupt)
     }
-    Terminal.print("repaired at height \(Figures.grouped(number("height"))); the damaged files are in \(place)")
-    if repair.directories.contains("index") { Terminal.print("the index grows beside the work of the node: moloch_index_lag says how far it is behind") }
+    return (place, number("height"))
   }
 
-  private func offline(_ options: NodeOptions, _ repair: StoreRepair) throws {
+  private func offline(_ options: NodeOptions, _ repair: StoreRepair) throws -> (place: String, height: UInt64) {
     var bar = ProgressBar("Repairing", total: 0, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet)
     do {
-      let (place, height) = try repair.run(options) { done, _ in bar.update(done) }
-      Terminal.print("repaired at height \(Figures.grouped(height)); the damaged files are in \(place)")
+      return try repair.run(options) { done, _ in bar.update(done) }
     } catch { throw CommandFailure(error) }
   }
 }
@@ -211,5 +239,5 @@ struct MaintenanceVerifyCommand: ParsableCommand {
 
 extension String {
   /// Filled with spaces up to a column.
-  fileprivate func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+  func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }

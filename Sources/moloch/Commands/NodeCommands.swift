@@ -2,6 +2,8 @@ import ArgumentParser
 import Audit
 import Bytes
 import Configuration
+import Digests
+import Glibc
 import JSON
 import MolochNode
 
@@ -45,8 +47,12 @@ struct DevCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dev", abstract: "Make a chain of your own and run a node for it.",
     discussion: "The home directory is ./moloch-dev unless --home names another; it is made when missing and used again when it is there. "
-      + "Loopback only, no rate limits, a block every 100 ms while events are pending.")
+      + "Loopback only, no rate limits, a block every 100 ms while events are pending. --reset begins a new chain: it deletes the data, the vote journal and the "
+      + "genesis of a home that this command has made; keys and configuration stay.")
 
+  private static let chainID = "moloch-dev"
+
+  @Flag(help: "Delete the chain of this home and begin a new one; asks, or takes --yes.") var reset = false
   @OptionGroup var global: GlobalOptions
   @OptionGroup var node: NodeRunOptions
 
@@ -54,9 +60,10 @@ struct DevCommand: ParsableCommand {
     let directory = Home(home: global.home ?? (global.config == nil ? "moloch-dev" : nil), config: global.config)
     let home = directory.path
     let options = try LoadedConfiguration(global, node, home: directory, isDevelopment: true).checked()
+    if reset, Files.exists(options.genesisPath) { try begin(anew: options) }
     if !Files.exists(options.genesisPath) {
       do {
-        try NodeHome.create(home, chainID: "moloch-dev", blockTime: 100, name: "dev")
+        try NodeHome.create(home, chainID: Self.chainID, blockTime: 100, name: "dev")
         _ = try Protection.begin(options)
       } catch { throw CommandFailure(error) }
     }
@@ -75,6 +82,16 @@ struct DevCommand: ParsableCommand {
         Terminal.print(Self.welcome(home, endpoints))
       }
     }
+  }
+
+  /// Only what this command itself has made is deleted without a trace.
+  private func begin(anew options: NodeOptions) throws(CommandFailure) {
+    let genesis = try GenesisCommand.read(options.genesisPath)
+    guard genesis.chainID == Self.chainID else {
+      throw CommandFailure("\(options.genesisPath) is of the chain \(genesis.chainID): --reset deletes only a chain that moloch dev has made, \(Self.chainID)", Exit.usage)
+    }
+    try global.confirm("This deletes the chain in \(options.dataPath)")
+    do { try NodeHome.reset(options) } catch { throw CommandFailure(error) }
   }
 
   private static func welcome(_ home: String, _ endpoints: Node.Endpoints) -> String {
@@ -147,6 +164,7 @@ struct InitCommand: ParsableCommand {
       try Files.create(home + "/config/node.toml", Array(text.utf8), mode: 0o640)
     }
     if isValidator { try beginJournal() }
+    if global.json { return try printJSON(home) }
     Terminal.print("Made \(home): config/node.toml, config/genesis.json, keys/, data/\nStart it with: moloch run --home \(home)")
   }
 
@@ -160,5 +178,15 @@ struct InitCommand: ParsableCommand {
           + "Start the node, which listens first, or 'moloch validator protection reset --unsafe'", Exit.dataCorrupt)
     }
     if !loaded.settings.boolean("consensus.validator") { global.note("\(loaded.path) is kept as it is: set consensus.validator = true for a node that votes") }
+  }
+
+  private func printJSON(_ home: String) throws(CommandFailure) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.init/1" as StaticString)
+    json.key("home"); json.string(home)
+    json.key("genesis_hash"); json.string(try GenesisCommand.read(home + "/config/genesis.json").hash.hex)
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
 }
