@@ -95,6 +95,7 @@ let package = Package(
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: strict),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
     .testTarget(name: "Ed25519Tests", dependencies: ["Ed25519", "CEd25519", "Bytes", "Digests"], resources: [.copy("Golden")], swiftSettings: strict),
+    .executableTarget(name: "signature-verdicts", dependencies: ["Ed25519", "Bytes"], path: "Tests/SignatureVerdicts", swiftSettings: strict),
     .testTarget(name: "MerkleTests", dependencies: ["Merkle", "Bytes", "Digests"], swiftSettings: strict),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes", "Ambient"], swiftSettings: strict),
@@ -115,6 +116,6 @@ let package = Package(
     .testTarget(name: "ConformanceTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "Audit"], resources: [.copy("Vectors")], swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Bytes", "Digests", "Ed25519", "Audit", "Ambient", "Consensus", "Ledger", "Replication"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
-    .testTarget(name: "ProcessTests", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "PeerWire", "Audit", "TLS"], exclude: ["Independent", "Golden"], swiftSettings: strict),
+    .testTarget(name: "ProcessTests", dependencies: ["signature-verdicts", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "PeerWire", "Audit", "TLS"], exclude: ["Independent", "Golden"], swiftSettings: strict),
   ]
 )

@@ -102,12 +102,13 @@ func column(_ value: Double?) -> String {
   return String(Double(Int(value * 100 + 0.5)) / 100)
 }
 
-/// The path chosen here, and a hash of its verdicts on honest and changed signatures in batches of several sizes: the same under valgrind, which hides AVX-512.
-func printVerdicts() {
+/// Each path that can run here, the one chosen last, with a hash of its verdicts on honest and changed signatures in batches of several sizes: the same for all, and under
+/// valgrind, which hides AVX-512.
+func printVerdicts(_ path: Path) {
   let sample = Sample(count: 1024, signers: 40)
   var hash: UInt64 = 0xcbf2_9ce4_8422_2325
   for count in [1, 2, 33, 130, 500, 1024] {
-    var batch = SignatureBatch(capacity: count, seed: Bytes32(repeating: 9))
+    var batch = SignatureBatch(capacity: count, seed: Bytes32(repeating: 9), path: path)
     var verdicts: [Bool] = []
     for start in stride(from: 0, to: count == 1 ? 128 : 1024, by: count) {
       for index in start..<min(start + count, 1024) {
@@ -125,11 +126,11 @@ func printVerdicts() {
       for isValid in verdicts { hash = (hash ^ (isValid ? 1 : 2)) &* 0x100_0000_01b3 }
     }
   }
-  print("\(Path.best) \(String(hash, radix: 16))")
+  print("\(path) \(String(hash, radix: 16))")
 }
 
 if CommandLine.arguments.contains("--verdicts") {
-  printVerdicts()
+  for path in Path.available { printVerdicts(path) }
   exit(0)
 }
 
@@ -137,7 +138,7 @@ if CommandLine.arguments.contains("--verdicts") {
 func printRepeated(_ words: ArraySlice<String>) {
   let words = Array(words)
   guard words.count == 5, let count = Int(words[0]), let signers = Int(words[1]), let path = Path(rawValue: words[3]), path.isAvailable, let seconds = Double(words[4]) else {
-    print("usage: SignatureComparison --repeat COUNT SIGNERS known|new portable|ifma SECONDS")
+    print("usage: SignatureComparison --repeat COUNT SIGNERS known|new portable|avx2|ifma SECONDS")
     exit(64)
   }
   let sample = Sample(count: count, signers: signers)

@@ -62,6 +62,11 @@ public struct Surroundings: Sendable {
   public var indexedHeight: UInt64 = 0
   /// Blocks below this height have given up their bodies.
   public var earliestBodyHeight: UInt64 = 1
+  /// The first leaf whose entry is here, and the height of its block: 0 and 1 before a deep prune.
+  public var earliestEntryIndex: UInt64 = 0
+  public var earliestEntryHeight: UInt64 = 1
+  /// Connected peers that have said to hold all the bodies from the first entry on that is here.
+  public var entryArchivePeerCount = 0
   /// Peers that hold the bodies that this node holds, as far as they have said.
   public var archivePeerCount = 0
   /// Peers past the handshake.
@@ -71,12 +76,16 @@ public struct Surroundings: Sendable {
   /// Blocks per second of late while the node syncs; nil before there is a rate, and when it does not sync.
   public var syncRate: Double?
   public var uptimeSeconds: UInt64 = 0
+  /// Age of the oldest pending event, seconds; nil when nothing is pending.
+  public var oldestPendingSeconds: UInt64?
   /// The store refuses writes: the reason for people.
   public var readOnlyReason: String?
   public var freeBytes: UInt64 = 0
   public var isDiskLow = false
   /// Damage was found and is not repaired.
   public var integrityDetail: String?
+  /// What the driver finds wrong with the network around the node and with its clock.
+  public var warnings: [HealthWarning] = []
   /// Milliseconds since the storage thread last reported.
   public var storageSilenceMilliseconds: UInt64 = 0
   /// The `Date` field, 29 characters.

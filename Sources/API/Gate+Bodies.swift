@@ -25,38 +25,9 @@ extension Gate {
   }
 
   private func renderHealth(_ json: inout JSONWriter) -> Int {
-    let state = surroundings
-    let isStalled = state.storageSilenceMilliseconds > 5000
-    let isFailing = state.readOnlyReason != nil || state.integrityDetail != nil || isStalled
-    let isFull = replica?.pool.isFull ?? false
-    let standing = replica.flatMap { $0.machine.isMember ? $0.machine.standing : nil } ?? .voting
-    json.beginObject()
-    json.key("status")
-    json.string(isFailing ? "failing" : state.isDiskLow || isFull || standing != .voting ? "degraded" : "ok" as StaticString)
-    json.key("checks")
-    json.beginArray()
-    func check(_ name: StaticString, _ status: StaticString, _ detail: String, _ json: inout JSONWriter) {
-      json.beginObject()
-      json.key("name")
-      json.string(name)
-      json.key("status")
-      json.string(status)
-      json.key("detail")
-      json.string(detail)
-      json.endObject()
-    }
-    check("storage", state.readOnlyReason != nil ? "failing" : state.isDiskLow ? "degraded" : "ok", state.readOnlyReason ?? (state.isDiskLow ? "disk space is low" : ""), &json)
-    check("integrity", state.integrityDetail != nil ? "failing" : "ok", state.integrityDetail ?? "", &json)
-    check("loops", isStalled ? "failing" : "ok", "oldest tick \(state.storageSilenceMilliseconds) ms", &json)
-    if isFull { check("mempool", "degraded", "the mempool is full", &json) }
-    switch standing {
-    case .voting: break
-    case .listening: check("validator", "degraded", "it listens before it votes", &json)
-    case .halted: check("validator", "degraded", "halted: another instance votes with its key", &json)
-    }
-    json.endArray()
-    json.endObject()
-    return isFailing ? 503 : 200
+    let health = self.health
+    health.write(&json)
+    return health.status == .failing ? 503 : 200
   }
 
   private func renderReady(_ json: inout JSONWriter) -> Int {
@@ -100,6 +71,8 @@ extension Gate {
     json.string(validatorKey != nil ? "validator" : "api" as StaticString)
     json.key("validator")
     json.bool(validatorKey != nil)
+    json.key("validator_key")
+    if let validatorKey { json.string("\(validatorKey)") } else { json.null() }
     json.key("genesis_hash")
     json.hex(chain.genesis.hash.bytes)
     json.key("tree_size")
@@ -135,8 +108,12 @@ extension Gate {
     json.number(surroundings.indexedHeight)
     json.key("earliest_body_height")
     json.number(surroundings.earliestBodyHeight)
+    json.key("earliest_entry_index")
+    json.number(surroundings.earliestEntryIndex)
     json.key("uptime_seconds")
     json.number(surroundings.uptimeSeconds)
+    json.key("mempool_oldest_age_seconds")
+    if let age = surroundings.oldestPendingSeconds { json.number(age) } else { json.null() }
     json.key("sync")
     writeSync(sync, height: head.header.height.rawValue, &json)
     json.key("backfill")

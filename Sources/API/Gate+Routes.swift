@@ -137,8 +137,10 @@ extension Gate {
     case .tile(let path): read(slot, .tile(path), loop)
     case .maintenance(let verb):
       let pruning = parameter(slot, "before_height").flatMap { Query.integer($0) }.map {
-        PruneRequest(
-          before: $0, isDryRun: parameter(slot, "dry_run") == "true", isForced: parameter(slot, "force") == "true", archivePeers: surroundings.archivePeerCount)
+        let isDeep = parameter(slot, "deep") == "true"
+        return PruneRequest(
+          before: $0, isDryRun: parameter(slot, "dry_run") == "true", isForced: parameter(slot, "force") == "true", isDeep: isDeep,
+          archivePeers: isDeep ? surroundings.entryArchivePeerCount : surroundings.archivePeerCount)
       }
       let request = MaintenanceRequest(
         verb: verb, isCommand: sessions[slot].request.method == .post, directory: parameter(slot, "dir"), base: parameter(slot, "base"), pruning: pruning,
@@ -157,8 +159,18 @@ extension Gate {
   }
 
   private func inclusion(_ slot: Int, _ replica: Replica, _ loop: Loop) throws(Refusal) {
-    guard let text = parameter(slot, "event_id") else { throw .parameter("event_id", "is missing") }
-    guard let id = EventID(text: text) else { throw .parameter("event_id", "is no event id") }
+    let event: ProvenEvent
+    switch (parameter(slot, "event_id"), parameter(slot, "leaf_index")) {
+    case (nil, nil): throw .parameter("event_id", "is missing")
+    case (.some, .some): throw .parameter("leaf_index", "and event_id exclude each other")
+    case (let text?, nil):
+      guard let id = EventID(text: text) else { throw .parameter("event_id", "is no event id") }
+      if replica.pool.lookup(id) != nil { throw Refusal(.notFound, "the event is not final yet", [("status", .text("pending"))]) }
+      event = .event(id)
+    case (nil, let text?):
+      guard let index = Query.integer(text) else { throw .parameter("leaf_index", "is no index of a leaf") }
+      event = .leaf(LeafIndex(index))
+    }
     let format: ProofFormat
     switch parameter(slot, "format") ?? "json" {
     case "json": format = .json
@@ -166,9 +178,8 @@ extension Gate {
     case "tlog-proof": format = .tlogProof
     default: throw .parameter("format", "must be json, bundle or tlog-proof")
     }
-    if replica.pool.lookup(id) != nil { throw Refusal(.notFound, "the event is not final yet", [("status", .text("pending"))]) }
     let size = parameter(slot, "tree_size").flatMap { Query.integer($0) }, since = parameter(slot, "since_size").flatMap { Query.integer($0) }
-    read(slot, .inclusion(id, size: size, format: format, since: since), loop)
+    read(slot, .inclusion(event, size: size, format: format, since: since), loop)
   }
 
   private func consistency(_ slot: Int, _ loop: Loop) throws(Refusal) {
@@ -230,7 +241,7 @@ extension Gate {
     GET  /v1/governance  /v1/validators/history  /v1/policy
     POST /v1/events  /v1/events/batch
     GET  /v1/events/{id}  /v1/events/{id}/raw  /v1/blocks/{latest, height or hash}
-    GET  /v1/proofs/inclusion?event_id=  /v1/proofs/consistency?from_size=&to_size=
+    GET  /v1/proofs/inclusion?event_id= or ?leaf_index=  /v1/proofs/consistency?from_size=&to_size=
     GET  /v1/checkpoint  /v1/genesis
     GET  /tlog/checkpoint  /tlog/tile/...  /tlog/tile/entries/...
 

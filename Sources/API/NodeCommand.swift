@@ -33,6 +33,8 @@ public struct CommandTicket: Sendable {
 public enum NodeVerb: String, Sendable, Equatable {
   case reload, drain
   case logLevel = "log-level"
+  /// Answered by the gate itself.
+  case load
 }
 
 extension Gate {
@@ -56,6 +58,9 @@ extension Gate {
   }
 
   func command(_ slot: Int, _ verb: NodeVerb, _ loop: Loop) throws(Refusal) {
+    if verb == .load, sessions[slot].request.method == .get || sessions[slot].request.method == .head {
+      return respond(slot, Answer(.json, loadBody(loop.now)), loop)
+    }
     let ticket = CommandTicket(connection: sessions[slot].connection, serial: sessions[slot].serial)
     switch node(try nodeCommand(slot, verb), ticket, loop) {
     case .done(let json): respond(slot, Answer(.json, json), loop)

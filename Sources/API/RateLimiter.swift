@@ -6,7 +6,7 @@ public import Ambient
 /// refused for ever. The table is open-addressed with a short probe; when a probe finds no room, the bucket that was full the longest is
 /// taken over: a client that rests has a full bucket anyway, so forgetting it costs nothing.
 public struct RateLimiter {
-  /// Buckets of the table; 48 bytes each.
+  /// Buckets of the table; 56 bytes each.
   public static let bucketCount = 8192
   private static let probeLength = 8
 
@@ -17,7 +17,21 @@ public struct RateLimiter {
     var millitokens: Int64 = 0
     var updated = Instant.zero
     var isUsed = false
+    /// Refusals, each at most `memoryMilliseconds` after the one before, and when the last was.
+    var refused: UInt32 = 0
+    var lastRefused = Instant.zero
   }
+
+  /// A client that goes on asking beyond its rate.
+  public struct Offender: Sendable, Equatable {
+    /// The two words of the client's address.
+    public var key, key2: UInt64
+    public var refused: UInt32
+    public var millisecondsAgo: UInt64
+  }
+
+  /// A client that keeps to its rate for so long is no offender any more.
+  public static let memoryMilliseconds: UInt64 = 600_000
 
   /// What a limited answer says about the balance.
   public struct Verdict: Sendable, Equatable {
@@ -49,13 +63,27 @@ public struct RateLimiter {
     }
     var balance = min(capacity, buckets[slot].millitokens + earned(since: buckets[slot].updated, now: now))
     let isAllowed = balance > 0
-    if isAllowed { balance -= Int64(cost) * 1000 }
+    if isAllowed {
+      balance -= Int64(cost) * 1000
+    } else {
+      let isForgotten = now.milliseconds(since: buckets[slot].lastRefused) > Self.memoryMilliseconds
+      buckets[slot].refused = isForgotten ? 1 : buckets[slot].refused == .max ? .max : buckets[slot].refused + 1
+      buckets[slot].lastRefused = now
+    }
     buckets[slot].millitokens = balance
     buckets[slot].updated = now
     let missing = isAllowed ? capacity - balance : 1 - balance
     // Tokens arrive at requestsPerMinute per 60 s, that is requestsPerMinute/60 millitokens per millisecond.
     let seconds = (missing * 60 + Int64(requestsPerMinute) * 1000 - 1) / (Int64(requestsPerMinute) * 1000)
     return Verdict(isAllowed: isAllowed, remaining: Int(max(0, balance / 1000)), secondsUntilReset: Int(max(1, seconds)))
+  }
+
+  /// Who was refused most often of late, the worst first; reads the whole table.
+  public func offenders(_ countMax: Int, now: Instant) -> [Offender] {
+    let found = buckets.filter { $0.isUsed && $0.refused > 0 && now.milliseconds(since: $0.lastRefused) <= Self.memoryMilliseconds }
+    return found.sorted { ($0.refused, $0.lastRefused, $0.key, $0.key2) > ($1.refused, $1.lastRefused, $1.key, $1.key2) }.prefix(countMax).map {
+      Offender(key: $0.key, key2: $0.key2, refused: $0.refused, millisecondsAgo: now.milliseconds(since: $0.lastRefused))
+    }
   }
 
   private func earned(since updated: Instant, now: Instant) -> Int64 {

@@ -8,7 +8,7 @@ public enum ReadRequest: Sendable {
   case signer(PublicKey)
   case event(EventID, raw: Bool, bodyOnly: Bool, includes: [String])
   case block(Route.BlockName, includes: [String], octets: Bool)
-  case inclusion(EventID, size: UInt64?, format: ProofFormat, since: UInt64?)
+  case inclusion(ProvenEvent, size: UInt64?, format: ProofFormat, since: UInt64?)
   case consistency(from: UInt64, to: UInt64, byHeight: Bool)
   case tile(TilePath)
   /// The answer to a submission that has become final: its ids, and whether bundles are wanted.
@@ -45,11 +45,20 @@ public struct PruneRequest: Sendable {
   public let before: UInt64
   public let isDryRun: Bool
   public let isForced: Bool
+  /// Entries and their rows of the index, too.
+  public let isDeep: Bool
   /// Connected peers that hold what this node holds.
   public let archivePeers: Int
 }
 
 public enum ProofFormat: Sendable { case json, bundle, tlogProof }
+
+/// What a proof of inclusion is asked for.
+public enum ProvenEvent: Sendable {
+  case event(EventID)
+  /// Whoever has an entry and its place in the tree needs nothing else of it here.
+  case leaf(LeafIndex)
+}
 
 /// A read on its way to the storage thread, and the request that waits for it.
 public final class ReadJob: Sendable {

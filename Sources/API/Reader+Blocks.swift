@@ -80,6 +80,11 @@ extension Reader {
   }
 
   private func writeEvents(_ header: BlockHeader, _ includes: [String], _ json: inout JSONWriter) throws {
+    guard header.height >= store.earliestEntryHeight else {
+      throw Refusal(
+        .pruned, "the entries of this block were pruned on this node, which holds entries from leaf \(try earliestEntryIndex()) on; its header and certificate are here",
+        [("block_height", .number(header.height.rawValue)), ("leaf_index", .number(header.firstLeaf.rawValue))])
+    }
     let stored = try store.entries(at: header.height)
     guard let entries = stored else { throw StoreError.damaged("entries of block \(header.height.rawValue)") }
     if includes.contains("ids") {

@@ -17,12 +17,12 @@ extension Reader {
       redaction: redaction, includesRaw: includes.contains("body_raw"), isOpen: true, &json)
     if includes.contains("proof") {
       json.key("proof")
-      let proof = try inclusion(id, nil, .json, nil, job).body
+      let proof = try inclusion(.event(id), nil, .json, nil, job).body
       json.raw(proof.bytes)
     }
     if includes.contains("bundle") {
       json.key("bundle")
-      let bundle = try inclusion(id, nil, .bundle, nil, job).body
+      let bundle = try inclusion(.event(id), nil, .bundle, nil, job).body
       json.raw(bundle.bytes)
     }
     json.endObject()

@@ -15,10 +15,39 @@ extension Reader {
     return header.treeSize == size ? height : nil
   }
 
-  func inclusion(_ id: EventID, _ wanted: UInt64?, _ format: ProofFormat, _ since: UInt64?, _ job: ReadJob) throws -> Answer {
-    let found = try find(id)
+  /// A leaf that is proven: what it hashes to, and its entry where that is here.
+  private struct Proven {
+    var leaf: LeafIndex
+    var hash: Digest
+    var header: BlockHeader
+    var record: [UInt8]?
+
+    init(_ found: Found) {
+      (leaf, header, record) = (found.leaf, found.header, found.record)
+      hash = TreeHash.leaf(found.record.bytes.extracting(0..<Entry.byteCount))
+    }
+
+    init(leaf: LeafIndex, hash: Digest, header: BlockHeader) { (self.leaf, self.hash, self.header) = (leaf, hash, header) }
+  }
+
+  /// The tree has the leaf's hash where its entry was pruned.
+  private func proven(at leaf: LeafIndex) throws -> Proven {
+    guard let height = try store.height(containing: leaf) else {
+      throw Refusal(.notFound, "the tree has no such leaf yet", [("tree_size", .number(store.head.treeSize))])
+    }
+    guard height < store.earliestEntryHeight else { return Proven(try found(leaf)) }
+    return Proven(leaf: leaf, hash: try store.reader(of: .entries).node(level: 0, index: leaf.rawValue), header: try header(height))
+  }
+
+  func inclusion(_ event: ProvenEvent, _ wanted: UInt64?, _ format: ProofFormat, _ since: UInt64?, _ job: ReadJob) throws -> Answer {
+    let found: Proven
+    switch event {
+    case .event(let id): found = Proven(try find(id))
+    case .leaf(let leaf): found = try proven(at: leaf)
+    }
     let published = job.publication.flatMap { $0.size > found.leaf.rawValue ? $0 : nil }
-    if format == .bundle { return try bundleAnswer(found, wanted, since, published) }
+    // A bundle carries the event.
+    if format == .bundle { return try bundleAnswer(try self.found(found.leaf), wanted, since, published) }
     let size: UInt64
     if format == .tlogProof {
       guard let published, wanted == nil || wanted == published.size else {
@@ -34,7 +63,7 @@ extension Reader {
     if format == .tlogProof, let published {
       return Answer(.text, Array(TlogProof(index: found.leaf.rawValue, hashes: proof.hashes, checkpoint: published.note).text.utf8))
     }
-    return Answer(.json, try proofBody(found, id, proof, root, published))
+    return Answer(.json, try proofBody(found, proof, root, published))
   }
 
   /// The right edge of the tree of `size` leaves. Where a block ends there, its header vouches for the root.
@@ -55,30 +84,29 @@ extension Reader {
 
   /// The proof of an event in the tree of `size` leaves and the root of that tree. It holds: a damaged tree file is an integrity error here, not a proof that
   /// fails at somebody's desk.
-  private func provenInclusion(_ found: Found, _ size: UInt64) throws -> (InclusionProof, root: Digest) {
+  private func provenInclusion(_ found: Proven, _ size: UInt64) throws -> (InclusionProof, root: Digest) {
     let edge = try edge(size)
     let proof = try InclusionProof.make(index: found.leaf.rawValue, edge: edge, from: store.reader(of: .entries))
     do throws(ProofError) {
-      try proof.verify(leafHash: TreeHash.leaf(found.record.bytes.extracting(0..<Entry.byteCount)), root: edge.root)
+      try proof.verify(leafHash: found.hash, root: edge.root)
     } catch {
       throw damaged(size, "the path of leaf \(found.leaf.rawValue): \(error)")
     }
     return (proof, edge.root)
   }
 
-  private func proofBody(_ found: Found, _ id: EventID, _ proof: InclusionProof, _ root: Digest, _ published: Publication?) throws -> [UInt8] {
+  private func proofBody(_ found: Proven, _ proof: InclusionProof, _ root: Digest, _ published: Publication?) throws -> [UInt8] {
     let size = proof.size
     var json = JSONWriter()
     json.beginObject()
     json.key("event_id")
-    json.hex(id.digest.bytes, prefix: "evt_")
+    if let record = found.record { json.hex(SHA256.hash(record.bytes.extracting(0..<Statement.byteCount)).bytes, prefix: "evt_") } else { json.null() }
     json.key("block_height")
     json.number(found.header.height.rawValue)
     json.key("leaf_hash")
-    let entry = found.record.bytes.extracting(0..<Entry.byteCount)
-    json.hex(TreeHash.leaf(entry).bytes)
+    json.hex(found.hash.bytes)
     json.key("entry")
-    json.base64(entry)
+    if let record = found.record { json.base64(record.bytes.extracting(0..<Entry.byteCount)) } else { json.null() }
     json.key("inclusion")
     json.beginObject()
     json.key("leaf_index")
@@ -134,7 +162,7 @@ extension Reader {
     let certificate = try certificate(header.height)
     guard !certificate.isEmpty else { throw Refusal(.notFound, "the block of that size has no certificate of its own") }
     let validators = try set(of: header).encoded
-    let (inclusion, _) = try provenInclusion(found, header.treeSize)
+    let (inclusion, _) = try provenInclusion(Proven(found), header.treeSize)
     var json = JSONWriter()
     json.beginObject()
     json.key("type")
@@ -295,6 +323,10 @@ extension Reader {
       guard let level = path.nodeLevel else { throw Refusal(.notFound, "no such level") }
       return .final(.octets, try store.nodes(level: level, range: path.nodeRange))
     case .entries:
+      let first = try earliestEntryIndex()
+      guard path.nodeRange.lowerBound >= first else {
+        throw Refusal(.notFound, "entries below leaf \(first) were pruned on this node", [("earliest_entry_index", .number(first))])
+      }
       var bytes: [UInt8] = []
       for leaf in path.nodeRange {
         bytes.append(bigEndian: UInt16(Entry.byteCount))

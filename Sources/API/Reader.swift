@@ -28,7 +28,7 @@ public struct Reader<Store: LedgerStore> {
         if raw { return .success(try rawEvent(id, bodyOnly: bodyOnly, job)) }
         return .success(try event(id, includes, job))
       case .block(let name, let includes, let octets): return .success(try block(name, includes, octets: octets))
-      case .inclusion(let id, let size, let format, let since): return .success(try inclusion(id, size, format, since, job))
+      case .inclusion(let event, let size, let format, let since): return .success(try inclusion(event, size, format, since, job))
       case .consistency(let from, let to, let byHeight): return .success(try consistency(from, to, byHeight: byHeight))
       case .tile(let path): return .success(try tile(path, job))
       case .finalised(let id, let attestation, let isMinimal): return .success(try finalised(id, attestation, isMinimal: isMinimal, job))
@@ -69,14 +69,29 @@ public struct Reader<Store: LedgerStore> {
       while try store.advanceIndex(blocksMax: 256) {}
       leaf = try store.location(of: id)
     }
-    guard let leaf else { throw Refusal(.notFound, "no such event") }
+    guard let leaf else {
+      guard store.earliestEntryHeight.rawValue > 1 else { throw Refusal(.notFound, "no such event") }
+      let first = try earliestEntryIndex()
+      throw Refusal(
+        .notFound, "no such event from leaf \(first) on; what was before it was pruned on this node and cannot be looked up by its id", [("earliest_entry_index", .number(first))])
+    }
     return try found(leaf)
   }
 
   func found(_ leaf: LeafIndex) throws -> Found {
     let stored = try store.record(at: leaf)
     guard let stored else { throw StoreError.damaged("leaf \(leaf.rawValue) is indexed and not stored") }
+    guard !stored.record.isEmpty else {
+      throw Refusal(
+        .pruned, "the entry was pruned on this node, which holds entries from leaf \(try earliestEntryIndex()) on; whoever has it gets its proof with 'leaf_index'",
+        [("block_height", .number(stored.height.rawValue)), ("leaf_index", .number(leaf.rawValue))])
+    }
     return Found(leaf: leaf, record: stored.record, header: try header(stored.height))
+  }
+
+  /// The first leaf whose entry is here.
+  func earliestEntryIndex() throws -> UInt64 {
+    store.earliestEntryHeight > store.head.height ? store.head.treeSize : try header(store.earliestEntryHeight).firstLeaf.rawValue
   }
 
   /// - Throws: 410 with what is left of an event whose body was pruned here.

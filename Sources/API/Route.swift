@@ -115,6 +115,7 @@ public enum Route: Sendable, Equatable {
     case .adminPeers: "GET, HEAD, POST, DELETE, OPTIONS"
     case .maintenance: "GET, HEAD, POST, OPTIONS"
     case .node(.drain): "GET, HEAD, POST, DELETE, OPTIONS"
+    case .node(.load): "GET, HEAD, OPTIONS"
     case .node: "POST, OPTIONS"
     default: "GET, HEAD, OPTIONS"
     }
@@ -128,14 +129,14 @@ public enum Route: Sendable, Equatable {
     case .event: name == "wait" || name == "timeout_ms" || name == "include"
     case .eventRaw: name == "part"
     case .block: name == "include"
-    case .inclusionProof: ["event_id", "tree_size", "format", "since_size"].contains(name)
+    case .inclusionProof: ["event_id", "leaf_index", "tree_size", "format", "since_size"].contains(name)
     case .consistencyProof: ["from_size", "to_size", "from_height", "to_height"].contains(name)
     case .checkpoint: name == "min_size" || name == "timeout_ms"
     case .ready: name == "max_lag"
     case .validators: name == "height"
     case .validatorHistory: name == "from_epoch" || name == "limit"
     case .adminPeers: ["multiaddr", "temporary", "peer_id", "unban"].contains(name)
-    case .maintenance: ["dir", "base", "before_height", "dry_run", "force", "level", "max_mbps", "parts"].contains(name)
+    case .maintenance: ["dir", "base", "before_height", "dry_run", "force", "deep", "level", "max_mbps", "parts"].contains(name)
     case .node(.logLevel): ["level", "subsystem", "for_ms"].contains(name)
     default: false
     }

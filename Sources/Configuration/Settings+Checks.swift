@@ -28,6 +28,34 @@ extension Settings {
     checkAlerts()
   }
 
+  /// Looks at what must fit the chain of the home.
+  /// - Parameters:
+  ///   - pastWindowMilliseconds: of its parameters.
+  ///   - path: of the genesis file, for messages.
+  public mutating func check(chainID: String, pastWindowMilliseconds: UInt64, genesis path: String) {
+    let named = text("node.chain_id")
+    if !named.isEmpty, named != chainID { report(.error, "node.chain_id", "\(path) is the genesis of \(chainID)") }
+    // The default follows a shorter window.
+    if self["mempool.event_ttl"].origin != .standard, milliseconds("mempool.event_ttl") > pastWindowMilliseconds {
+      report(.error, "mempool.event_ttl", "is longer than past_window_ms = \(pastWindowMilliseconds) of \(path): no block could take such an event")
+    }
+  }
+
+  /// What caches, write buffers and pools may take, bytes.
+  public var cacheBytes: UInt64 {
+    UInt64(integer("storage.cache_size_mb") + integer("storage.write_buffer_size_mb")) << 20 + UInt64(bytes("mempool.max_bytes"))
+  }
+
+  /// Warns when caches and pools are meant to take more than half of the memory.
+  /// - Parameters:
+  ///   - bytes: what the process may have.
+  ///   - source: who says so, for the message.
+  public mutating func check(memory bytes: UInt64, source: String) {
+    guard bytes > 0, cacheBytes > bytes / 2 else { return }
+    let largest = UInt64(integer("storage.cache_size_mb")) << 20 >= UInt64(self.bytes("mempool.max_bytes")) ? "storage.cache_size_mb" : "mempool.max_bytes"
+    report(.warning, largest, "caches and pools may take \(cacheBytes >> 20) MiB, more than half of the \(bytes >> 20) MiB of \(source)")
+  }
+
   private mutating func checkListeners() {
     let listeners = ["api.listen_addr", "metrics.prometheus_addr", "network.listen_addr"]
     for (index, name) in listeners.enumerated() {

@@ -7,6 +7,7 @@ struct Combination: ~Copyable {
     case vector(VectorTerms)
   }
 
+  private let path: Path
   private let tables: Tables
   private let slotCount: Int
   /// Slots whose point was decoded, and those whose table is filled, since `removeAll`.
@@ -23,7 +24,8 @@ struct Combination: ~Copyable {
 
   init(slots: Int, path: Path) {
     slotCount = slots
-    tables = path == .ifma ? .vector(VectorTerms(slots: slots)) : .portable(PortableTerms(slots: slots))
+    self.path = path
+    tables = path == .portable ? .portable(PortableTerms(slots: slots)) : .vector(VectorTerms(slots: slots, path: path))
     decoded = [Bool](repeating: false, count: slots)
     filled = decoded
   }
@@ -110,14 +112,14 @@ struct Combination: ~Copyable {
   func needsPointsOnly(terms: Int) -> Bool {
     switch tables {
     case .portable: terms >= Limits.bucketTermsMin
-    case .vector: terms >= Limits.bucketTermsVectorMin
+    case .vector: terms >= (path == .avx2 ? Limits.bucketTermsAVX2Min : Limits.bucketTermsIFMAMin)
     }
   }
 
   /// The sum of the terms. Tables of multiples for few, buckets for many.
   mutating func sum() -> Point {
     guard case .vector = tables else { return terms.count < Limits.bucketTermsMin ? strausSum() : bucketSum() }
-    let cost = Cost(terms) { filled[$0] }
+    let cost = Cost(terms, CostRates(path)) { filled[$0] }
     if cost.tables <= min(cost.buckets, cost.mixed) { return strausSum() }
     if cost.buckets <= cost.mixed { return bucketSum() }
     // Few long terms would double the number of windows for all the buckets.
@@ -177,25 +179,43 @@ struct Combination: ~Copyable {
   }
 }
 
-/// What the vector path needs for a sum of terms, in units of 10 ns where it was measured; only the ratios matter.
+/// What a vector path needs for parts of a sum, in units of 10 ns where it was measured; only the ratios matter.
+private struct CostRates {
+  /// The doublings and the rest of a sum by tables, and a table of multiples.
+  let tables: Int, table: Int
+  /// An addition by tables for each digit of a short term, and by buckets.
+  let tableTerm: Int, bucketTerm: Int
+  /// The sums of the buckets of 16 windows, and joining them.
+  let buckets: Int
+
+  init(_ path: Path) {
+    switch path {
+    case .ifma, .portable: (tables, table, tableTerm, bucketTerm, buckets) = (800, 36, 60, 40, 11_000)
+    case .avx2: (tables, table, tableTerm, bucketTerm, buckets) = (850, 77, 121, 78, 30_000)
+    }
+  }
+}
+
+/// The costs of a sum of terms by each way.
 private struct Cost {
   /// By tables of multiples, by buckets, and short terms by buckets with long ones by tables.
-  private(set) var tables = 800, buckets = 11_000, mixed = 11_000 + 1_500
+  private(set) var tables, buckets, mixed: Int
 
-  init(_ terms: [Term], isFilled: (Int) -> Bool) {
+  init(_ terms: [Term], _ rates: CostRates, isFilled: (Int) -> Bool) {
+    (tables, buckets, mixed) = (rates.tables, rates.buckets, rates.buckets + 2 * rates.tables)
     var hasLong = false
     for term in terms {
       let isFilled = term.entry < Term.baseEntryCount || isFilled((Int(term.entry) - Term.baseEntryCount) / Term.slotEntryCount)
-      let table = isFilled ? 0 : 36
+      let table = isFilled ? 0 : rates.table
       hasLong = hasLong || term.isLong
-      tables += table + (term.isLong ? 120 : 60)
-      buckets += term.isLong ? 80 : 40
-      mixed += term.isLong ? table + 120 : 40
+      tables += table + (term.isLong ? 2 : 1) * rates.tableTerm
+      buckets += (term.isLong ? 2 : 1) * rates.bucketTerm
+      mixed += term.isLong ? table + 2 * rates.tableTerm : rates.bucketTerm
     }
     // Windows above those of a short term need doublings, and buckets of their own.
     if hasLong {
-      tables += 700
-      buckets += 11_000
+      tables += rates.tables
+      buckets += rates.buckets
     }
   }
 }

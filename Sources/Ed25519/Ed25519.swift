@@ -17,7 +17,7 @@
 ///                                 |
 ///                            Combination: terms -> sum of points; DigitRows and tables for few terms, ByteDigits and buckets for many
 ///                              /      \
-///                   PortableTerms    VectorTerms (CEd25519)          chosen by Path: what the processor can run
+///                   PortableTerms    VectorTerms (CEd25519: AVX2, AVX-512 IFMA)     chosen by Path: what the processor can run
 /// ```
 ///
 /// Invariants: verification is pure and in variable time (its inputs are public); signing is libcrypto's, in constant time. Malformed input is `false`, never

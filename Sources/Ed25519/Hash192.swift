@@ -2,16 +2,16 @@ import Bytes
 import CEd25519
 import Digests
 
-/// SHA-512 of many inputs of 192 bytes: R || A || statement, and the two hashes from which coefficients come. The vector path takes eight at a time.
+/// SHA-512 of many inputs of 192 bytes: R || A || statement, and the two hashes from which coefficients come. A vector path takes as many at a time as it has lanes.
 struct Hash192: ~Copyable {
   static let byteCount = 192
-  private let isVector: Bool
+  private let path: Path
   private var inputs: [UInt8] = []
   private var words: [UInt64] = []
   /// Inputs since `removeAll`.
   private(set) var count = 0
 
-  init(path: Path) { isVector = path == .ifma }
+  init(path: Path) { self.path = path }
 
   mutating func removeAll() {
     inputs.removeAll(keepingCapacity: true)
@@ -31,16 +31,18 @@ struct Hash192: ~Copyable {
 
   /// Hashes what was appended; `digest` answers then.
   mutating func finish() {
-    let full = (count + 7) / 8 * 8
+    // For the portable path and for those that lack kernels one at a time.
+    let lanes = unsafe Int(path.kernels?.pointee.lanes ?? 1)
+    let full = (count + lanes - 1) / lanes * lanes
     words.removeAll(keepingCapacity: true)
     words.append(contentsOf: repeatElement(0, count: 8 * full))
     inputs.append(zeros: Self.byteCount * full - inputs.count)
-    guard isVector else { return finishPortably() }
+    guard let kernels = unsafe path.kernels else { return finishPortably() }
     // `full` inputs of 192 bytes and as many digests of eight words.
     unsafe inputs.withUnsafeBufferPointer { inputs in
       unsafe words.withUnsafeMutableBufferPointer { words in
-        for start in stride(from: 0, to: full, by: 8) {
-          unsafe ced25519_sha512_192(inputs.baseAddress.unsafelyUnwrapped + start * Self.byteCount, words.baseAddress.unsafelyUnwrapped + 8 * start)
+        for start in stride(from: 0, to: full, by: lanes) {
+          unsafe kernels.pointee.sha512_192(inputs.baseAddress.unsafelyUnwrapped + start * Self.byteCount, words.baseAddress.unsafelyUnwrapped + 8 * start)
         }
       }
     }

@@ -11,6 +11,6 @@ public enum Limits {
   static let cacheInsertionsPerBatch = 8
   /// Terms from which buckets beat tables of multiples in portable Swift (measured; the two are equal between 350 and 500).
   static let bucketTermsMin = 450
-  /// Terms from which the vector path needs no multiples of the keys that the cache knows; `Combination.Cost` decides about the sum itself.
-  static let bucketTermsVectorMin = 180
+  /// Terms from which a vector path needs no multiples of the keys that the cache knows; `Combination.Cost` decides about the sum itself.
+  static let bucketTermsIFMAMin = 180, bucketTermsAVX2Min = 240
 }

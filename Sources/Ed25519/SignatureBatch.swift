@@ -65,7 +65,7 @@ public struct SignatureBatch: ~Copyable {
     self.capacity = capacity
     self.seed = seed
     self.cache = cache
-    isVector = path == .ifma
+    isVector = path != .portable
     combination = Combination(slots: 3 * capacity, path: path)
     drawing = CoefficientDrawing(path: path)
     challenges = Hash192(path: path)

@@ -72,6 +72,12 @@ import Synchronization
     unsafe multiples.deallocate()
   }
 
+  /// Bytes of the entries in use, 2.6 KB each.
+  public var byteCount: Int {
+    // The places exist until deinit. Relaxed: a count of a moment.
+    (0..<setCount * Self.waysCount).count { unsafe places[$0].fingerprint.load(ordering: .relaxed) != 0 } * Self.entryByteCount
+  }
+
   /// Look-ups that found their key, since init.
   public var hits: UInt64 { hitCount.load(ordering: .relaxed) }
   /// Look-ups that did not.

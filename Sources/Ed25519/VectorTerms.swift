@@ -1,26 +1,29 @@
 import Bytes
 import CEd25519
 
-/// The tables of a batch for the AVX-512 IFMA kernels. What the kernels are given is checked here; they check nothing.
+/// The tables of a batch for the vector kernels of a path. What the kernels are given is checked here; they check nothing.
 @safe final class VectorTerms {
   /// Entries as `Term` numbers them; owned until deinit.
   private let tables: UnsafeMutablePointer<UInt64>
   /// Scratch of the buckets, made when first needed; owned until deinit.
   private var buckets: UnsafeMutablePointer<UInt64>?
   private let slotCount: Int
+  /// Constants of the C target.
+  private let kernels: UnsafePointer<ced25519_kernels>
   /// First entries of the slots that a kernel is given next.
   private var entries: [Int32] = []
   private static let entryWords = CED25519_ENTRY_WORDS
 
-  /// The generator's tables in the kernels' order: limb by limb, Y - X first.
+  /// The generator's tables in the kernels' order: limb by limb, Y - X first; limbs of radix 2^51.
   private static let baseWords: [UInt64] = Straus.baseTables.flatMap { point -> [UInt64] in
     let (d, s, z, t) = (point.difference, point.sum, point.doubleZ, point.product)
     return [d.l0, s.l0, z.l0, t.l0, d.l1, s.l1, z.l1, t.l1, d.l2, s.l2, z.l2, t.l2, d.l3, s.l3, z.l3, t.l3, d.l4, s.l4, z.l4, t.l4]
   }
 
   /// Traps on a processor that cannot run the kernels.
-  init(slots: Int) {
-    precondition(Path.ifma.isAvailable, "this processor has no AVX-512 IFMA")
+  init(slots: Int, path: Path) {
+    guard let kernels = unsafe path.kernels else { preconditionFailure("this processor has no kernels for \(path)") }
+    unsafe self.kernels = kernels
     slotCount = slots
     entries.reserveCapacity(slots)
     let base = Self.baseWords
@@ -29,6 +32,8 @@ import CEd25519
     let memory = UnsafeMutableRawPointer.allocate(byteCount: 8 * count, alignment: 64)
     unsafe tables = memory.initializeMemory(as: UInt64.self, repeating: 0, count: count)
     unsafe base.withUnsafeBufferPointer { words in unsafe tables.update(from: words.baseAddress.unsafelyUnwrapped, count: words.count) }
+    // As many words as were copied.
+    unsafe kernels.pointee.pack(tables, base.count)
   }
 
   deinit {
@@ -37,10 +42,10 @@ import CEd25519
     if let buckets = unsafe buckets { unsafe UnsafeMutableRawPointer(buckets).deallocate() }
   }
 
-  /// The buckets of eight windows and a place for every term: one for each slot and two for the generator.
+  /// The buckets of as many windows as there are lanes, and a place for every term: one for each slot and two for the generator.
   private func scratch() -> UnsafeMutablePointer<UInt64> {
     if let buckets = unsafe buckets { return unsafe buckets }
-    let count = (8 * (CED25519_BUCKETS + 1) + slotCount + 2) * Self.entryWords
+    let count = unsafe (Int(kernels.pointee.lanes) * (CED25519_BUCKETS + 1) + slotCount + 2) * Self.entryWords
     // As for the tables.
     let made = unsafe UnsafeMutableRawPointer.allocate(byteCount: 8 * count, alignment: 64).initializeMemory(as: UInt64.self, repeating: 0, count: count)
     unsafe buckets = made
@@ -69,7 +74,7 @@ import CEd25519
     unsafe encodings.withUnsafeBufferPointer { words in
       unsafe entries.withUnsafeBufferPointer { places in
         unsafe valid.withUnsafeMutableBufferPointer { answers in
-          unsafe ced25519_decode(words.baseAddress, places.count, tables, places.baseAddress, answers.baseAddress)
+          unsafe kernels.pointee.decode(words.baseAddress, places.count, tables, places.baseAddress, answers.baseAddress)
         }
       }
     }
@@ -79,14 +84,14 @@ import CEd25519
   func fill(_ slots: [Int32]) {
     setEntries(slots)
     // Every entry lies inside the tables, with the rest of its slot.
-    unsafe entries.withUnsafeBufferPointer { places in unsafe ced25519_fill(tables, places.baseAddress, places.count) }
+    unsafe entries.withUnsafeBufferPointer { places in unsafe kernels.pointee.fill(tables, places.baseAddress, places.count) }
   }
 
   /// Puts 2^128 times the point of a slot into the next slot, and fills that one's table.
   func raise(_ slot: Int) {
     _ = checkedEntry(slot + 1)
     // Both slots were checked.
-    unsafe ced25519_raise(tables, checkedEntry(slot))
+    unsafe kernels.pointee.raise(tables, checkedEntry(slot))
   }
 
   /// Lends the bytes of two slots that follow each other.
@@ -103,7 +108,7 @@ import CEd25519
     // Digits come from `DigitRows`, whose windows are those of the tables; the lists end with -1.
     return unsafe extended { out in
       unsafe heads.withUnsafeBufferPointer { h in
-        unsafe digits.withUnsafeBufferPointer { d in unsafe ced25519_straus(out, tables, h.baseAddress, d.baseAddress, Int32(top)) }
+        unsafe digits.withUnsafeBufferPointer { d in unsafe kernels.pointee.straus(out, tables, h.baseAddress, d.baseAddress, Int32(top)) }
       }
     }
   }
@@ -117,7 +122,7 @@ import CEd25519
     return unsafe extended { out in
       unsafe entries.withUnsafeBufferPointer { e in
         unsafe digits.withUnsafeBufferPointer { d in
-          unsafe ced25519_buckets(out, tables, e.baseAddress, longCount, e.count, d.baseAddress, buckets)
+          unsafe kernels.pointee.buckets(out, tables, e.baseAddress, longCount, e.count, d.baseAddress, buckets)
         }
       }
     }

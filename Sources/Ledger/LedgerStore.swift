@@ -76,6 +76,7 @@ public protocol LedgerStore: AnyObject {
   func header(at height: Height) throws(StoreError) -> BlockHeader?
   /// Encoded finality certificate, empty when the block has none of its own.
   func certificate(at height: Height) throws(StoreError) -> [UInt8]?
+  /// 192 bytes per event; nil also below `earliestEntryHeight`.
   func entries(at height: Height) throws(StoreError) -> [UInt8]?
   func bodies(at height: Height) throws(StoreError) -> [UInt8]?
   func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest
@@ -92,6 +93,9 @@ public protocol LedgerStore: AnyObject {
 
   /// Blocks below this height have given up their salts and bodies; all else of them is kept. 1 for a store with the whole history.
   var earliestBodyHeight: Height { get }
+  /// Blocks below this height have given up their entries, too, but for the records of governance events; headers, certificates and the tree are kept. Not above
+  /// `earliestBodyHeight`; 1 where no entry was given up.
+  var earliestEntryHeight: Height { get }
   /// The events of a block at or above `earliestBodyHeight` whose salts and bodies are not here, as `Block.withheld`.
   func withheld(at height: Height) throws(StoreError) -> [UInt8]
   /// The approved proposal that had the body of an event of the chain deleted; nil for an event that was not redacted.
@@ -143,10 +147,9 @@ extension LedgerStore {
     return block
   }
 
-  /// A final block without the salts and bodies of its events, governance excepted; nil beyond the head and for genesis. Every store has it of every block,
-  /// whatever was pruned.
+  /// A final block without the salts and bodies of its events, governance excepted; nil beyond the head, for genesis, and where the entries were pruned.
   public func abridged(at height: Height) throws(StoreError) -> Block? {
-    guard height.rawValue > 0, height <= head.height, let header = try header(at: height) else { return nil }
+    guard height >= earliestEntryHeight, height.rawValue > 0, height <= head.height, let header = try header(at: height) else { return nil }
     let kept = try governanceRecords(from: height, blocksMax: 1).first
     let governance = kept.flatMap { $0.height == height ? $0.records : nil } ?? []
     guard let entries = try entries(at: height), let block = Block(header: header, entries: entries, governance: governance) else {
@@ -156,7 +159,7 @@ extension LedgerStore {
   }
 
   /// The record of a leaf with the height of its block, put together from entry, salt and body, or the entry alone when salt and body were pruned, redacted or
-  /// withheld; nil beyond the head.
+  /// withheld; nothing but the height when the entry was pruned, too. Nil beyond the head.
   /// - Throws: `.damaged` when the parts do not have the digest that the statement names.
   public func record(at leaf: LeafIndex) throws(StoreError) -> (record: [UInt8], height: Height)? {
     guard let height = try height(containing: leaf), let header = try header(at: height) else { return nil }
@@ -184,6 +187,7 @@ extension LedgerStore {
 
   /// The entry of a leaf without salt and body; the whole record of a governance event, which is kept apart for ever.
   private func prunedRecord(at leaf: LeafIndex, in header: BlockHeader) throws(StoreError) -> [UInt8] {
+    if header.height < earliestEntryHeight { return try keptRecord(at: leaf, in: header) }
     let offset = Int(leaf.rawValue - header.firstLeaf.rawValue) * Entry.byteCount
     guard let entries = try entries(at: header.height), entries.count == Entry.byteCount * Int(header.eventCount) else {
       throw .damaged("entries of block \(header.height.rawValue)")
@@ -198,10 +202,39 @@ extension LedgerStore {
     return entry
   }
 
+  /// The record of a governance event whose block has no entries any more: the one that has the leaf's hash in the tree. Empty for other events.
+  private func keptRecord(at leaf: LeafIndex, in header: BlockHeader) throws(StoreError) -> [UInt8] {
+    guard let kept = try governanceRecords(from: header.height, blocksMax: 1).first, kept.height == header.height else { return [] }
+    let hash: Digest
+    do { hash = try node(of: .entries, level: 0, index: leaf.rawValue) } catch { throw .damaged("mmr/ lacks leaf \(leaf.rawValue)") }
+    var start = 0
+    while let length = Record.length(peeking: kept.records.bytes, at: start), start + length <= kept.records.count {
+      if TreeHash.leaf(kept.records.bytes.extracting(start..<start + Entry.byteCount)) == hash { return Array(kept.records[start..<start + length]) }
+      start += length
+    }
+    return []
+  }
+
+  /// The leaf hashes of a block: those of its entries, or what the tree has of them where the entries were pruned.
+  public func leafHashes(of header: BlockHeader) throws(StoreError) -> [Digest] {
+    guard header.eventCount > 0 else { return [] }
+    if header.height < earliestEntryHeight {
+      let bytes = try nodes(level: 0, range: header.firstLeaf.rawValue..<header.treeSize)
+      return (0..<Int(header.eventCount)).map { Digest(bytes.bytes, at: 32 * $0) }
+    }
+    guard let entries = try entries(at: header.height), entries.count == Entry.byteCount * Int(header.eventCount) else {
+      throw .damaged("entries of block \(header.height.rawValue)")
+    }
+    return (0..<Int(header.eventCount)).map { TreeHash.leaf(entries.bytes.extracting($0 * Entry.byteCount..<($0 + 1) * Entry.byteCount)) }
+  }
+
   /// Fills the replay window of a chain state at the head from the stored blocks that can still be in it.
+  ///
+  /// Entries that were pruned are in the window only of a chain that was cut back below the head which it had at the prune. The blocks up to that head are final, come
+  /// from peers with their certificates, and fill the window again before this node has a say in another one.
   public func restoreWindow(of chain: inout Chain) throws(StoreError) {
     var first = head.height.rawValue
-    while first > 0, let header = try header(at: Height(first)), header.timestamp >= chain.windowBegin { first -= 1 }
+    while first >= earliestEntryHeight.rawValue, let header = try header(at: Height(first)), header.timestamp >= chain.windowBegin { first -= 1 }
     while first < head.height.rawValue {
       first += 1
       guard let header = try header(at: Height(first)), let entries = try entries(at: Height(first)) else { throw .damaged("block \(first) is missing") }

@@ -133,7 +133,8 @@ public final class MemoryStore: LedgerStore {
     return block.withholding(commit.ids.indices.filter { redactions[commit.ids[$0]] != nil })
   }
 
-  public func entries(at height: Height) -> [UInt8]? { block(height)?.block.sections.entries }
+  public func entries(at height: Height) -> [UInt8]? { height < earliestEntryHeight ? nil : block(height)?.block.sections.entries }
+  public private(set) var earliestEntryHeight = Height(1)
   public var earliestBodyHeight: Height { max(prunedHeight, filledFrom ?? anchor?.height.next ?? Height(1)) }
   public private(set) var prunedHeight = Height(1)
   public func bodies(at height: Height) -> [UInt8]? { height < earliestBodyHeight ? nil : block(height).map { redacted($0).sections.bodies } }
@@ -155,6 +156,12 @@ public final class MemoryStore: LedgerStore {
 
   /// Blocks below a height give up their salts and bodies, up to the head.
   public func prune(before height: Height) { prunedHeight = max(prunedHeight, min(height, head.height)) }
+
+  /// Blocks below a height, which is not above the head, give up their entries, too.
+  public func pruneDeep(before height: Height) {
+    prune(before: height)
+    earliestEntryHeight = max(earliestEntryHeight, min(height, head.height))
+  }
 
   public func node(of tree: StoredTree, level: Int, index: UInt64) throws(TreeError) -> Digest {
     switch tree {

@@ -27,7 +27,7 @@ public struct APIMetrics: Sendable {
       "moloch_api_latency_ms", "API response time in milliseconds.", .millisecondsOfMicroseconds, Self.latencyBoundsMilliseconds.map { $0 * 1000 })
     connections = registry.gauges("moloch_api_connections", "Open connections.", by: Registry.Label("kind", ["http", "ws"]))
     isReady = registry.gauge("moloch_ready", "1 when fit for traffic.")
-    isHealthy = registry.gauge("moloch_healthy", "1 when alive.")
+    isHealthy = registry.gauge("moloch_healthy", "1 unless /v1/health answers 503.")
     rateLimited = registry.counter("moloch_api_rate_limited_total", "Requests refused by the rate limit.")
     rejected = registry.counters("moloch_api_rejected_total", "Requests answered with an error.", by: Registry.Label("reason", Self.reasons))
     window = registry.gauges(
@@ -50,7 +50,7 @@ public struct StorageMetrics: Sendable {
   public let indexHeight, indexLag, isReadOnly: Gauge
   /// Absent before the first backup.
   public let lastBackup: Gauge
-  /// By cache: block, the one of the database.
+  /// By cache: block, the one of the database; key, the decoded keys of signers.
   public let caches: Series<Gauge>
   /// By task, while it runs: compact, prune, verify, repair, scrub, backup; 0 to 1.
   public let maintenanceProgress: Series<Gauge>
@@ -80,7 +80,7 @@ public struct StorageMetrics: Sendable {
     indexLag = registry.gauge("moloch_index_lag", "Blocks between the head and the index.")
     isReadOnly = registry.gauge("moloch_storage_read_only", "1 while the disk is too full to accept events.")
     lastBackup = registry.gauge("moloch_backup_last_success_timestamp_seconds", "Unix time of the last backup that was completed.", .secondsOfNanoseconds)
-    caches = registry.gauges("moloch_cache_bytes", "Bytes in caches.", .bytes, by: Registry.Label("cache", ["block"]))
+    caches = registry.gauges("moloch_cache_bytes", "Bytes in caches.", .bytes, by: Registry.Label("cache", ["block", "key"]))
     maintenanceProgress = registry.gauges(
       "moloch_maintenance_progress_ratio", "How far a task of maintenance is, while it runs.",
       by: Registry.Label("task", ["compact", "prune", "verify", "repair", "scrub", "backup"]))

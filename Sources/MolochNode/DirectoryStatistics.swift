@@ -1,6 +1,8 @@
 import Ambient
+import Audit
 import Glibc
 import JSON
+import RocksStore
 
 /// Bytes on disk under a data directory: allocated blocks, as `du` counts them.
 public struct DirectoryStatistics: Sendable {
@@ -47,17 +49,40 @@ public struct DirectoryStatistics: Sendable {
     return bytes
   }
 
-  func json(events: UInt64, blocks: UInt64) -> [UInt8] {
+  /// JSON object of the sizes, and of what the store says of itself.
+  func json(_ store: RocksLedgerStore) -> [UInt8] {
     var json = JSONWriter()
-    json.beginObject()
-    let members: [(StaticString, UInt64)] = [
-      ("chain_bytes", chain), ("mmr_bytes", mmr), ("index_bytes", index), ("other_bytes", other + validator), ("free_bytes", free), ("events", events),
-      ("blocks", blocks),
-    ]
-    for (name, value) in members {
-      json.key(name)
-      json.number(value)
+    func write(_ members: [(StaticString, UInt64)]) {
+      for (name, value) in members {
+        json.key(name)
+        json.number(value)
+      }
     }
+    json.beginObject()
+    write([
+      ("chain_bytes", chain), ("mmr_bytes", mmr), ("index_bytes", index), ("total_bytes", chain + mmr + index), ("other_bytes", other + validator),
+      ("free_bytes", free), ("events", store.head.treeSize), ("blocks", store.head.height.rawValue),
+    ])
+    let figures = store.figures
+    json.key("column_families")
+    json.beginArray()
+    for family in figures.families {
+      json.beginObject()
+      json.key("database"); json.string(family.database)
+      json.key("name"); json.string(family.name)
+      write([("keys_estimated", family.keys), ("table_bytes", family.tableBytes), ("memory_bytes", family.memoryBytes)])
+      json.endObject()
+    }
+    json.endArray()
+    json.key("tree_levels")
+    json.beginArray()
+    for level in figures.levels {
+      json.beginObject()
+      json.key("tree"); json.string(level.tree)
+      write([("level", UInt64(level.level)), ("nodes", level.nodes), ("bytes", 32 * level.nodes)])
+      json.endObject()
+    }
+    json.endArray()
     json.endObject()
     return json.bytes
   }

@@ -66,16 +66,22 @@ extension Figures {
     let own = key.flatMap { set.index(of: $0) }
     metrics.isListening.set(own != nil && replica.machine.standing == .listening)
     metrics.power.set(own.map { set.validators[$0].power } ?? 0)
+    metrics.quorumMargin.set(Double(Self.powerHeard(replica, key: key, now: now)) - Double(facts.quorumPower))
+    for (position, offence) in Evidence.Offence.allCases.enumerated() {
+      metrics.evidence[position].set(UInt64(replica.evidence.count { $0.offence == offence }))
+    }
+    takeSync(replica, now)
+  }
+
+  /// Power of the validators heard from within 10 s, this one among them.
+  static func powerHeard(_ replica: Replica, key: PublicKey?, now: Instant) -> UInt64 {
+    let facts = replica.viewFacts, set = replica.chain.validators, own = key.flatMap { set.index(of: $0) }
     // With nothing to agree on validators are silent, and a link that is up is all one can ask for.
     let connected = replica.pool.load.events == 0 ? replica.peerHeads.compactMap { $0.validator.flatMap { set.index(of: $0) } } : []
     let heard = facts.heard.indices.filter { index in
       index < set.count && (index == own || connected.contains(index) || now.milliseconds(since: facts.heard[index]) <= 10_000)
     }
-    metrics.quorumMargin.set(Double(heard.reduce(0) { $0 + set.validators[$1].power }) - Double(facts.quorumPower))
-    for (position, offence) in Evidence.Offence.allCases.enumerated() {
-      metrics.evidence[position].set(UInt64(replica.evidence.count { $0.offence == offence }))
-    }
-    takeSync(replica, now)
+    return heard.reduce(0) { $0 + set.validators[$1].power }
   }
 
   /// Blocks synced per second of late; nil unless the node syncs.

@@ -2,11 +2,13 @@ import API
 import Ambient
 import Audit
 import Consensus
+import Ed25519
 import Glibc
 import Ledger
 import Mempool
 import Metrics
 import PeerWire
+import Peering
 import Replication
 import TLS
 
@@ -43,7 +45,7 @@ final class Figures {
   /// The families of a node, each at its beginning.
   static func emptyMetrics(version: String, commit: String) -> NodeMetrics {
     NodeMetrics(
-      version: version, commit: commit, protocolVersion: "1", rejections: rejections.map { $0.rawValue }, requestSeries: Gate.requestSeries,
+      version: version, commit: commit, protocolVersion: "\(PeeringOptions().protocols.upperBound)", rejections: rejections.map { $0.rawValue }, requestSeries: Gate.requestSeries,
       messageTypes: MessageType.all.map { "\($0)" })
   }
 
@@ -108,6 +110,8 @@ final class Figures {
     readLatencies(gate, now)
     metrics.network.peerCount.set(gate.surroundings.peerCount)
     metrics.api.isReady.set(gate.readiness.isReady)
+    metrics.api.isHealthy.set(gate.health.status != .failing)
+    metrics.storage.caches["key"].set(gate.signers.byteCount)
     metrics.chain.checkpointSize.set(gate.surroundings.publication?.size ?? 0)
     if let cosigned = gate.surroundings.publication?.lines.compactMap(\.time).max() {
       metrics.chain.checkpointAge.set(Double(gate.wallMilliseconds) / 1000 - Double(cosigned))

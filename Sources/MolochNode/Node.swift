@@ -6,6 +6,7 @@ import CLinux
 import Digests
 import Configuration
 import Ed25519
+import Ledger
 import Metrics
 import Peering
 import Reactor
@@ -13,6 +14,8 @@ import Reactor
 /// A running node: call `run` on the main thread; it returns when the node has stopped.
 public enum Node {
   public static let version = "1.0.0"
+  /// The newest version of the rules of a chain that this program knows.
+  public static let chainProtocolVersion = ProtocolVersion.newest
 
   /// Addresses on which a started node serves.
   public struct Endpoints: Sendable {
@@ -90,13 +93,16 @@ public enum Node {
     try events.watchSignals()
     do throws(NodeFailure) {
       let sockets = Supervisor.sockets()
-      let metrics = options.servesMetrics ? try listen(events, driver, options.metricsAddress, .gate(.metrics), "metrics.prometheus_addr", sockets["metrics"]) : "off"
       driver.begin(events.loop)
       try storage.start(waking: events.loop.waker)
       try verification.start(waking: events.loop.waker, signers: gate.signers, metrics: figures.metrics.mempool)
+      // The data is this process's own, in a format that it knows, before anything else is taken from the host.
       while !driver.isClaimed && !events.loop.isStopping { events.runOnce() }
-      // However long the store takes to open: who asks for liveness or readiness meanwhile gets an answer, everything else "the node is starting".
-      var api = "off"
+      // However long the store takes to open: who asks for metrics, liveness or readiness meanwhile gets an answer, everything else "the node is starting".
+      var (metrics, api) = ("off", "off")
+      if driver.isClaimed, options.servesMetrics {
+        metrics = try listen(events, driver, options.metricsAddress, .gate(.metrics), "metrics.prometheus_addr", sockets["metrics"])
+      }
       if driver.isClaimed { _ = try listen(events, driver, adminSocket: options.adminSocketPath) }
       if driver.isClaimed, options.servesAPI { api = try listen(events, driver, options.apiAddress, .gate(.api), "api.listen_addr", sockets["api"]) }
       while !driver.isOpen && !events.loop.isStopping { events.runOnce() }
@@ -163,10 +169,14 @@ public enum Node {
   ) throws(NodeFailure) -> String {
     // The data directory's lock is held: a socket that lies here belongs to nobody.
     HomeFile.remove(path)
-    do throws(ReactorError) {
+    do {
       _ = try events.listen(.unix(path: path))
+      // Whatever the umask says: members of the node's group connect. Who does is asked of the kernel for each connection.
+      try HomeFile.setMode(path, 0o660)
       driver.listening.append(.gate(.admin))
       return path
+    } catch let failure as NodeFailure {
+      throw failure
     } catch {
       throw NodeFailure(75, "cannot listen on \(path): \(error)")
     }

@@ -136,6 +136,13 @@ extension NodeDriver {
     post(.prune(archivePeers: gate.surroundings.archivePeerCount), loop)
   }
 
+  /// Where the entries begin, for status and for who asks to prune them.
+  func show(_ entries: EntryMark, _ loop: Loop) {
+    (gate.surroundings.earliestEntryHeight, gate.surroundings.earliestEntryIndex) = (entries.height, entries.leaf)
+    // What a peer holds of entries below its bodies is not known.
+    gate.surroundings.entryArchivePeerCount = network.rows(loop).count { $0.link != nil && (1...entries.height).contains($0.earliestBodyHeight) }
+  }
+
   // MARK: Reload
 
   /// Takes over a new configuration, all of it or nothing; logs are opened anew either way.

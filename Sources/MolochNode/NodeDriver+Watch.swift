@@ -25,6 +25,11 @@ struct Watch {
     var obstacle: SyncObstacle?
     /// Least time between blocks with events, milliseconds.
     var blockTime: UInt64
+    /// Since the last final block, milliseconds.
+    var quiet: UInt64 = 0
+    /// Power of the validators that are heard from, and what a quorum needs; nil for a node whose word is not asked: it is no validator, starts or syncs.
+    var power: (heard: UInt64, quorum: UInt64)?
+    var isSyncing = false
   }
 
   enum Complaint: Equatable {
@@ -41,6 +46,10 @@ struct Watch {
   static let skewMilliseconds: UInt64 = 250
   static let grossSkewMilliseconds: UInt64 = 2000
   static let stalledBlockTimes: UInt64 = 10
+  /// Health tells of a stall that lasts: one leader that is away takes less.
+  static let unhealthyStallMilliseconds: UInt64 = 10_000
+  /// An idle chain makes a block at least every four minutes.
+  static let silenceMilliseconds: UInt64 = 300_000
   /// What may pass by itself has to keep a sync from going on for so long.
   static let hindranceMilliseconds: UInt64 = 3000
 
@@ -81,6 +90,21 @@ struct Watch {
     return complaints
   }
 
+  /// What `/v1/health` warns of now.
+  static func warnings(_ sight: Sight) -> [HealthWarning] {
+    var warnings: [HealthWarning] = []
+    let stallMax = max(stalledBlockTimes * sight.blockTime, unhealthyStallMilliseconds)
+    if let power = sight.power, power.heard < power.quorum {
+      warnings.append(.noQuorum(heard: power.heard, quorum: power.quorum))
+    } else if let stalled = sight.stalled, stalled > stallMax, !sight.isSyncing {
+      warnings.append(.stalled(milliseconds: stalled))
+    } else if sight.quiet > silenceMilliseconds, !sight.isSyncing {
+      warnings.append(.silent(milliseconds: sight.quiet))
+    }
+    if let skew = sight.skew, skew.magnitude > skewMilliseconds { warnings.append(.skew(milliseconds: skew)) }
+    return warnings
+  }
+
   /// What has lasted for a moment is told, and again after the pause.
   private mutating func hindrance(_ sight: Sight) -> SyncObstacle? {
     guard let found = sight.obstacle else {
@@ -104,7 +128,8 @@ extension NodeDriver {
     let sight = Watch.Sight(
       now: loop.now, peers: network.count, isAlone: replica.machine.isSole && network.options.bootNodes.isEmpty, skew: network.medianSkewMilliseconds.map { -$0 },
       stalled: oldest.map { min($0, quiet) }, obstacle: replica.obstacle,
-      blockTime: UInt64(replica.chain.parameters.blockTime))
+      blockTime: UInt64(replica.chain.parameters.blockTime), quiet: quiet, power: votingPower(replica, loop), isSyncing: replica.syncFacts.isSyncing)
+    gate.surroundings.warnings = Watch.warnings(sight)
     for complaint in complaints.look(sight) {
       switch complaint {
       case .noPeers:
@@ -119,6 +144,12 @@ extension NodeDriver {
       case .stalled(let milliseconds): logStall(milliseconds, replica, loop)
       }
     }
+  }
+
+  /// A validator that is up for a while and in sync can say whether a quorum is there; a node behind others hears of few validators itself.
+  private func votingPower(_ replica: Replica, _ loop: Loop) -> (heard: UInt64, quorum: UInt64)? {
+    guard replica.machine.isMember, !replica.syncFacts.isSyncing, loop.now.milliseconds(since: opened) >= Watch.graceMilliseconds else { return nil }
+    return (Figures.powerHeard(replica, key: replica.key?.publicKey, now: loop.now), replica.viewFacts.quorumPower)
   }
 
   private func logStall(_ milliseconds: UInt64, _ replica: Replica, _ loop: Loop) {

@@ -206,6 +206,7 @@ final class NodeDriver: Driver {
       let age = replica.pool.statistics.oldest.map { Double(loop.now.milliseconds(since: $0)) / 1000 }
       figures.metrics.chain.finalityLag.set(age ?? 0)
       if let age { figures.metrics.mempool.oldestAge.set(age) } else { figures.metrics.mempool.oldestAge.clear() }
+      gate.surroundings.oldestPendingSeconds = age.map { UInt64($0) }
       note(replica.syncFacts, loop)
       figures.take(replica, key: replica.key?.publicKey, now: loop.now)
       gate.surroundings.syncRate = figures.syncRate
@@ -301,6 +302,7 @@ final class NodeDriver: Driver {
       case .claimed: isClaimed = true
       case .opened(let store):
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
+        show(store.earliestEntry, loop)
         open(store, loop)
       case .persisted(let height, let floor, let nanoseconds):
         figures.metrics.storage.commit.observe(nanoseconds)
@@ -323,6 +325,7 @@ final class NodeDriver: Driver {
         if isPruned, let replica { announce(replica, loop) }
         // Who held less than this node at the handshake may hold less of what is pruned next.
         gate.surroundings.archivePeerCount = network.rows(loop).count { $0.link != nil && (1...pulse.earliestBodyHeight).contains($0.earliestBodyHeight) }
+        if let entries = pulse.earliestEntry { show(entries, loop) }
         gate.surroundings.proposedLastDay = pulse.proposedLastDay
         gate.surroundings.freeBytes = pulse.statistics.free
       case .stopped(let saved):

@@ -1,8 +1,11 @@
 public import Audit
 import Bytes
+import CLinux
 import Configuration
 public import Ed25519
 import Glibc
+import Ledger
+import RocksStore
 
 /// The directory of a node: configuration, keys, data.
 public struct NodeHome: Sendable {
@@ -87,23 +90,50 @@ public struct NodeHome: Sendable {
     do { return try SigningKey(pem: pem) } catch { throw NodeFailure(78, "\(path) is no Ed25519 key in PKCS#8 PEM: \(error)") }
   }
 
-  /// Makes a home with keys and a genesis of one validator. Existing keys are kept; an existing genesis is never replaced.
+  /// Makes a home with keys and a genesis of one validator. Existing keys are kept; an existing genesis is never replaced. The vote journal is made by
+  /// `Protection.begin`.
   /// - Parameters:
   ///   - blockTime: milliseconds between blocks.
   ///   - name: name of the validator.
   public static func create(_ path: String, chainID: String, blockTime: UInt32, name: String) throws(NodeFailure) {
-    try createNetwork([(path, name)], chainID: chainID, blockTime: blockTime)
+    _ = try make([(path, name)], chainID: chainID, blockTime: blockTime)
   }
 
-  /// Makes one home per validator, with keys of their own and one genesis for all. Existing keys are kept; an existing genesis is never replaced.
+  /// Makes one home per validator, with keys of their own, vote journals, and one genesis for all. Existing keys are kept; an existing genesis is never replaced.
   /// - Parameter members: the directory of each home, and the name of its validator.
   public static func createNetwork(_ members: [(path: String, name: String)], chainID: String, blockTime: UInt32) throws(NodeFailure) {
+    let genesis = try make(members, chainID: chainID, blockTime: blockTime)
+    for (path, _) in members {
+      let keyPath = path + "/keys/validator.key"
+      _ = try Protection.begin(try key(keyPath).publicKey, keyPath: keyPath, data: path + "/data", genesis: genesis)
+    }
+  }
+
+  /// Makes a home for a chain that there is. Existing keys are kept.
+  /// - Parameters:
+  ///   - text: the genesis file, free of faults.
+  ///   - isValidator: makes a validator key, too.
+  /// - Throws: 73 when the home has another genesis: nothing was written then.
+  public static func join(_ path: String, genesis text: [UInt8], isValidator: Bool) throws(NodeFailure) {
+    let target = genesisPath(path)
+    let isThere = HomeFile.exists(target)
+    if isThere, try HomeFile.read(target) != text { throw NodeFailure(73, "\(target) is another genesis; nothing was written") }
+    try makeDirectories(path)
+    for name in isValidator ? ["node", "validator"] : ["node"] where !HomeFile.exists("\(path)/keys/\(name).key") { try makeKey("\(path)/keys/\(name)") }
+    if !isThere { try HomeFile.replace(target, text, mode: 0o644) }
+  }
+
+  private static func makeDirectories(_ path: String) throws(NodeFailure) {
+    for (directory, mode) in [("", mode_t(0o750)), ("/config", 0o750), ("/keys", 0o700), ("/data", 0o750), ("/logs", 0o750)] {
+      try HomeFile.makeDirectory(path + directory, mode: mode)
+    }
+  }
+
+  private static func make(_ members: [(path: String, name: String)], chainID: String, blockTime: UInt32) throws(NodeFailure) -> Genesis {
     for (path, _) in members where HomeFile.exists(genesisPath(path)) { throw NodeFailure(73, "\(genesisPath(path)) exists; nothing was written") }
     var validators: [Validator] = []
     for (path, name) in members {
-      for (directory, mode) in [("", mode_t(0o750)), ("/config", 0o750), ("/keys", 0o700), ("/data", 0o750), ("/logs", 0o750)] {
-        try HomeFile.makeDirectory(path + directory, mode: mode)
-      }
+      try makeDirectories(path)
       for name in ["node", "validator"] where !HomeFile.exists("\(path)/keys/\(name).key") { try makeKey("\(path)/keys/\(name)") }
       let key = try key(path + "/keys/validator.key").publicKey
       validators.append(Validator(publicKey: key, cosignerKey: key, power: 1, name: name))
@@ -113,8 +143,29 @@ public struct NodeHome: Sendable {
     let text = Genesis.text(
       chainID: chainID, timestamp: Timestamp(milliseconds: WallClock.now().milliseconds), domain: "moloch.internal", validators: validators,
       parameters: parameters, signers: [])
-    do { _ = try Genesis(json: text) } catch { throw NodeFailure(64, error.faults.map { $0.message }.joined(separator: "; ")) }
+    let genesis: Genesis
+    do { genesis = try Genesis(json: text) } catch { throw NodeFailure(64, error.faults.map { $0.message }.joined(separator: "; ")) }
     for (path, _) in members { try HomeFile.replace(genesisPath(path), text, mode: 0o644) }
+    return genesis
+  }
+
+  /// Deletes the chain of a stopped node: its data with the vote journal, the marks that its validator keys were used, and the genesis. Keys and configuration stay.
+  /// For chains that nobody else follows: the keys may vote on the next one as if they had never voted.
+  /// - Throws: 75 while a process uses the data.
+  public static func reset(_ options: NodeOptions) throws(NodeFailure) {
+    let data = options.dataPath
+    if FileCopy.isDirectory(data) {
+      let lock: DirectoryLock
+      do { lock = try DirectoryLock(path: data + "/LOCK") } catch {
+        guard case .locked(let pid) = error else { throw NodeFailure(74, "\(error)") }
+        throw NodeFailure(75, "\(data) is in use by process \(pid): stop the node first")
+      }
+      for name in FileCopy.names(in: data) where name != "LOCK" { FileCopy.removeAll("\(data)/\(name)") }
+      withExtendedLifetime(lock) {}
+    }
+    for path in [options.validatorKeyPath, options.nextValidatorKeyPath].compactMap({ $0 }) { HomeFile.remove(path + ".used") }
+    // The last: an interrupted reset finds it and goes on.
+    HomeFile.remove(options.genesisPath)
   }
 
   private static func makeKey(_ path: String) throws(NodeFailure) {
@@ -128,6 +179,8 @@ public struct NodeHome: Sendable {
 /// Files of a home.
 enum HomeFile {
   static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 /* the path is lent to the call */ }
+  static func isReadable(_ path: String) -> Bool { unsafe access(path, R_OK) == 0 /* the path is lent to the call */ }
+  static func isWritable(_ path: String) -> Bool { unsafe access(path, W_OK) == 0 /* the path is lent to the call */ }
   static func remove(_ path: String) { _ = unsafe unlink(path) /* the path is lent to the call */ }
 
   static func rename(_ source: String, _ target: String) throws(NodeFailure) {
@@ -192,6 +245,31 @@ enum HomeFile {
     close(file)
     // The paths are lent to the call.
     guard isWritten, unsafe Glibc.rename(temporary, path) == 0 else { throw NodeFailure(74, "cannot write \(path): \(reason())") }
+  }
+
+  /// Who has a file or directory; nil without one, and for whoever is not root: then it cannot be given away.
+  static func owner(_ path: String) -> (user: uid_t, group: gid_t)? {
+    var status = stat()
+    // The kernel fills the structure; the path is lent to the call.
+    guard geteuid() == 0, unsafe stat(path, &status) == 0 else { return nil }
+    return (status.st_uid, status.st_gid)
+  }
+
+  /// Gives a file or directory away, with the files in it; links are not followed.
+  static func give(_ path: String, to owner: (user: uid_t, group: gid_t), withFiles: Bool = false) {
+    // The paths are lent to the calls; an entry is valid until the next call, and the stream is closed before this returns.
+    _ = unsafe lchown(path, owner.user, owner.group)
+    guard withFiles, let stream = unsafe opendir(path) else { return }
+    defer { unsafe closedir(stream) }
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) }
+      if name != ".", name != ".." { _ = unsafe lchown(path + "/" + name, owner.user, owner.group) }
+    }
+  }
+
+  static func setMode(_ path: String, _ mode: mode_t) throws(NodeFailure) {
+    // The path is lent to the call.
+    guard unsafe chmod(path, mode) == 0 else { throw NodeFailure(74, "cannot set the mode of \(path): \(reason())") }
   }
 
   /// Makes the names in a directory durable.

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Files of `/proc/self` that only their owner may open: a process that leaves no core dumps is no longer theirs, so they are opened before that.

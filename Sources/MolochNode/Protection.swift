@@ -134,6 +134,7 @@ public struct Protection {
   public static func retire(_ home: NodeHome) throws(NodeFailure) {
     guard let key = home.validatorKey?.publicKey else { return }
     try HomeFile.replace(home.validatorMarkPath, NodeHome.retiredMark(key, home.genesis.chainTag), mode: 0o600)
+    handOver(home.data, mark: home.validatorMarkPath)
   }
 
   /// Takes promises over into the journal of a stopped node, which only become more: what it had stays.
@@ -154,6 +155,7 @@ public struct Protection {
     try journal.append(records)
     try journal.bindHere()
     try HomeFile.replace(home.validatorMarkPath, NodeHome.mark(own, chainTag), mode: 0o600)
+    Self.handOver(home.data, mark: home.validatorMarkPath)
   }
 
   /// Lets a key vote at once whose journal is lost, was copied or is in doubt, and nothing keeps it from signing what contradicts a vote that the journal does
@@ -180,6 +182,7 @@ public struct Protection {
     let freed = try Binding.place(directory, isReset: true)
     if home.isBound { try journal.bind(freed) }
     try HomeFile.replace(home.validatorMarkPath, NodeHome.mark(key, home.genesis.chainTag), mode: 0o600)
+    handOver(home.data, mark: home.validatorMarkPath)
     return true
   }
 }

@@ -118,16 +118,14 @@ final class Reloading {
     (tickets, later) = (later, [])
   }
 
-  /// The next validator key, with its mark on disk before it can sign.
+  /// The next validator key, with its mark on disk where that can be written.
   private static func nextKey(_ options: NodeOptions, _ chainTag: ChainTag) -> Result<SigningKey?, NodeFailure> {
     guard !options.settings.hasErrors else { return .success(nil) }
     do throws(NodeFailure) {
       let key = try NodeHome.nextKey(options)
       if let key, let path = options.nextValidatorKeyPath {
-        guard (try? HomeFile.read(path + ".used")) != NodeHome.retiredMark(key.publicKey, chainTag) else {
-          throw NodeFailure(78, "\(key.publicKey) was retired on this host (\(path).used)")
-        }
-        try HomeFile.replace(path + ".used", NodeHome.mark(key.publicKey, chainTag), mode: 0o600)
+        // The directory of the keys may be one that the node cannot write: 'validator accept' and 'propose-change' leave the mark, too.
+        if try !Protection.isMarked(key.publicKey, keyPath: path, chainTag) { try? HomeFile.replace(path + ".used", NodeHome.mark(key.publicKey, chainTag), mode: 0o600) }
       }
       return .success(key)
     } catch { return .failure(error) }

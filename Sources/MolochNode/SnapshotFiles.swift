@@ -27,6 +27,8 @@ struct SnapshotFiles {
   private var builder = SnapshotPartBuilder()
   /// The next block of the builder.
   private var next: Height
+  /// Entries of blocks below it were pruned: no part begins there.
+  private var floor = Height(1)
   /// A file could not be written; the next start tries again.
   private var isStuck = false
 
@@ -124,9 +126,28 @@ struct SnapshotFiles {
     return low
   }
 
-  /// The lowest height that is in no entry.
+  /// The blocks below a height have no entries any more: parts that begin there go, and the first one begins with that block.
+  mutating func drop(below height: Height) {
+    guard height > floor else { return }
+    floor = height
+    while let entry = entries.first, entry.first < floor {
+      HomeFile.remove(path(entry))
+      forget(0)
+    }
+    (builder, next) = (SnapshotPartBuilder(), firstUncovered)
+  }
+
+  /// Bytes of the parts that begin below a height.
+  static func bytes(data: String, below height: Height) -> UInt64 {
+    FileCopy.names(in: data + "/snapshots").reduce(0) { sum, name in
+      guard let (first, _) = heights(name), first < height, let facts = try? FileCopy.facts("\(data)/snapshots/\(name)") else { return sum }
+      return sum + facts.bytes
+    }
+  }
+
+  /// The lowest height above the pruned entries that is in no entry.
   private var firstUncovered: Height {
-    var height = Height(1)
+    var height = floor
     for entry in entries where entry.first <= height && height <= entry.last { height = entry.last.next }
     return height
   }

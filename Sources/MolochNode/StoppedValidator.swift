@@ -9,12 +9,19 @@ public struct StoppedValidator: Sendable {
   public let key: PublicKey?
   /// The highest block that the vote journal has a vote or finality of; nil when there is no journal that can be read.
   public private(set) var lastSignedHeight: UInt64?
+  /// The vote journal is not for this user.
+  public private(set) var isHidden = false
 
   /// - Throws: 74 for the system's errors, 77 and 78 for a private key that must not be used.
   public init(_ options: NodeOptions) throws(NodeFailure) {
     key = try Self.key(options.validatorKeyPath)
     guard let json = try? HomeFile.read(options.genesisPath), let genesis = try? Genesis(json: json) else { return }
-    for record in try VoteJournal.records(directory: options.dataPath + "/validator", chainTag: genesis.chainTag) {
+    let directory = options.dataPath + "/validator"
+    guard HomeFile.isReadable(directory) else {
+      isHidden = HomeFile.exists(directory)
+      return
+    }
+    for record in try VoteJournal.records(directory: directory, chainTag: genesis.chainTag) {
       switch record {
       case .vote(let vote): lastSignedHeight = max(lastSignedHeight ?? 0, vote.vote.height.rawValue)
       case .floor(_, _, let height, _): lastSignedHeight = max(lastSignedHeight ?? 0, height.rawValue)

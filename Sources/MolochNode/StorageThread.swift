@@ -76,12 +76,25 @@ struct OpenedStore: Sendable {
   /// Records that the last clean stop saved.
   var pending: [UInt8]
   var earliestBodyHeight: Height
+  var earliestEntry: EntryMark
+}
+
+/// Where the entries begin that are here.
+struct EntryMark: Sendable {
+  var height: UInt64
+  var leaf: UInt64
+
+  init(_ store: RocksLedgerStore) throws(StoreError) {
+    (height, leaf) = (store.earliestEntryHeight.rawValue, try store.firstLeaf(of: store.earliestEntryHeight).rawValue)
+  }
 }
 
 /// Figures of the storage thread, about once a second.
 struct StoragePulse: Sendable {
   var indexedHeight: UInt64
   var earliestBodyHeight: UInt64
+  /// Nil when the block cannot be read.
+  var earliestEntry: EntryMark?
   var statistics: DirectoryStatistics
   var cacheBytes: UInt64
   var compaction: (pendingBytes: UInt64, running: UInt64)
@@ -193,6 +206,7 @@ final class StorageThread: @unchecked Sendable {
       // A block at a time: what the chain waits for is not kept waiting by the index.
       if try session.advanceIndex() { didWork = true }
       if !didWork { didWork = try session.countOlder(blocksMax: 256) }
+      if try session.sweep() { didWork = true }
       if !didWork { didWork = try session.advanceSnapshot() }
       if session.filling != nil {
         didWork = true
@@ -244,6 +258,8 @@ final class StorageSession {
     do {
       store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options, claimed: claimed)
     } catch {
+      // A second node asks nobody: the first may be in the best of health.
+      if case .locked(let pid) = error { throw NodeFailure(75, "\(home.data) is in use by process \(pid)") }
       throw Self.failure(error, home)
     }
     // Under the lock of the directory: those of another process are in use.
@@ -276,7 +292,7 @@ final class StorageSession {
     switch error {
     case .foreignChain(let found, let expected): NodeFailure(78, "data belongs to the chain with genesis \(found), the configured genesis is \(expected)")
     case .format(let found): formatFailure(found)
-    case .locked(let pid): NodeFailure(75, "\(home.data) is in use by process \(pid)")
+    case .locked(let pid): NodeFailure(75, "node (pid \(pid)) is starting or stuck: it holds the lock on \(home.data) and does not answer")
     case .damaged(let detail): NodeFailure(65, "data is damaged: \(detail)")
     case .failed(let detail): NodeFailure(74, detail)
     case .notNext(let head, let got): NodeFailure(70, "block \(got.rawValue) does not follow the head \(head.rawValue)")
@@ -300,6 +316,12 @@ final class StorageSession {
     desk.take(policies)
   }
 
+  /// Goes on with a deep prune. Returns whether more is left.
+  func sweep() throws(NodeFailure) -> Bool {
+    snapshot.drop(below: store.earliestEntryHeight)
+    return try desk.sweep(store)
+  }
+
   func prune(archivePeers: Int) throws(NodeFailure) { try desk.prune(archivePeers: archivePeers, store) }
 
   /// The state of the head, for the replica.
@@ -319,12 +341,13 @@ final class StorageSession {
     var journal: ValidatorState.Opened?
     if let key = home.validatorKey {
       let keys = [key.publicKey] + (home.nextValidatorKey.map { [$0.publicKey] } ?? [])
-      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators).open()
+      journal = try ValidatorState(home, key: key.publicKey, keys: keys, head: head.height, set: governance.validators, log: log).open()
     }
     var state = try RestoredState(chain: chain, journal: journal?.restored ?? .records([]), from: store)
     state.newestHead = try newestHead()
     state.evidence = try evidence()
-    return OpenedStore(state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight)
+    return OpenedStore(
+      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, earliestEntry: try EntryMark(store))
   }
 
   /// What this node has seen of contradictions before it was started; without the file, nothing.
@@ -406,7 +429,7 @@ final class StorageSession {
         }
         return answer
       }
-      return .success(Answer(.json, pulse().statistics.json(events: store.head.treeSize, blocks: store.head.height.rawValue)))
+      return .success(Answer(.json, pulse().statistics.json(store)))
     }
     let answer = reader.answer(job)
     if case .failure(let refusal) = answer, refusal.code == .integrityError {
@@ -463,7 +486,8 @@ final class StorageSession {
     metrics.snapshotBytes.set(snapshot.byteCount)
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, statistics: statistics,
+      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, earliestEntry: try? EntryMark(store),
+      statistics: statistics,
       cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
       proposedLastDay: proposals.totals)
   }

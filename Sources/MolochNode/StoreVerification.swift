@@ -135,7 +135,8 @@ public struct StoreVerification {
         let isPruned = Height(height) < store.earliestBodyHeight
         let certificate = try store.certificate(at: Height(height))
         bytesRead += UInt64(BlockHeader.byteCount + (certificate?.count ?? 0) + (entries?.count ?? 0) + (bodies?.count ?? 0))
-        if let header, entries != nil, bodies != nil || isPruned { events += UInt64(header.eventCount) } else { major(height, "the block is missing") }
+        let isHere = entries != nil || Height(height) < store.earliestEntryHeight
+        if let header, isHere, bodies != nil || isPruned { events += UInt64(header.eventCount) } else { major(height, "the block is missing") }
       } catch {
         major(height, "\(error)")
       }
@@ -155,7 +156,7 @@ public struct StoreVerification {
         // What follows is judged by what is here.
         return major(height, "\(error); the blocks above it were not checked")
       }
-      guard let header, let entries else { return major(height, "the block is missing; the blocks above it were not checked") }
+      guard let header, entries != nil || Height(height) < store.earliestEntryHeight else { return major(height, "the block is missing; the blocks above it were not checked") }
       var nodes = NewNodes()
       history.append(leafHash: TreeHash.leaf(parent.hash.bytes.array.bytes), into: &nodes)
       checkNodes(store, .history, nodes)
@@ -163,11 +164,11 @@ public struct StoreVerification {
       if header.historyRoot != history.root { major(height, "history root") }
       checkCertificate(store, header, governance)
       try checkGovernance(store, header, &governance)
-      checkEntries(store, header, entries, &tree)
+      if let entries { checkEntries(store, header, entries, &tree) } else if try !checkLeaves(store, header, &tree) { break }
       do throws(StoreError) {
         let bodies = try store.bodies(at: Height(height))
         if Height(height) >= store.earliestBodyHeight, bodies == nil { major(height, "the bodies are missing") }
-        bytesRead += UInt64(BlockHeader.byteCount + entries.count + (bodies?.count ?? 0) + 64 * Int(header.eventCount))
+        bytesRead += UInt64(BlockHeader.byteCount + (entries?.count ?? 0) + (bodies?.count ?? 0) + 64 * Int(header.eventCount))
       } catch {
         major(height, "bodies: \(error)")
       }
@@ -263,6 +264,25 @@ public struct StoreVerification {
       events += 1
     }
     checkNodes(store, .entries, nodes)
+  }
+
+  /// What the tree files have of a block whose entries were pruned has the root of its header. Returns false when what follows cannot be judged.
+  private mutating func checkLeaves(_ store: RocksLedgerStore, _ header: BlockHeader, _ tree: inout MountainRange) throws(StoreError) -> Bool {
+    var (next, nodes) = (tree, NewNodes(leafCapacity: Int(header.eventCount)))
+    if let hashes = try? store.leafHashes(of: header) { for hash in hashes { next.append(leafHash: hash, into: &nodes) } }
+    events += UInt64(header.eventCount)
+    if next.root == header.treeRoot {
+      tree = next
+      checkNodes(store, .entries, nodes)
+      return true
+    }
+    // Nothing else here has what is lost.
+    add(
+      "mmr/level-00", offset: 32 * header.firstLeaf.rawValue,
+      "leaves \(header.firstLeaf.rawValue)..<\(header.treeSize)  wrong, and the entries of height \(header.height.rawValue) were pruned", isMinor: false)
+    guard let range = try? MountainRange(size: header.treeSize, from: store.reader(of: .entries)), range.root == header.treeRoot else { return false }
+    tree = range
+    return true
   }
 
   /// Whether every body that is to be here has the digest that its statement names.

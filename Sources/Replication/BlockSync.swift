@@ -32,6 +32,8 @@ struct BlockSync: Sendable {
     var speaksVersion2 = true
     /// Whether it has a snapshot, and where the parts end; nil for a peer that cannot say.
     var parts: PartList?
+    /// The highest height from which on it had no blocks without bodies although it said that it had the anchor: the entries up to there are gone, as it seems.
+    var lacksEntriesTo = Height(0)
     var failures: UInt64 = 0
     var pausedUntil = Instant.zero
     /// What it is asked for at a time.
@@ -335,6 +337,12 @@ struct BlockSync: Sendable {
     return sources.allSatisfy { $0.earliestBodyHeight > applied.next } ? applied.next : nil
   }
 
+  /// The next height up to the anchor, when every connected peer has had nothing of it; nil while anybody may have it.
+  var withoutEntries: Height? {
+    guard let anchor, applied < anchor.height, !sources.isEmpty, !isReady, taken.isEmpty else { return nil }
+    return sources.allSatisfy { $0.lacksEntriesTo > applied } ? applied.next : nil
+  }
+
   /// The block under which a height is asked for; nil above the anchor.
   private func anchor(of height: Height, epochEnd: UInt64) -> Anchor? {
     guard let anchor, height <= anchor.height else { return nil }
@@ -397,6 +405,9 @@ struct BlockSync: Sendable {
     guard let anchor, let request = request(from: from, link, isHistory: true) else { return true }
     if history != nil { praise(request, now) }
     guard let history else {
+      if let index = sources.firstIndex(where: { $0.link == link }), sources[index].head >= anchor.height {
+        sources[index].lacksEntriesTo = max(sources[index].lacksEntriesTo, from)
+      }
       if request.to >= anchor.height { lacksCertificate = true }
       return take(from, [], nil, link, isHistory: true, epochLength: epochLength, now: now)
     }
@@ -416,6 +427,7 @@ struct BlockSync: Sendable {
       return true
     }
     foreignAnchor = nil
+    if let index = sources.firstIndex(where: { $0.link == link }), sources[index].lacksEntriesTo >= from { sources[index].lacksEntriesTo = Height(0) }
     return take(from, history.blocks, history.certificate, link, isHistory: true, epochLength: epochLength, now: now)
   }
 

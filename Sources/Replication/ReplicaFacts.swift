@@ -53,6 +53,7 @@ extension Replica {
       return peers.isEmpty || !search.isBehind ? nil : .checkpointAhead(size: size, largest: search.smaller)
     }
     if let (anchor, found) = foreignAnchor { return .foreignAnchor(anchor, found: found) }
+    if let height = sync.withoutEntries { return .entriesPruned(height) }
     if let anchor = sync.anchor, anchor.height > sync.applied, !peers.isEmpty, sync.goal < anchor.height { return .anchorAhead(anchor, highest: sync.goal) }
     return unobtainable.map { .pruned($0) }
   }

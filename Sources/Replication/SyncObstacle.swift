@@ -6,6 +6,8 @@ public import Ledger
 public enum SyncObstacle: Hashable, Sendable {
   /// Every connected peer has given up the body of this block, which is the next.
   case pruned(Height)
+  /// Every connected peer that says it has the anchor had no entries of this block, which is the next up to the anchor, when it was asked.
+  case entriesPruned(Height)
   /// Peers have another block at the height of the anchor.
   case foreignAnchor(Anchor, found: Digest)
   /// No connected peer says that it has come as far as the anchor; the highest that is known.
@@ -17,7 +19,7 @@ public enum SyncObstacle: Hashable, Sendable {
   /// Waiting does not help.
   public var isError: Bool {
     switch self {
-    case .pruned, .anchorAhead, .checkpointAhead: false
+    case .pruned, .entriesPruned, .anchorAhead, .checkpointAhead: false
     case .foreignAnchor, .checkpointRefused: true
     }
   }
@@ -26,6 +28,7 @@ public enum SyncObstacle: Hashable, Sendable {
   public var text: String {
     switch self {
     case .pruned: "every connected peer has pruned the next block: connect a peer with its body, or begin from a checkpoint (moloch sync --from-checkpoint)"
+    case .entriesPruned: "every connected peer has pruned the entries of the next block: connect a peer that has them"
     case .foreignAnchor: "peers have another block at the height of the checkpoint: run sync --from-checkpoint with the right hash, or connect peers of this chain"
     case .anchorAhead: "no connected peer has come as far as the checkpoint: the sync begins when one has"
     case .checkpointAhead: "no connected peer has shown a final tree as large as that of the checkpoint: the sync begins when one has"
@@ -35,7 +38,7 @@ public enum SyncObstacle: Hashable, Sendable {
 
   public var fields: [(String, String)] {
     switch self {
-    case .pruned(let height): [("height", "\(height.rawValue)")]
+    case .pruned(let height), .entriesPruned(let height): [("height", "\(height.rawValue)")]
     case .foreignAnchor(let anchor, let found): [("checkpoint", "\(anchor.height.rawValue):\(anchor.hash)"), ("found", "\(found)")]
     case .anchorAhead(let anchor, let highest): [("checkpoint", "\(anchor.height.rawValue):\(anchor.hash)"), ("highest", "\(highest.rawValue)")]
     case .checkpointAhead(let size, let largest): [("tree_size", "\(size)"), ("largest", largest.map { "\($0)" } ?? "-")]

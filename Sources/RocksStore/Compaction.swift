@@ -1,3 +1,5 @@
+import Audit
+
 /// Writes tables anew without what was deleted or overwritten, a few tables at a time. May run on a thread of its own while the store is used.
 public struct Compaction: Sendable {
   /// Keys of a family up to `end`; nil for all.
@@ -60,6 +62,15 @@ extension RocksLedgerStore {
     Compaction(parts: [chain, index].flatMap { database in (0..<database.familyCount).map { Compaction.Part(database: database, family: $0) } })
   }
 
-  /// The bodies that were pruned.
-  public var prunedCompaction: Compaction { Compaction(parts: [Compaction.Part(database: chain, family: Family.bodies, end: Self.key(earliestBodyHeight))]) }
+  /// The bodies that were pruned, after a deep prune also the entries and their rows of the index, which lie everywhere in it.
+  public var prunedCompaction: Compaction {
+    var parts = [Compaction.Part(database: chain, family: Family.bodies, end: Self.key(earliestBodyHeight))]
+    if earliestEntryHeight.rawValue > 1 {
+      parts += [Compaction.Part(database: chain, family: Family.entries, end: Self.key(earliestEntryHeight)), Compaction.Part(database: index, family: 0)]
+    }
+    return Compaction(parts: parts)
+  }
+
+  /// What an erasure of bodies is interrupted by.
+  public var bodyCompaction: Compaction { Compaction(parts: [Compaction.Part(database: chain, family: Family.bodies, end: Self.key(earliestBodyHeight))]) }
 }

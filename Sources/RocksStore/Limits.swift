@@ -10,7 +10,11 @@ enum StoreLimit {
   static let signerStreams = 1000
   /// Tables of so many bytes or a little more are compacted at a time.
   static let compactionStepBytes: UInt64 = 32 << 20
-  /// Rows of bodies that are read at once to count them.
+  /// Events of one stage of a deep prune, or a block more: what a crash does again.
+  static let sweptEvents = 16_384
+  /// Sums of signers read at once for an index that starts again.
+  static let sumRows = 1024
+  /// Rows of bodies or entries that are read at once to count them.
   static let countedRows = 16
   /// Bytes of leaf hashes read at once when a root is computed.
   static let leafBytes = 1 << 20

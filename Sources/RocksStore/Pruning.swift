@@ -55,11 +55,12 @@ extension RocksLedgerStore {
     return Height(value.bytes.uint64(at: 0))
   }
 
-  /// Deletes what a crash has left below the watermark.
+  /// Deletes what a crash has left below the watermarks.
   func resumePruning() throws(StoreError) {
     if let row = try chain.rows(Family.bodies, from: Self.key(Height(0)), countMax: 1).first, row.key.bytes.uint64(at: 0) < prunedEnd.rawValue {
       try deletePruned()
     }
+    try resumeSweep()
   }
 
   /// The lowest height whose block is not older than `time`, or the head: blocks below it may be pruned.
@@ -74,13 +75,15 @@ extension RocksLedgerStore {
   }
 
   /// Bytes that the salts and bodies of the blocks below `height` take, about: of those in tables what they take on disk, of newer ones their length.
-  public func bodyBytes(below height: Height) throws(StoreError) -> UInt64 {
-    var bytes = try chain.approximateBytes(Family.bodies, from: Self.key(Height(0)), to: Self.key(height))
-    let end = Self.key(height), lastKeys = chain.tables(Family.bodies).map { $0.last }
+  public func bodyBytes(below height: Height) throws(StoreError) -> UInt64 { try bytes(of: Family.bodies, below: height) }
+
+  func bytes(of family: Int, below height: Height) throws(StoreError) -> UInt64 {
+    var bytes = try chain.approximateBytes(family, from: Self.key(Height(0)), to: Self.key(height))
+    let end = Self.key(height), lastKeys = chain.tables(family).map { $0.last }
     // Blocks are stored in ascending order: beyond the tables lies what is in memory, and the log.
     var begin = lastKeys.max { $0.lexicographicallyPrecedes($1) }.map { $0 + [0] } ?? []
     while begin.lexicographicallyPrecedes(end) {
-      let rows = try chain.rows(Family.bodies, from: begin, countMax: StoreLimit.countedRows)
+      let rows = try chain.rows(family, from: begin, countMax: StoreLimit.countedRows)
       for row in rows where row.key.lexicographicallyPrecedes(end) { bytes += UInt64(row.key.count + row.value.count) }
       guard rows.count == StoreLimit.countedRows, let last = rows.last else { break }
       begin = last.key + [0]

@@ -24,9 +24,14 @@ public final class RocksLedgerStore: LedgerStore {
   let tree: TreeFiles
   let history: TreeFiles
   private(set) var index: Database
-  public private(set) var indexedHeight: Height
+  public internal(set) var indexedHeight: Height
   public internal(set) var earliestBodyHeight = Height(1)
   public internal(set) var prunedHeight = Height(1)
+  public internal(set) var earliestEntryHeight: Height
+  /// Entries of blocks below it are deleted.
+  var sweptHeight: Height
+  /// The stage of a deep prune that is on its way.
+  var sweep: SweepStage?
   public internal(set) var anchor: Anchor?
   public private(set) var soughtCheckpoint: [UInt8]?
   /// The rows of the candidates, ascending by height.
@@ -70,11 +75,13 @@ public final class RocksLedgerStore: LedgerStore {
       head = header
     }
     self.head = head
-    (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head)
+    (earliestEntryHeight, sweptHeight) = try Self.entryMarks(in: chain, head)
+    (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head, from: sweptHeight)
     try loadCandidates()
     try readMarks()
     try resumePruning()
     try repair()
+    try seedIndex()
     try loadRedactions()
   }
 
@@ -130,6 +137,7 @@ public final class RocksLedgerStore: LedgerStore {
       head = header
     }
     self.head = head
+    (earliestEntryHeight, sweptHeight) = try Self.entryMarks(in: chain, head)
     tree = try TreeFiles(prefix: data + "/mmr/level", reading: head.treeSize)
     history = try TreeFiles(prefix: data + "/mmr/history", reading: head.height.rawValue)
     do {
@@ -243,7 +251,9 @@ public final class RocksLedgerStore: LedgerStore {
   public func certificate(at height: Height) throws(StoreError) -> [UInt8]? {
     try chain.value(Family.blocks, Self.key(height)).map { [UInt8]($0.dropFirst(BlockHeader.byteCount)) }
   }
-  public func entries(at height: Height) throws(StoreError) -> [UInt8]? { try section(Family.entries, height) }
+  public func entries(at height: Height) throws(StoreError) -> [UInt8]? { height < earliestEntryHeight ? nil : try storedEntries(at: height) }
+  /// Also those below the watermark that are not deleted yet.
+  func storedEntries(at height: Height) throws(StoreError) -> [UInt8]? { try section(Family.entries, height) }
   public func bodies(at height: Height) throws(StoreError) -> [UInt8]? { try section(Family.bodies, height) }
 
   private func section(_ family: Int, _ height: Height) throws(StoreError) -> [UInt8]? {
@@ -286,17 +296,19 @@ public final class RocksLedgerStore: LedgerStore {
   // MARK: The index
 
   /// Height and hash of the last block that is indexed, and what the rows are. 4 bytes, so that no 32-byte id meets it.
-  private static let indexHeadKey = Array("head".utf8)
+  static let indexHeadKey = Array("head".utf8)
   /// An index with other rows than these starts again.
-  private static let indexVersion: UInt8 = 2
+  static let indexVersion: UInt8 = 2
 
   /// Opens the index and says how far it has been built. It holds nothing that the chain does not: when it does not open, or its head is no block of this
-  /// chain (it is ahead, or of another history), it starts again.
-  private static func openIndex(_ path: String, _ options: StoreOptions, _ chain: Database, _ head: BlockHeader) throws(StoreError) -> (Database, Height) {
+  /// chain (it is ahead, or of another history), it starts again. It does, too, when it ends below blocks whose entries are deleted.
+  private static func openIndex(
+    _ path: String, _ options: StoreOptions, _ chain: Database, _ head: BlockHeader, from first: Height
+  ) throws(StoreError) -> (Database, Height) {
     do {
       let index = try Database(path: path, families: ["default"], options: options, cacheBytes: options.cacheBytes / 4, hasLog: false)
       guard let value = try index.value(0, indexHeadKey) else { return (index, Height(0)) }
-      if value.count == 41, value[40] == indexVersion, value.bytes.uint64(at: 0) <= head.height.rawValue {
+      if value.count == 41, value[40] == indexVersion, value.bytes.uint64(at: 0) <= head.height.rawValue, value.bytes.uint64(at: 0) + 1 >= first.rawValue {
         let height = Height(value.bytes.uint64(at: 0))
         if try header(in: chain, at: height)?.hash == Digest(value.bytes, at: 8) { return (index, height) }
       }
@@ -316,7 +328,10 @@ public final class RocksLedgerStore: LedgerStore {
     index = chain
     // The paths are lent to the call.
     guard unsafe rename(indexPath, aside) == 0 else { throw .failed("rename \(indexPath): errno \(errno)") }
-    (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head)
+    (index, indexedHeight) = try Self.openIndex(indexPath, options, chain, head, from: sweptHeight)
+    // Rows that a stage has deleted come again with the blocks that are still to be swept.
+    sweep = nil
+    try seedIndex()
     return true
   }
 
@@ -326,22 +341,19 @@ public final class RocksLedgerStore: LedgerStore {
     var height = indexedHeight
     for _ in 0..<blocksMax where height < head.height {
       height = height.next
-      guard let header = try header(at: height), let entries = try entries(at: height) else { throw .damaged("block \(height.rawValue) is missing") }
+      guard let header = try header(at: height), let entries = try storedEntries(at: height) else { throw .damaged("block \(height.rawValue) is missing") }
       for position in 0..<UInt64(header.eventCount) {
         let offset = Int(position) * Entry.byteCount
         guard entries.count >= offset + Entry.byteCount else { throw .damaged("entries of block \(height.rawValue)") }
-        let id = SHA256.hash(entries.bytes.extracting(offset..<offset + Statement.byteCount))
-        located.append((id, header.firstLeaf.rawValue + position))
-        events.append(
-          IndexedEvent(
-            signer: Bytes32(entries.bytes, at: offset + 64), stream: entries.bytes.uint64(at: offset + 32), sequence: entries.bytes.uint64(at: offset + 40),
-            time: header.timestamp))
+        let entry = entries.bytes.extracting(offset..<offset + Entry.byteCount)
+        located.append((SHA256.hash(entry.extracting(0..<Statement.byteCount)), header.firstLeaf.rawValue + position))
+        events.append(IndexedEvent(entry, time: header.timestamp))
       }
     }
     // In ascending order RocksDB goes on from the place of the row before; from one random place to the next the search would cost more than all the rest.
     located.sort { $0.id < $1.id }
     var puts = located.map { (family: 0, key: $0.id.bytes.array, value: Self.key(Height($0.leaf))) }
-    puts += try signerRows(adding: events)
+    puts += try signerRows(adding: events) { (key) throws(StoreError) in try index.value(0, key) }
     guard let last = try header(at: height) else { throw .damaged("block \(height.rawValue) is missing") }
     // The head travels in the same batch as the rows, so that the two are lost together or not at all.
     puts.append((0, Self.indexHeadKey, Self.key(height) + last.hash.bytes.array + [Self.indexVersion]))
@@ -363,24 +375,28 @@ public final class RocksLedgerStore: LedgerStore {
 
   static func key(_ height: Height, _ hash: Digest) -> [UInt8] { key(height) + hash.bytes.array }
 
-  /// Cuts the tree files to the durable head and rebuilds them from the entries when nodes are missing or a root differs.
+  /// Cuts the tree files to the durable head and rebuilds them from the entries when nodes are missing or a root differs. Below entries that were pruned the files
+  /// must be right: nothing else has these nodes.
   private func repair() throws(StoreError) {
     let isComplete = try tree.cut(to: head.treeSize)
     let isHistoryComplete = try history.cut(to: head.height.rawValue)
     let root = try? MountainRange(size: head.treeSize, from: tree).root
     let historyRoot = try? MountainRange(size: head.height.rawValue, from: history).root
     if isComplete, isHistoryComplete, root == head.treeRoot, historyRoot == head.historyRoot { return }
-    var (leaves, blocks) = (MountainRange(), MountainRange())
+    var (leaves, blocks) = (try sweptTree(), MountainRange())
     var hash = genesis.hash
     for height in 0..<head.height.rawValue {
       var (nodes, historyNodes) = (NewNodes(), NewNodes())
       blocks.append(leafHash: TreeHash.leaf(hash.bytes.array.bytes), into: &historyNodes)
       let next = Height(height + 1)
-      guard let header = try header(at: next), let entries = try entries(at: next) else { throw .damaged("block \(next.rawValue) is missing") }
-      for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) where entries.count - offset >= Entry.byteCount {
-        leaves.append(leafHash: TreeHash.leaf(entries.bytes.extracting(offset..<offset + Entry.byteCount)), into: &nodes)
+      guard let header = try header(at: next) else { throw .damaged("block \(next.rawValue) is missing") }
+      if next >= sweptHeight {
+        guard let entries = try storedEntries(at: next) else { throw .damaged("block \(next.rawValue) is missing") }
+        for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) where entries.count - offset >= Entry.byteCount {
+          leaves.append(leafHash: TreeHash.leaf(entries.bytes.extracting(offset..<offset + Entry.byteCount)), into: &nodes)
+        }
       }
-      guard leaves.root == header.treeRoot, blocks.root == header.historyRoot else { throw .damaged("roots of block \(next.rawValue)") }
+      guard next < sweptHeight || leaves.root == header.treeRoot, blocks.root == header.historyRoot else { throw .damaged("roots of block \(next.rawValue)") }
       try tree.append(nodes)
       try history.append(historyNodes)
       hash = header.hash

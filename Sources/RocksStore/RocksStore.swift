@@ -11,7 +11,7 @@
 //   final. Finality writes no body again: the batch that moves the head deletes the rows at and below it, and the losers' entries and bodies.
 // * `governance`: height -> governance records of the block. `handoffs`: height -> next set, for blocks that hand over. Kept for ever.
 // * `redactions`: event id -> id of the approved proposal || leaf (8), all ones until the body is deleted. `withheld`: height -> bits of the events without a body.
-//   `default` also holds `pruned`, `anchor` (height || hash), `checkpoint` (the signed note that stands for it until its block is known) and `erased`, the
+//   `default` also holds `pruned`, `entries` and `swept` (the watermarks of a deep prune) with the rows `index/...`, `anchor` (height || hash), `checkpoint` (the signed note that stands for it until its block is known) and `erased`, the
 //   heights whose deleted bodies may still be in files.
 //
 // Keys of `data/index/`: event id -> leaf index (8); `head` -> height (8) || block hash (32) || version of the rows (1); signers and

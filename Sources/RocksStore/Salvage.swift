@@ -9,7 +9,7 @@ public struct Salvage: Sendable {
   /// The last block that was taken over; 0 when none was.
   public let height: Height
 
-  /// Copies the readable beginning of a chain into a new database: blocks, entries, bodies, governance, handoffs, up to the last block below `limit` that has a
+  /// Copies the readable beginning of a chain into a new database: blocks, entries, bodies, governance, handoffs, what is known of a prune, up to the last block below `limit` that has a
   /// finality certificate of its own. Each row is read through the sums of its table. Nothing at `source` is changed.
   /// - Parameters:
   ///   - source: directory of a database that nobody has open.
@@ -36,8 +36,10 @@ public struct Salvage: Sendable {
       if let filled { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.filledKey, filled)]) }
       let checkpoint = try? old.value(RocksLedgerStore.Family.meta, RocksLedgerStore.checkpointKey)
       if let checkpoint { try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.checkpointKey, checkpoint)]) }
-      last = try Self.copy(old, fresh, below: limit, pruned: max(Height(pruned), whole), progress)
+      let entries = Self.mark(old, RocksLedgerStore.entriesKey)
+      last = try Self.copy(old, fresh, below: limit, pruned: max(Height(pruned), whole), entries: entries, progress)
       try Self.copyRedactions(old, fresh, upTo: last)
+      if entries.rawValue > 1, last.rawValue > 0 { try Self.copyEntryMarks(old, fresh, entries: entries, last: last) }
       if pruned > 1, last.rawValue > 0 {
         try fresh.write([(RocksLedgerStore.Family.meta, RocksLedgerStore.prunedKey, RocksLedgerStore.key(Height(min(pruned, last.rawValue))))])
       }
@@ -45,8 +47,33 @@ public struct Salvage: Sendable {
     height = last
   }
 
+  private static func mark(_ old: Database, _ key: [UInt8]) -> Height {
+    let stored = (try? old.value(RocksLedgerStore.Family.meta, key)) ?? nil
+    return stored.map { $0.count == 8 ? Height($0.bytes.uint64(at: 0)) : Height(1) } ?? Height(1)
+  }
+
+  /// The watermarks of a deep prune, and what signers did below. Where the chain ends below them, what signers did above its end would count again when it comes.
+  private static func copyEntryMarks(_ old: Database, _ fresh: Database, entries: Height, last: Height) throws(StoreError) {
+    typealias Family = RocksLedgerStore.Family
+    let swept = mark(old, RocksLedgerStore.sweptKey)
+    try fresh.write([
+      (Family.meta, RocksLedgerStore.entriesKey, RocksLedgerStore.key(min(entries, last.next))),
+      (Family.meta, RocksLedgerStore.sweptKey, RocksLedgerStore.key(min(swept, last.next))),
+    ])
+    guard swept <= last.next else { return }
+    var begin = RocksLedgerStore.sumPrefix
+    while let rows = try? old.rows(Family.meta, from: begin, countMax: StoreLimit.sumRows) {
+      let sums = rows.prefix { $0.key.starts(with: RocksLedgerStore.sumPrefix) }
+      try fresh.write(sums.map { (Family.meta, $0.key, $0.value) })
+      guard sums.count == StoreLimit.sumRows, let last = sums.last else { return }
+      begin = last.key + [0]
+    }
+  }
+
   /// Returns the head that the new database has.
-  private static func copy(_ old: Database, _ fresh: Database, below limit: Height, pruned: Height, _ progress: (UInt64, UInt64) -> Void) throws(StoreError) -> Height {
+  private static func copy(
+    _ old: Database, _ fresh: Database, below limit: Height, pruned: Height, entries first: Height, _ progress: (UInt64, UInt64) -> Void
+  ) throws(StoreError) -> Height {
     typealias Family = RocksLedgerStore.Family
     var head = Height(0)
     // Blocks without a certificate of their own wait for the first that has one.
@@ -56,11 +83,12 @@ public struct Salvage: Sendable {
       let key = RocksLedgerStore.key(height)
       guard let block = try? old.value(Family.blocks, key), block.count >= BlockHeader.byteCount, let header = try? BlockHeader(decoding: block.bytes) else { break }
       let sections = key + header.hash.bytes.array
-      guard let entries = try? old.value(Family.entries, sections) else { break }
+      let entries = try? old.value(Family.entries, sections)
+      guard entries != nil || height < first else { break }
       let bodies = try? old.value(Family.bodies, sections)
       guard bodies != nil || height < pruned else { break }
       waiting.put(Family.blocks, key, block)
-      waiting.put(Family.entries, sections, entries)
+      if let entries { waiting.put(Family.entries, sections, entries) }
       if let bodies { waiting.put(Family.bodies, sections, bodies) }
       waiting.put(Family.hashes, header.hash.bytes.array, key)
       do {

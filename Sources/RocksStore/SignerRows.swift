@@ -33,11 +33,14 @@ extension RocksLedgerStore {
   }
 
   /// The rows after further events, in the order of the chain.
-  func signerRows(adding events: [IndexedEvent]) throws(StoreError) -> [(family: Int, key: [UInt8], value: [UInt8])] {
+  /// - Parameter stored: the row of a key, as it was before.
+  func signerRows(
+    adding events: [IndexedEvent], to stored: (_ key: [UInt8]) throws(StoreError) -> [UInt8]?
+  ) throws(StoreError) -> [(family: Int, key: [UInt8], value: [UInt8])] {
     var (signers, streams): ([Bytes32: SignerActivity], [[UInt8]: SignerStream]) = ([:], [:])
     for event in events {
       if signers[event.signer] == nil {
-        let value = try index.value(0, Self.signerKey(event.signer)) ?? []
+        let value = try stored(Self.signerKey(event.signer)) ?? []
         signers[event.signer] =
           value.count == 16
           ? SignerActivity(firstSeen: Timestamp(milliseconds: value.bytes.uint64(at: 0)), eventCount: value.bytes.uint64(at: 8))
@@ -47,7 +50,7 @@ extension RocksLedgerStore {
       guard event.sequence > 0 else { continue }
       let key = Self.streamKey(event.signer, event.stream)
       if streams[key] == nil {
-        let value = try index.value(0, key)
+        let value = try stored(key)
         streams[key] = if let value { try Self.stream(value, event.stream) } else { SignerStream(stream: event.stream) }
       }
       streams[key]?.add(event.sequence)
@@ -68,4 +71,8 @@ struct IndexedEvent {
   var sequence: UInt64
   /// Of its block.
   var time: Timestamp
+
+  init(_ entry: RawSpan, time: Timestamp) {
+    (signer, stream, sequence, self.time) = (Bytes32(entry, at: 64), entry.uint64(at: 32), entry.uint64(at: 40), time)
+  }
 }

@@ -4,7 +4,7 @@ import Glibc
 import Ledger
 import Merkle
 
-/// The level files of one tree: node i of level h is at byte 32 i of `<prefix>-<h>`. Written lazily, never synced: derived from the chain.
+/// The level files of one tree: node i of level h is at byte 32 i of `<prefix>-<h>`. Written lazily: derived from the chain, and synced where the chain gives up what they are derived from.
 final class TreeFiles: NodeReader {
   private let prefix: String
   /// Descriptors by level; -1 for a level that is missing where nothing is made.
@@ -32,6 +32,32 @@ final class TreeFiles: NodeReader {
       else if ftruncate(file, length) != 0 { throw .failed("ftruncate: errno \(errno)") }
     }
     return isComplete
+  }
+
+  /// Whether every level has the nodes of `size` leaves, right or wrong.
+  func holds(size: UInt64) throws(StoreError) -> Bool {
+    for level in 0..<TreeLimit.levels where size >> UInt64(level) > 0 {
+      guard lseek(try file(level), 0, SEEK_END) >= Int(32 * (size >> UInt64(level))) else { return false }
+    }
+    return true
+  }
+
+  /// Whether these nodes are here.
+  func holds(_ nodes: NewNodes) -> Bool {
+    (0..<nodes.height).allSatisfy { level in
+      nodes.levels[level].digests.enumerated().allSatisfy { (try? node(level: level, index: nodes.levels[level].firstIndex + UInt64($0.offset))) == $0.element }
+    }
+  }
+
+  /// Puts everything that was written on disk, names of new files included.
+  func sync() throws(StoreError) {
+    for file in files where file >= 0 { guard fsync(file) == 0 else { throw .failed("fsync \(prefix): errno \(errno)") } }
+    let directory = String(prefix.prefix(upTo: prefix.lastIndex(of: "/") ?? prefix.startIndex))
+    // The path is lent to the call as a C string.
+    let handle = unsafe open(directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard handle >= 0 else { throw .failed("open \(directory): errno \(errno)") }
+    defer { close(handle) }
+    guard fsync(handle) == 0 else { throw .failed("fsync \(directory): errno \(errno)") }
   }
 
   /// Paths of the levels with the bytes that the nodes of `size` leaves take: what is there never changes, files only grow.

@@ -14,7 +14,8 @@ public struct TreeMending: Sendable {
   public private(set) var count: UInt64 = 0
 
   /// - Parameters:
-  ///   - store: a frozen state; what its entries and headers make is right when it has the roots of the headers.
+  ///   - store: a frozen state; what its entries and headers make is right when it has the roots of the headers. Of entries that
+  ///     were pruned the lowest level of the tree stands in their place.
   ///   - directory: with the files.
   ///   - genesis: header of the genesis.
   ///   - first: called with the path of a file before the first write to it.
@@ -28,11 +29,9 @@ public struct TreeMending: Sendable {
     for height in 0..<store.head.height.rawValue {
       let next = Height(height + 1)
       var (nodes, historyNodes) = (NewNodes(), NewNodes())
-      guard let header = try store.header(at: next), let entries = try store.entries(at: next) else { throw .damaged("block \(next.rawValue) is missing") }
+      guard let header = try store.header(at: next) else { throw .damaged("block \(next.rawValue) is missing") }
       blocks.append(leafHash: TreeHash.leaf(parent.hash.bytes.array.bytes), into: &historyNodes)
-      for offset in stride(from: 0, to: entries.count, by: Entry.byteCount) where entries.count - offset >= Entry.byteCount {
-        leaves.append(leafHash: TreeHash.leaf(entries.bytes.extracting(offset..<offset + Entry.byteCount)), into: &nodes)
-      }
+      for hash in try store.leafHashes(of: header) { leaves.append(leafHash: hash, into: &nodes) }
       guard leaves.root == header.treeRoot, blocks.root == header.historyRoot else { throw .damaged("roots of block \(next.rawValue)") }
       try mend(.entries, nodes, store, directory + "/level-", first)
       try mend(.history, historyNodes, store, directory + "/history-", first)

@@ -28,6 +28,31 @@ import Testing
   }
 }
 
+@Suite struct OffenderTests {
+  @Test func whoIsRefusedIsNamedWorstFirstAndForgottenAfterTenMinutes() {
+    var limiter = RateLimiter(requestsPerMinute: 60, burst: 1)
+    var now = Instant(milliseconds: 5)
+    for (client, requests) in [(1, 1), (2, 3), (3, 6)] as [(UInt64, Int)] {
+      for _ in 0..<requests { _ = limiter.charge(client, 4, cost: 1, now: now) }
+    }
+    now = now.adding(milliseconds: 500)
+    let found = limiter.offenders(10, now: now)
+    #expect(found.map(\.key) == [3, 2] && found.map(\.key2) == [4, 4] && found.map(\.refused) == [5, 2] && found.map(\.millisecondsAgo) == [500, 500])
+    #expect(limiter.offenders(1, now: now).map(\.key) == [3])
+    // The one that goes on is counted on, the other one rests.
+    _ = limiter.charge(2, 4, cost: 100, now: now.adding(milliseconds: 5000))
+    _ = limiter.charge(2, 4, cost: 1, now: now.adding(milliseconds: 5001))
+    now = now.adding(milliseconds: RateLimiter.memoryMilliseconds)
+    #expect(limiter.offenders(10, now: now).map(\.key) == [2])
+    #expect(limiter.offenders(10, now: now).map(\.refused) == [3])
+    now = now.adding(milliseconds: RateLimiter.memoryMilliseconds)
+    #expect(limiter.offenders(10, now: now).isEmpty)
+    _ = limiter.charge(2, 4, cost: 5000, now: now)
+    _ = limiter.charge(2, 4, cost: 1, now: now)
+    #expect(limiter.offenders(10, now: now).map(\.refused) == [1], "what was long ago does not count")
+  }
+}
+
 @Suite struct ReadinessTests {
   @Test func aReasonLastsFiveSecondsAndStartingDoesNot() {
     var now = Instant(milliseconds: 10)

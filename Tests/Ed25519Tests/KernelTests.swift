@@ -5,70 +5,155 @@ import Testing
 
 @testable import Ed25519
 
-/// The vector kernels against big integers and libcrypto, lane by lane.
-@Suite(.enabled(if: Path.ifma.isAvailable, "this processor has no AVX-512 IFMA"))
+/// The paths with kernels that this processor can run.
+private let vectorPaths = Path.available.filter { $0 != .portable }
+
+/// The vector kernels against big integers, libcrypto and portable Swift, lane by lane.
+@Suite(.enabled(if: !vectorPaths.isEmpty, "this processor has neither AVX2 nor AVX-512 IFMA"))
 struct KernelTests {
-  private typealias Binary = (UnsafeMutablePointer<UInt64>?, UnsafePointer<UInt64>?, UnsafePointer<UInt64>?) -> Void
+  typealias Binary = (UnsafeMutablePointer<UInt64>?, UnsafePointer<UInt64>?, UnsafePointer<UInt64>?) -> Void
 
-  /// Runs an operation on eight pairs of elements at once, laid out limb by limb.
-  private static func lanes(_ a: [FieldElement], _ b: [FieldElement], _ operation: Binary) -> [FieldElement] {
-    func interleaved(_ elements: [FieldElement]) -> [UInt64] { (0..<5).flatMap { limb in elements.map { $0.limbs[limb] } } }
-    var out = [UInt64](repeating: 0, count: 40)
-    // Five limbs of eight lanes, as the header of the kernels says.
-    unsafe out.withUnsafeMutableBufferPointer { out in
-      unsafe interleaved(a).withUnsafeBufferPointer { a in
-        unsafe interleaved(b).withUnsafeBufferPointer { b in unsafe operation(out.baseAddress, a.baseAddress, b.baseAddress) }
+  /// A field element in the limbs of a path, and how wide they are and may be.
+  struct Limbs {
+    let path: Path
+    let lanes: Int
+    /// The place of each limb in bits; one more for the end.
+    let places: [Int]
+
+    init(_ path: Path) throws {
+      let kernels = try unsafe #require(path.kernels)
+      self.path = path
+      lanes = unsafe Int(kernels.pointee.lanes)
+      places = path == .avx2 ? (0...10).map { 51 * ($0 / 2) + 26 * ($0 % 2) } : (0...5).map { 51 * $0 }
+      try unsafe #require(Int(kernels.pointee.limbs) == places.count - 1)
+    }
+
+    var count: Int { places.count - 1 }
+    func width(_ limb: Int) -> Int { places[limb + 1] - places[limb] }
+    /// The bounds of `field.h`: what a product gives; what its first and second factor may be; what a square takes.
+    func weak(_ limb: Int) -> UInt64 { path == .avx2 ? (limb % 2 == 0 ? 1 << 26 + 1 << 14 : 1 << 25 + 1 << 18) : 1 << 51 + 1 << 14 }
+    func loose(_ limb: Int) -> UInt64 { path == .avx2 ? (limb % 2 == 0 ? 1 << 28 + 1 << 16 : 1 << 27 + 1 << 20) : 1 << 52 }
+    func tight(_ limb: Int) -> UInt64 { path == .avx2 ? (limb % 2 == 0 ? 3 << 26 + 1 << 16 : 3 << 25 + 1 << 20) : 1 << 52 }
+
+    func integer(_ limbs: [UInt64]) -> Integer { zip(limbs, places).reduce(Integer(0)) { $0 + Integer($1.0) << $1.1 } }
+    /// Limbs of radix 2^51 of a value, split further where the path does.
+    func split(_ limbs51: [UInt64]) -> [UInt64] { path == .avx2 ? limbs51.flatMap { [$0 & (1 << 26 - 1), $0 >> 26] } : limbs51 }
+
+    /// Elements at the extremes of limbs below a bound, the numbers around p and 2 p where they fit, and random ones.
+    func elements(below bound: (Int) -> UInt64, seed: UInt64) -> [[UInt64]] {
+      var random = Generator(state: seed)
+      func edges(_ limb: Int) -> [UInt64] {
+        let one = UInt64(1) << UInt64(width(limb))
+        return [0, 1, 19, one - 20, one - 1, one, weak(limb) - 1, 2 * one - 1, tight(limb) - 1, bound(limb) - 1].map { min($0, bound(limb) - 1) }
       }
+      var elements = (0..<10).map { edge in (0..<count).map { edges($0)[edge] } }
+      for limb in 0..<count { elements.append((0..<count).map { $0 == limb ? bound($0) - 1 : 0 }) }
+      // p - 1, p, p + 1, 2 p - 1, 2 p
+      for (low, high) in [(20, 1), (19, 1), (18, 1), (39, 2), (38, 2)] as [(UInt64, UInt64)] {
+        let limbs = split([high << 51 - low] + [UInt64](repeating: high << 51 - high, count: 4))
+        if zip(limbs, 0...).allSatisfy({ $0 < bound($1) }) { elements.append(limbs) }
+      }
+      while elements.count < 160 {
+        elements.append((0..<count).map { limb in random.next() % 2 == 0 ? edges(limb)[random.below(10)] : random.next() % bound(limb) })
+      }
+      return elements
     }
-    return (0..<8).map { lane in FieldElement(out[lane], out[8 + lane], out[16 + lane], out[24 + lane], out[32 + lane]) }
+
+    /// Runs an operation on a pair of elements in each lane.
+    func run(_ a: [[UInt64]], _ b: [[UInt64]], _ operation: Binary) -> [[UInt64]] {
+      func interleaved(_ elements: [[UInt64]]) -> [UInt64] { (0..<count).flatMap { limb in elements.map { $0[limb] } } }
+      var out = [UInt64](repeating: 0, count: count * lanes)
+      // As many limbs and lanes as the kernels say that they have.
+      unsafe out.withUnsafeMutableBufferPointer { out in
+        unsafe interleaved(a).withUnsafeBufferPointer { a in
+          unsafe interleaved(b).withUnsafeBufferPointer { b in unsafe operation(out.baseAddress, a.baseAddress, b.baseAddress) }
+        }
+      }
+      return (0..<lanes).map { lane in (0..<count).map { out[$0 * lanes + lane] } }
+    }
   }
 
-  private static func elements(below bound: UInt64, seed: UInt64) -> [FieldElement] {
-    var random = Generator(state: seed)
-    let edges = [0, 1, 19, (1 << 51) - 20, (1 << 51) - 1, 1 << 51, (1 << 51) + (1 << 14) - 1, (1 << 52) - 1].filter { $0 < bound }
-    func limb() -> UInt64 { random.next() % 2 == 0 ? edges[random.below(edges.count)] : random.next() % bound }
-    var elements = edges.map { FieldElement($0, $0, $0, $0, $0) }
-    // p - 1, p, p + 1, 2 p - 1, 2 p
-    for (low, high) in [(20, 1), (19, 1), (18, 1), (39, 2), (38, 2)] as [(UInt64, UInt64)] {
-      elements.append(FieldElement(high << 51 - low, high << 51 - high, high << 51 - high, high << 51 - high, high << 51 - high))
-    }
-    let allowed = elements.filter { $0.limbs.allSatisfy { $0 < bound } }
-    return allowed + (0..<(160 - allowed.count)).map { _ in FieldElement(limb(), limb(), limb(), limb(), limb()) }
-  }
-
-  @Test func fieldOperationsAtTheExtremesOfTheirLimbs() {
-    for (bound, isWeakOnly) in [(UInt64(1) << 52, false), (1 << 51 + 1 << 14, true)] {
-      let elements = Self.elements(below: bound, seed: bound)
-      for start in stride(from: 0, to: elements.count - 8, by: 8) {
-        let a = Array(elements[start..<start + 8])
-        let b = (0..<8).map { elements[(start * 3 + 5 * $0) % elements.count] }
-        func check(_ name: String, _ operation: Binary, _ expected: (Integer, Integer) -> Integer) {
-          for (lane, result) in unsafe Self.lanes(a, b, operation).enumerated() {
-            #expect(result.integer % .p == expected(a[lane].integer, b[lane].integer) % .p, "\(name) \(a[lane]) \(b[lane])")
-            #expect(result.limbs.allSatisfy { $0 < 1 << 51 + 1 << 14 }, "\(name) \(a[lane]) \(b[lane])")
+  @Test(arguments: vectorPaths) func fieldOperationsAtTheExtremesOfTheirLimbs(path: Path) throws {
+    let kernels = try unsafe #require(path.kernels)
+    let field = try Limbs(path)
+    let loose = field.elements(below: field.loose, seed: 1), tight = field.elements(below: field.tight, seed: 2), weak = field.elements(below: field.weak, seed: 3)
+    func check(_ name: String, _ left: [[UInt64]], _ right: [[UInt64]], _ operation: Binary, _ expected: (Integer, Integer) -> Integer) {
+      for start in stride(from: 0, to: left.count - field.lanes + 1, by: field.lanes) {
+        let a = Array(left[start..<start + field.lanes])
+        // The same places first, so that extremes meet extremes; then others.
+        for shift in [0, 3 * start + 5] {
+          let b = (0..<field.lanes).map { right[(start + $0 + shift) % right.count] }
+          for (lane, result) in unsafe field.run(a, b, operation).enumerated() {
+            #expect(field.integer(result) % .p == expected(field.integer(a[lane]), field.integer(b[lane])) % .p, "\(name) \(a[lane]) \(b[lane])")
+            #expect(zip(result, 0...).allSatisfy { $0 < field.weak($1) }, "\(name) \(a[lane]) \(b[lane])")
           }
         }
-        unsafe check("product", { unsafe ced25519_product($0, $1, $2) }, { $0 * $1 })
-        unsafe check("square", { out, a, _ in unsafe ced25519_square(out, a) }, { a, _ in a * a })
-        guard isWeakOnly else { continue }
-        unsafe check("sum", { unsafe ced25519_sum($0, $1, $2) }, { $0 + $1 })
-        unsafe check("difference", { unsafe ced25519_difference($0, $1, $2) }, { $0 + .p << 2 - $1 })
-        for (lane, result) in unsafe Self.lanes(a, b, { out, a, _ in unsafe ced25519_canonical(out, a) }).enumerated() {
-          #expect(result.integer == a[lane].integer % .p, "canonical \(a[lane])")
+      }
+    }
+    unsafe check("product", loose, tight, { unsafe kernels.pointee.product($0, $1, $2) }, { $0 * $1 })
+    unsafe check("square", tight, tight, { out, a, _ in unsafe kernels.pointee.square(out, a) }, { a, _ in a * a })
+    unsafe check("sum", weak, weak, { unsafe kernels.pointee.sum($0, $1, $2) }, { $0 + $1 })
+    unsafe check("difference", weak, weak, { unsafe kernels.pointee.difference($0, $1, $2) }, { $0 + .p << 2 - $1 })
+    for start in stride(from: 0, to: weak.count - field.lanes + 1, by: field.lanes) {
+      let a = Array(weak[start..<start + field.lanes])
+      for (lane, result) in unsafe field.run(a, a, { out, a, _ in unsafe kernels.pointee.canonical(out, a) }).enumerated() {
+        #expect(field.integer(result) == field.integer(a[lane]) % .p, "canonical \(a[lane])")
+      }
+    }
+  }
+
+  /// Sums of two entries whose coordinates are any field elements in extreme limbs, by the addition that has coordinates in lanes: the formulas do not ask whether a
+  /// point lies on the curve, so every coordinate is what the same formulas give over big integers.
+  @Test(arguments: vectorPaths) func additionsAtTheExtremesOfTheirLimbs(path: Path) throws {
+    let kernels = try unsafe #require(path.kernels)
+    let field = try Limbs(path)
+    let weak = field.elements(below: field.weak, seed: 4)
+    /// The word that two limbs, or one, make up.
+    func words(_ entry: [[UInt64]]) -> [UInt64] {
+      (0..<5).flatMap { word in entry.map { path == .avx2 ? $0[2 * word] | $0[2 * word + 1] << 32 : $0[word] } }
+    }
+    for start in 0..<60 {
+      let entries = [0, 1].map { half in (0..<4).map { weak[(start + 31 * half + 7 * $0) % weak.count] } }
+      for signs in 0..<4 as Range<Int32> {
+        let tables = entries.flatMap(words)
+        // Both digits at bit 0.
+        let digits: [Int32] = [signs & 1, 2, 2 | signs >> 1, -1], heads: [Int32] = [0]
+        var out = [UInt64](repeating: 0, count: 20)
+        // Two entries, one bit, two digits.
+        unsafe out.withUnsafeMutableBufferPointer { out in
+          unsafe tables.withUnsafeBufferPointer { t in
+            unsafe heads.withUnsafeBufferPointer { h in
+              unsafe digits.withUnsafeBufferPointer { d in unsafe kernels.pointee.straus(out.baseAddress, t.baseAddress, h.baseAddress, d.baseAddress, 0) }
+            }
+          }
+        }
+        let values = entries.map { entry in entry.map { field.integer($0) % .p } }, areNegative = [signs & 1 == 1, signs >> 1 == 1]
+        let start = Projective.identity.doubled
+        // Two points beside each other take a digit each and are added then; a single one takes both.
+        let expected =
+          path == .ifma
+          ? start.plus(values[0], isNegative: areNegative[0]).plus(start.plus(values[1], isNegative: areNegative[1]).cached, isNegative: false)
+          : start.plus(values[0], isNegative: areNegative[0]).plus(values[1], isNegative: areNegative[1])
+        for (value, coordinate) in [expected.x, expected.y, expected.z, expected.t].enumerated() {
+          let limbs = (0..<5).map { out[4 * $0 + value] }
+          let integer = zip(limbs, 0...).reduce(Integer(0)) { $0 + Integer($1.0) << (51 * $1.1) }
+          #expect(integer % .p == coordinate, "coordinate \(value), signs \(signs): \(entries)")
         }
       }
     }
   }
 
-  @Test func hashesOfEightInputsAreThoseOfLibcrypto() {
+  @Test(arguments: vectorPaths) func hashesInEveryLaneAreThoseOfLibcrypto(path: Path) throws {
+    let kernels = try unsafe #require(path.kernels)
+    let lanes = unsafe Int(kernels.pointee.lanes)
     var random = Generator(state: 3)
-    let inputs = (0..<8 * 192).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-    var words = [UInt64](repeating: 0, count: 64)
-    // Eight inputs of 192 bytes, eight digests of eight words.
+    let inputs = (0..<lanes * 192).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    var words = [UInt64](repeating: 0, count: 8 * lanes)
+    // An input of 192 bytes and a digest of eight words for each lane.
     unsafe inputs.withUnsafeBufferPointer { inputs in
-      unsafe words.withUnsafeMutableBufferPointer { words in unsafe ced25519_sha512_192(inputs.baseAddress, words.baseAddress) }
+      unsafe words.withUnsafeMutableBufferPointer { words in unsafe kernels.pointee.sha512_192(inputs.baseAddress, words.baseAddress) }
     }
-    for lane in 0..<8 {
+    for lane in 0..<lanes {
       var stream = SHA512Stream()
       let input = Array(inputs[192 * lane..<192 * (lane + 1)])
       stream.update(input.bytes)
@@ -79,11 +164,11 @@ struct KernelTests {
   }
 
   /// Decoding in groups of every size, among encodings that are refused: the same points and the same refusals as in portable Swift.
-  @Test func pointsDecodeAsInPortableSwift() throws {
+  @Test(arguments: vectorPaths) func pointsDecodeAsInPortableSwift(path: Path) throws {
     var pool = try CasePool(seed: 5)
     for count in Array(1...18) + [33] {
       let encodings = (0..<count).map { _ in pool.encoding() }
-      var vector = Combination(slots: count, path: .ifma)
+      var vector = Combination(slots: count, path: path)
       var portable = Combination(slots: count, path: .portable)
       for (slot, encoding) in encodings.enumerated() {
         vector.decode(encoding, negatedInto: slot)
@@ -103,14 +188,52 @@ struct KernelTests {
   }
 }
 
+/// A point of the formulas in `Point.swift`, over big integers modulo p.
+private struct Projective {
+  var x, y, z, t: Integer
+
+  static let identity = Projective(x: Integer(0), y: Integer(1), z: Integer(1), t: Integer(0))
+
+  private static func minus(_ a: Integer, _ b: Integer) -> Integer { (a + .p - b) % .p }
+
+  /// Y - X, Y + X, 2 Z, 2 d T.
+  var cached: [Integer] { [Self.minus(y, x), (y + x) % .p, (z + z) % .p, (AffinePoint.d + AffinePoint.d) * t % .p] }
+
+  var doubled: Self {
+    let (xx, yy, zz) = (x * x % .p, y * y % .p, z * z % .p)
+    let h = (xx + yy) % .p, g = Self.minus(yy, xx), e = Self.minus((x + y) * (x + y) % .p, h), f = Self.minus((zz + zz + xx) % .p, yy)
+    return Projective(x: e * f % .p, y: g * h % .p, z: f * g % .p, t: e * h % .p)
+  }
+
+  func plus(_ cached: [Integer], isNegative: Bool) -> Self {
+    let a = Self.minus(y, x) * cached[isNegative ? 1 : 0] % .p, b = (y + x) * cached[isNegative ? 0 : 1] % .p
+    let d = z * cached[2] % .p, product = t * cached[3] % .p, c = isNegative ? Self.minus(Integer(0), product) : product
+    let e = Self.minus(b, a), h = (b + a) % .p, f = Self.minus(d, c), g = (d + c) % .p
+    return Projective(x: e * f % .p, y: g * h % .p, z: f * g % .p, t: e * h % .p)
+  }
+}
+
 /// A processor that lacks any of the features, or whose operating system does not save the registers, is not given the kernels.
 @Test func dispatchAsksTheProcessorAndTheOperatingSystem() {
-  let (osxsave, features, saved) = (UInt32(1) << 27, UInt32(1) << 16 | 1 << 17 | 1 << 21 | 1 << 30 | 1 << 31, UInt64(0xe6))
-  #expect(ced25519_supports(osxsave, features, saved))
-  #expect(!ced25519_supports(0, features, saved))
-  for bit in [16, 17, 21, 30, 31] as [UInt32] { #expect(!ced25519_supports(osxsave, features & ~(1 << bit), saved)) }
-  for bit in [1, 2, 5, 6, 7] as [UInt64] { #expect(!ced25519_supports(osxsave, features, saved & ~(1 << bit))) }
-  #expect(ced25519_has_ifma() == Path.ifma.isAvailable)
-  #expect(Path.best == (Path.ifma.isAvailable ? .ifma : .portable))
+  let osxsave = UInt32(1) << 27, avx = UInt32(1) << 28
+  let (features, saved) = (UInt32(1) << 16 | 1 << 17 | 1 << 21 | 1 << 30 | 1 << 31, UInt64(0xe6))
+  #expect(ced25519_supports_ifma(osxsave, features, saved))
+  #expect(!ced25519_supports_ifma(avx, features, saved))
+  for bit in [16, 17, 21, 30, 31] as [UInt32] { #expect(!ced25519_supports_ifma(osxsave, features & ~(1 << bit), saved)) }
+  for bit in [1, 2, 5, 6, 7] as [UInt64] { #expect(!ced25519_supports_ifma(osxsave, features, saved & ~(1 << bit))) }
+  let avx2 = UInt32(1) << 5
+  #expect(ced25519_supports_avx2(osxsave | avx, avx2, 0x6))
+  #expect(!ced25519_supports_avx2(avx, avx2, 0x6) && !ced25519_supports_avx2(osxsave, avx2, 0x6))
+  #expect(!ced25519_supports_avx2(osxsave | avx, ~avx2, 0x6))
+  for bit in [1, 2] as [UInt64] { #expect(!ced25519_supports_avx2(osxsave | avx, avx2, ~(1 << bit))) }
+  // A processor of AVX2 alone is not given the wider kernels.
+  #expect(!ced25519_supports_ifma(osxsave | avx, avx2, 0x6))
+  let (hasIFMA, hasAVX2) = unsafe (ced25519_ifma() != nil, ced25519_avx2() != nil)
+  #expect(hasIFMA == Path.ifma.isAvailable && hasAVX2 == Path.avx2.isAvailable)
+  #expect(Path.best == (Path.ifma.isAvailable ? .ifma : Path.avx2.isAvailable ? .avx2 : .portable))
   #expect(Path.available.contains(.portable) && Path.available.last == Path.best)
+  for path in Path.allCases {
+    let hasKernels = unsafe path.kernels != nil
+    #expect(hasKernels == (path != .portable && path.isAvailable))
+  }
 }

@@ -26,4 +26,26 @@ import Testing
     // Once is enough.
     task.join()
   }
+
+  @Test func whoWaitsSeesHowFarTheWorkIs() throws(NodeFailure) {
+    let go = DispatchSemaphore(value: 0)
+    var seen: [UInt64] = []
+    let result = try MaintenanceTask(unit: "bytes").perform({ task in
+      task.setTotal(10)
+      task.add(4)
+      go.wait()
+      return 42
+    }) { task in
+      if seen.last != task.done { seen.append(task.done) }
+      if task.done == 4, task.total == 10 { go.signal() }
+    }
+    #expect(result == 42 && seen.last == 4, "\(seen)")
+  }
+
+  @Test func workThatFailsSaysWhy() {
+    let failure = #expect(throws: NodeFailure.self) {
+      try MaintenanceTask(unit: "bytes").perform({ (_) throws(NodeFailure) -> Int in throw NodeFailure(65, "a file is damaged") }, look: { _ in })
+    }
+    #expect(failure?.code == 65 && failure?.message == "a file is damaged")
+  }
 }

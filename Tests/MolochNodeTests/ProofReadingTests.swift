@@ -29,7 +29,7 @@ import Testing
   @Test func proofsOfManySizesHoldInAnyOrder() throws {
     for size in [45, 7, 32, 45, 1, 44, 43, 7, 41, 40, 39, 45] as [UInt64] {
       for leaf in 0..<size {
-        let refused = refusal(.inclusion(chain.ids[Int(leaf)], size: size, format: .json, since: nil))
+        let refused = refusal(.inclusion(.event(chain.ids[Int(leaf)]), size: size, format: .json, since: nil))
         #expect(refused == nil, "leaf \(leaf) of \(size)")
       }
       for from in 0...size {
@@ -55,7 +55,7 @@ import Testing
     try write(bent)
     var spoiled: Set<UInt64> = []
     for leaf in 0..<45 as Range<UInt64> {
-      guard let refused = refusal(.inclusion(chain.ids[Int(leaf)], size: 45, format: .json, since: nil)) else { continue }
+      guard let refused = refusal(.inclusion(.event(chain.ids[Int(leaf)]), size: 45, format: .json, since: nil)) else { continue }
       #expect(refused.code == .integrityError && refused.code.status == 500)
       #expect(refused.message.contains("mmr/"), "\(refused.message)")
       spoiled.insert(leaf)
@@ -64,11 +64,11 @@ import Testing
     #expect(spoiled == Set(12...15))
     // The tree of 12 leaves has the node as a peak: no root, no proof.
     #expect(refusal(.consistency(from: 3, to: 12, byHeight: false))?.code == .integrityError)
-    #expect(refusal(.inclusion(chain.ids[0], size: 12, format: .json, since: nil))?.code == .integrityError)
+    #expect(refusal(.inclusion(.event(chain.ids[0]), size: 12, format: .json, since: nil))?.code == .integrityError)
     try write(whole)
     #expect(refusal(.consistency(from: 3, to: 12, byHeight: false)) == nil)
-    #expect(refusal(.inclusion(chain.ids[0], size: 12, format: .json, since: nil)) == nil)
-    #expect(refusal(.inclusion(chain.ids[13], size: 45, format: .json, since: nil)) == nil)
+    #expect(refusal(.inclusion(.event(chain.ids[0]), size: 12, format: .json, since: nil)) == nil)
+    #expect(refusal(.inclusion(.event(chain.ids[13]), size: 45, format: .json, since: nil)) == nil)
   }
 
   /// A tree file that lost its end.
@@ -76,8 +76,8 @@ import Testing
     let file = try #require(FileHandle(forWritingAtPath: chain.directory + "/mmr/level-00"))
     try file.truncate(atOffset: 32 * 20)
     try file.close()
-    let refused = refusal(.inclusion(chain.ids[20], size: 45, format: .json, since: nil))
+    let refused = refusal(.inclusion(.event(chain.ids[20]), size: 45, format: .json, since: nil))
     #expect(refused?.code == .integrityError && refused?.code.status == 500)
-    #expect(refusal(.inclusion(chain.ids[3], size: 32, format: .json, since: nil)) == nil)
+    #expect(refusal(.inclusion(.event(chain.ids[3]), size: 32, format: .json, since: nil)) == nil)
   }
 }

@@ -30,7 +30,7 @@ import Testing
   ) throws -> String {
     let policy = RetentionPolicy(daysMin: days, archivePeersMin: 2, isHeld: isHeld)
     let pruning = Pruning(before: before, isDryRun: isDryRun, isForced: isForced, archivePeers: archives, policy: policy)
-    return String(decoding: try pruning.begin(store, data: chain.directory, genesis: chain.genesis, wall: wall)(MaintenanceTask()), as: UTF8.self)
+    return String(decoding: try pruning.begin(store, data: chain.directory, genesis: chain.genesis, wall: wall)(MaintenanceTask(unit: "blocks")), as: UTF8.self)
   }
 
   private func code(_ begin: () throws -> String) -> Int32? {

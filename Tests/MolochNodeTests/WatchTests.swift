@@ -1,3 +1,4 @@
+import API
 import Ambient
 import Audit
 import Bytes
@@ -30,6 +31,38 @@ import Testing
     #expect(watch.look(Self.sight(0, skew: skew)) == (isGross.map { [.skew(milliseconds: skew, isGross: $0)] } ?? []))
     #expect(watch.look(Self.sight(59, skew: skew)).isEmpty)
     #expect(watch.look(Self.sight(60, skew: skew)).count == (isGross == nil ? 0 : 1))
+  }
+
+  @Test func healthWarnsOfAQuorumThatIsNotThere() {
+    var sight = Self.sight(0, stalled: 60_000)
+    sight.power = (heard: 2, quorum: 3)
+    #expect(Watch.warnings(sight) == [.noQuorum(heard: 2, quorum: 3)], "one cause, one warning")
+    sight.power = (heard: 3, quorum: 3)
+    #expect(Watch.warnings(sight) == [.stalled(milliseconds: 60_000)])
+    #expect(Watch.warnings(Self.sight(0)).isEmpty)
+  }
+
+  @Test(arguments: [(10_000, 100, false), (10_001, 100, true), (49_000, 5000, false), (50_001, 5000, true)] as [(UInt64, UInt64, Bool)])
+  func healthWarnsOfAStallThatLasts(_ stalled: UInt64, _ blockTime: UInt64, _ isTold: Bool) {
+    var sight = Self.sight(0, stalled: stalled)
+    sight.blockTime = blockTime
+    #expect(Watch.warnings(sight) == (isTold ? [.stalled(milliseconds: stalled)] : []))
+    sight.isSyncing = true
+    #expect(Watch.warnings(sight).isEmpty, "who syncs is healthy")
+  }
+
+  @Test func healthWarnsOfAChainThatMakesNoBlocks() {
+    var sight = Self.sight(0)
+    sight.quiet = 300_000
+    #expect(Watch.warnings(sight).isEmpty)
+    sight.quiet += 1
+    #expect(Watch.warnings(sight) == [.silent(milliseconds: 300_001)])
+    sight.isSyncing = true
+    #expect(Watch.warnings(sight).isEmpty)
+  }
+
+  @Test(arguments: [250, -250, 251, -251] as [Int64]) func healthWarnsOfAClockThatIsOff(_ skew: Int64) {
+    #expect(Watch.warnings(Self.sight(0, skew: skew)) == (skew.magnitude > 250 ? [.skew(milliseconds: skew)] : []))
   }
 
   @Test func pendingWorkOfTenBlockTimesIsAStall() {

@@ -52,6 +52,11 @@ import Testing
       self.relays = relays
       try Self.mount(memory, megabytes: 2000)
       try Self.mount(disk, megabytes: 400)
+      // Their data lie elsewhere, and a start makes no journal.
+      for member in cluster.members {
+        try FileManager.default.createDirectory(at: data(member), withIntermediateDirectories: true)
+        try FileManager.default.moveItem(at: member.file("data/validator"), to: data(member).appendingPathComponent("validator"))
+      }
       for member in all { try start(member) }
       for member in all { try member.status { $0["peer_count"] as? Int == 5 && $0["state"] as? String == "live" } }
       prometheus = try PrometheusServer(scraping: all.map { $0.metricsPort }, rule: AlertDrillTests.shortened)
@@ -71,9 +76,10 @@ import Testing
       guard mounted.status == 0 else { throw NodeProcess.Failure(description: "mount: \(mounted.errors)") }
     }
 
+    private func data(_ member: Cluster.Member) -> URL { member === api1 ? disk.appendingPathComponent("a1") : memory.appendingPathComponent(member.name) }
+
     func start(_ member: Cluster.Member) throws {
-      let data = member === api1 ? disk.appendingPathComponent("a1") : memory.appendingPathComponent(member.name)
-      var options = ["--set", "node.data_dir=\(data.path)", "--set", "storage.min_free_mb=16", "--set", "storage.reserve_mb=4"]
+      var options = ["--set", "node.data_dir=\(data(member).path)", "--set", "storage.min_free_mb=16", "--set", "storage.reserve_mb=4"]
       if !cluster.members.contains(where: { $0 === member }) { options.append("--api-only") }
       if member === api2, let relay = relays.last { options += ["--set", "network.external_addr=\(member.address(port: relay.port))"] }
       try member.start(options: options)

@@ -16,6 +16,23 @@ import Testing
     try JSONSerialization.jsonObject(with: Data(command.output.utf8)) as? [String: Any] ?? [:]
   }
 
+  /// The bar of a terminal of 80 columns; a pipe gets none.
+  @Test func verifyingAndRestoringShowHowFarTheyAre() throws {
+    let scratch = try ScratchDirectory()
+    let node = try Self.node(scratch, events: 2)
+    let backup = scratch.url.path + "/backup", other = scratch.url.path + "/other"
+    #expect(try Command.moloch("backup", "create", backup, "--home", node.home.path).status == 0)
+    for (words, label) in [("backup verify \(backup)", "Verifying"), ("backup restore \(backup) --dry-run --home \(other)", "Verifying"), ("backup restore \(backup) --home \(other)", "Restoring")] {
+      let command = "stty cols 80 rows 24; \(NodeProcess.moloch.path) \(words)"
+      let shown = try Command.run(URL(fileURLWithPath: "/usr/bin/script"), ["-qec", command, "/dev/null"], environment: ["TERM": "xterm", "NO_COLOR": "1"])
+      #expect(shown.status == 0 && shown.output.contains("\r\(label)  ["), "\(words): \(shown.output)")
+      let bars = shown.output.split(separator: "\r").filter { $0.hasPrefix(label) }
+      #expect(bars.last?.contains("100.0 %") == true && bars.last?.contains("B/s") == true, "\(bars)")
+    }
+    let piped = try Command.moloch("backup", "verify", backup)
+    #expect(piped.status == 0 && piped.errors.isEmpty, "\(piped.errors)")
+  }
+
   @Test func aBackupOfARunningNodeVerifiesAndBringsAnotherHomeToItsHead() throws {
     let scratch = try ScratchDirectory()
     let node = try Self.node(scratch)

@@ -36,19 +36,25 @@ final class Cluster {
       // Who is found at another address says so itself too: peers remember what they hear.
       if let port { external[to] = "external_addr = \"\(members[to].address(port: port))\"\n" }
     }
-    for (index, member) in members.enumerated() { try member.write(genesis: genesis, peers: peers[index], extra: external[index] + extra, listenWindow: listenWindow) }
+    for (index, member) in members.enumerated() {
+      try member.write(genesis: genesis, peers: peers[index], extra: external[index] + extra, listenWindow: listenWindow)
+      try member.beginJournal()
+    }
   }
 
   /// A further node with keys of its own that knows the members; not started.
   /// - Parameters:
   ///   - peers: whom it knows; nil: all members.
+  ///   - hasJournal: its validator key has a vote journal, and the mark that says so.
   ///   - address: where it finds one of them; nil: where that one listens.
   func join(
-    _ name: String, in directory: URL, peers: [Member]? = nil, extra: String = "", listenWindow: String = "2m", address: (Member) throws -> UInt16? = { _ in nil }
+    _ name: String, in directory: URL, peers: [Member]? = nil, extra: String = "", listenWindow: String = "2m", hasJournal: Bool = true,
+    address: (Member) throws -> UInt16? = { _ in nil }
   ) throws -> Member {
     let member = try Member(name: name, home: directory.appendingPathComponent(name), validatorKey: try SigningKey.generate())
     let known = try (peers ?? members).map { $0.address(port: try address($0) ?? $0.peerPort) }
     try member.write(genesis: genesis, peers: known, extra: extra, listenWindow: listenWindow)
+    if hasJournal { try member.beginJournal() }
     return member
   }
 
@@ -136,6 +142,12 @@ final class Cluster {
 
         """
       try text.write(to: file("config/node.toml"), atomically: true, encoding: .utf8)
+    }
+
+    /// The vote journal of a key that is new, as an operator makes it.
+    func beginJournal() throws {
+      let made = try Command.moloch("init", "--validator", "--genesis", file("config/genesis.json").path, "--home", home.path)
+      guard made.status == 0 else { throw NodeProcess.Failure(description: "\(name): \(made.errors)") }
     }
 
     /// Starts the process and waits until its API answers. What it prints is added to what an earlier one printed.

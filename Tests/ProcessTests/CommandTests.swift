@@ -67,5 +67,104 @@ import Testing
     #expect(stats.status == 0, "\(stats.errors)")
     let labels = stats.output.components(separatedBy: "\n").prefix(6).map { $0.prefix(while: { $0 != ":" }) }
     #expect(labels == ["Chain Data", "MMR Data", "Index Data", "Total", "Events", "Blocks"], "\(stats.output)")
+    #expect(stats.errors == "online: node pid \(node.identifier)\n")
+  }
+
+  @Test func storageStatsOfAStoppedNodeAreThoseOfTheRunningOne() throws {
+    let scratch = try ScratchDirectory()
+    let home = scratch.url.path
+    #expect(try Command.moloch("storage", "stats", "--home", home + "/none").status == 66)
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    let records = try RecordMaker(client, key: .forTest())
+    for _ in 0..<5 { #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201) }
+    func figures() throws -> (json: [String: Any], errors: String) {
+      let stats = try Command.moloch("storage", "stats", "--json", "--home", home)
+      #expect(stats.status == 0, "\(stats.errors)")
+      return (try #require(JSONSerialization.jsonObject(with: Data(stats.output.utf8)) as? [String: Any]), stats.errors)
+    }
+    let online = try figures()
+    node.signal(SIGTERM)
+    #expect(node.waitForExit() == 0)
+    let before = try FileManager.default.subpathsOfDirectory(atPath: home + "/data").sorted()
+    let offline = try figures()
+    #expect(offline.errors == "offline: lock on \(home)/data\n")
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: home + "/data").sorted() == before, "nothing is changed")
+    for (json, _) in [online, offline] {
+      #expect(json["schema"] as? String == "moloch.storage.stats/1" && json["events"] as? Int == 5 && json["blocks"] as? Int == 5, "\(json)")
+      let families = json["column_families"] as? [[String: Any]] ?? []
+      #expect(families.count == 11 && families.last?["database"] as? String == "index", "\(families)")
+      let blocks = try #require(families.first { $0["name"] as? String == "blocks" })
+      // Rows of a node that runs are still in memory.
+      #expect(blocks["keys_estimated"] as? Int == 5 && (blocks["table_bytes"] as? Int ?? 0) + (blocks["memory_bytes"] as? Int ?? 0) > 0, "\(blocks)")
+      let levels = (json["tree_levels"] as? [[String: Any]] ?? []).map { "\($0["tree"] ?? "") \($0["level"] ?? "") \($0["nodes"] ?? "") \($0["bytes"] ?? "")" }
+      #expect(levels == ["entries 0 5 160", "entries 1 2 64", "entries 2 1 32", "history 0 5 160", "history 1 2 64", "history 2 1 32"], "\(levels)")
+    }
+    // Somebody holds the data and does not answer.
+    let held = try Command.run(
+      URL(fileURLWithPath: "/usr/bin/flock"), [home + "/data/LOCK", NodeProcess.moloch.path, "storage", "stats", "--home", home])
+    #expect(held.status == 75 && held.output.isEmpty, "\(held.errors)")
+  }
+
+  @Test func whatPrintsAResultPrintsItAsAnObject() throws {
+    let scratch = try ScratchDirectory()
+    let home = scratch.url.path + "/h"
+    func object(_ words: String...) throws -> [String: Any] {
+      let run = try Command.run(NodeProcess.moloch, words + ["--json"])
+      #expect(run.status == 0 && run.output.hasPrefix("{\"schema\":\"moloch."), "\(words): \(run.output)\(run.errors)")
+      return try #require(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any], "\(words)")
+    }
+    let made = try object("init", "--chain-id", "moloch-json", "--home", home), hash = try #require(made["genesis_hash"] as? String)
+    #expect(made["schema"] as? String == "moloch.init/1" && made["home"] as? String == home && hash.count == 64)
+    let genesis = home + "/config/genesis.json"
+    for verb in ["hash", "verify"] {
+      let facts = try object("genesis", verb, genesis)
+      #expect(facts["hash"] as? String == hash && facts["chain_id"] as? String == "moloch-json" && facts["validators"] as? Int == 1, "\(facts)")
+    }
+    let explained = try object("config", "explain", "api.rate_limit", "--home", home)["keys"] as? [[String: Any]] ?? []
+    let burst = try #require(explained.first { $0["key"] as? String == "api.rate_limit.burst_size" })
+    #expect(burst["value"] as? Int == 100 && burst["default"] as? Int == 100 && burst["environment"] as? String == "MOLOCH_API_RATE_LIMIT_BURST_SIZE", "\(burst)")
+    #expect(burst["reloadable"] as? Bool == true && burst["origin"] as? String == "default")
+    let waits = try object("config", "explain", "api.drain_delay", "--home", home)["keys"] as? [[String: Any]] ?? []
+    #expect(waits.first?["default"] as? Int == 10, "spans of time are seconds: \(waits)")
+  }
+
+  @Test func spansOfTimeOnTheCommandLineAreThoseOfTheConfiguration() throws {
+    let scratch = try ScratchDirectory()
+    for span in ["500ms", "30s", "5m", "24h", "7d", "365d"] {
+      #expect(try Command.moloch("status", "--timeout", span, "--home", scratch.url.path).status == 69, "\(span)")
+    }
+    for span in ["0s", "366d", "1w", "5", "1.5s", ""] {
+      let refused = try Command.moloch("status", "--timeout", span, "--home", scratch.url.path)
+      #expect(refused.status == 64 && refused.errors.contains("'\(span)'"), "\(span): \(refused.status) \(refused.errors)")
+    }
+  }
+
+  @Test func devBeginsAnewOnlyWhatItHasMade() throws {
+    let scratch = try ScratchDirectory()
+    var node: NodeProcess? = try NodeProcess(home: scratch.url)
+    func hash() throws -> String { try Command.moloch("genesis", "hash", scratch.url.path + "/config/genesis.json").output }
+    let client = try #require(try node?.client()), first = try hash(), key = try String(contentsOfFile: scratch.url.path + "/keys/node.pub", encoding: .utf8)
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: RecordMaker(client, key: .forTest()).next().bytes).status == 201)
+    let dev = ["dev", "--reset", "--home", scratch.url.path]
+    let running = try Command.run(NodeProcess.moloch, dev + ["--yes"])
+    #expect(running.status == 75 && running.errors.contains("in use by process"), "\(running.errors)")
+    node?.signal(SIGTERM)
+    #expect(node?.waitForExit() == 0)
+    let asked = try Command.run(NodeProcess.moloch, dev)
+    #expect(asked.status == 64 && asked.errors.contains("Repeat with --yes"), "\(asked.errors)")
+    #expect(try hash() == first)
+    node = try NodeProcess(home: scratch.url, arguments: ["--reset", "--yes"])
+    let status = try #require(try node?.client().get("/v1/status").json)
+    #expect(status["head_height"] as? Int == 0 && status["tree_size"] as? Int == 0, "\(status)")
+    #expect(try hash() != first && key == String(contentsOfFile: scratch.url.path + "/keys/node.pub", encoding: .utf8))
+    // Its validator votes on the new chain.
+    let fresh = try #require(try node?.client())
+    #expect(try fresh.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: RecordMaker(fresh, key: .forTest()).next().bytes).status == 201)
+    // Not a chain of somebody else.
+    let other = scratch.url.appendingPathComponent("other").path
+    #expect(try Command.moloch("init", "--chain-id", "moloch-mainnet", "--home", other).status == 0)
+    let foreign = try Command.moloch("dev", "--reset", "--yes", "--home", other)
+    #expect(foreign.status == 64 && foreign.errors.contains("moloch-mainnet"), "\(foreign.errors)")
   }
 }

@@ -85,4 +85,33 @@ import Testing
     let run = try Command.moloch("run", "--home", scratch.url.path, "--set", "node.chain_id=audit-2")
     #expect(run.status == 78 && run.errors.contains("audit-2") && run.errors.contains("audit-1"), "\(run.errors)")
   }
+
+  /// What a start would refuse is refused by whoever looks before it, and by a reload.
+  @Test func valuesThatDoNotFitTheChainAreFoundBeforeTheStart() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url), file = scratch.url.path + "/config/node.toml"
+    for (text, fragment) in [
+      ("[mempool]\nevent_ttl = \"3d\"\n", "mempool.event_ttl = \"3d\" is longer than past_window_ms = 86400000"),
+      ("[node]\nchain_id = \"other\"\n", "is the genesis of moloch-dev"),
+    ] {
+      try text.write(toFile: file, atomically: true, encoding: .utf8)
+      let checked = try Command.moloch("validate-config", "--home", scratch.url.path)
+      #expect(checked.status == 78 && checked.output.contains(fragment) && checked.output.contains("node.toml:2:"), "\(checked.output)\(checked.errors)")
+      let reloaded = try Command.moloch("reload", "--home", scratch.url.path)
+      #expect(reloaded.status == 78 && (reloaded.output + reloaded.errors).contains(fragment), "\(reloaded.output)\(reloaded.errors)")
+    }
+    try "[mempool]\nevent_ttl = \"24h\"\n".write(toFile: file, atomically: true, encoding: .utf8)
+    #expect(try Command.moloch("validate-config", "--home", scratch.url.path).status == 0)
+    #expect(try Command.moloch("reload", "--home", scratch.url.path).status == 0)
+    #expect(node.isRunning)
+  }
+
+  @Test func cachesBeyondHalfOfTheMemoryAreAWarning() throws {
+    let scratch = try Self.home("[storage]\ncache_size_mb = 1048576\n")
+    let checked = try Command.moloch("validate-config", "--home", scratch.url.path)
+    let line = checked.output.split(separator: "\n").first { $0.contains("caches and pools may take") } ?? ""
+    #expect(checked.status == 0 && line.hasPrefix("warning: storage.cache_size_mb = 1048576: ") && line.contains("node.toml:2:"), "\(checked.output)")
+    let plain = try Self.home("[storage]\ncache_size_mb = 8\n[mempool]\nmax_bytes = \"1MB\"\n")
+    #expect(try !Command.moloch("validate-config", "--home", plain.url.path).output.contains("caches and pools"))
+  }
 }

@@ -55,6 +55,11 @@ import Testing
     #expect(findings.contains { $0["subject"] == "node" && $0["verdict"] == "ok" && $0["text"]!.hasPrefix("live at height") }, "\(findings)")
     #expect(!findings.contains { $0["subject"] == "ports" }, "the ports are the node's own")
     // Nothing is submitted and the chain makes no empty block within a second.
+    let lines = try Command.moloch("doctor", "--watch", "1s", "--json", "--home", scratch.url.path)
+    let looks = try lines.output.split(separator: "\n").map { try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]) }
+    #expect(lines.status == 2 && looks.count >= 2 && lines.errors.isEmpty, "\(lines.output)\(lines.errors)")
+    #expect(looks.dropLast().allSatisfy { $0["schema"] as? String == "moloch.doctor.watch/1" && $0["head_height"] is Int && $0["ready"] as? Bool == true }, "\(looks)")
+    #expect(looks.last?["healthy"] as? Bool == false && looks.last?["faults"] as? [String] == ["the height did not grow"], "\(looks)")
     let still = try Command.moloch("doctor", "--watch", "1s", "--home", scratch.url.path)
     #expect(still.status == 2 && still.output.contains("the height did not grow"), "\(still.output)\(still.errors)")
     let client = try node.client()

@@ -90,10 +90,12 @@ import Testing
     let records = try RecordMaker(client, key: .forTest())
     #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201)
     // The health check hears of it with the next look of the storage thread.
+    func healthy() throws -> Bool { try HTTPClient(port: node.metricsPort).get("/metrics").text.contains("\nmoloch_healthy 1\n") }
     let deadline = Date(timeIntervalSinceNow: 30)
     var health = try client.get("/v1/health")
     while health.status != 503, Date() < deadline { health = try client.get("/v1/health") }
     #expect(health.status == 503 && health.text.contains("\"integrity\",\"status\":\"failing\""), "\(health.text)")
+    #expect(try !healthy(), "the metric says what the check says")
     let verified = try Command.moloch("maintenance", "verify", "--home", home.path)
     #expect(verified.status == 65 && verified.output.contains("DAMAGED  chain   height "), "\(verified.output)\(verified.errors)")
     #expect(verified.output.contains("Corruption") && verified.output.contains(".sst"), "\(verified.output)")

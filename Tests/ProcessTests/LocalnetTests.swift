@@ -7,6 +7,7 @@ import Testing
   private final class Network {
     let directory: URL
     let process = Process()
+    let baseOffset = "\(Int.random(in: 100...220) * 100)"
     private let errors: URL
 
     init(_ scratch: URL, _ arguments: [String] = []) throws {
@@ -15,7 +16,7 @@ import Testing
       _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
       process.executableURL = NodeProcess.moloch
       process.arguments =
-        ["localnet", "up", "-n", "4", "--dir", directory.path, "--json", "--log-level", "warn", "--base-offset", "\(Int.random(in: 100...220) * 100)"] + arguments
+        ["localnet", "up", "-n", "4", "--dir", directory.path, "--json", "--log-level", "warn", "--base-offset", baseOffset] + arguments
       let output = Pipe()
       process.standardOutput = output
       process.standardError = try FileHandle(forWritingTo: errors)
@@ -57,6 +58,10 @@ import Testing
     kill(try network.pid(3), SIGKILL)
     #expect(network.wait(for: "v3 ended by itself: signal 9; the others run on"), "\(network.notes)")
     for node in [1, 2, 4] { #expect(kill(try network.pid(node), 0) == 0, "v\(node) runs") }
+    let status = try Command.moloch("localnet", "status", "--dir", network.directory.path, "--base-offset", network.baseOffset, "--json")
+    let nodes = (try JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any])?["nodes"] as? [[String: Any]] ?? []
+    #expect(status.status == 2 && nodes.map { $0["name"] as? String } == ["v1", "v2", "v3", "v4"], "\(status.output)\(status.errors)")
+    #expect(nodes[2]["state"] as? String == "down" && nodes[2]["head_height"] is NSNull && nodes[0]["state"] as? String == "live" && nodes[0]["head_height"] is Int, "\(nodes)")
     for node in [1, 2, 4] { kill(try network.pid(node), SIGKILL) }
     network.process.waitUntilExit()
     #expect(network.process.terminationStatus == 70 && network.notes.contains("no node of"), "\(network.notes)")
@@ -69,7 +74,9 @@ import Testing
     kill(old, SIGKILL)
     // The drill may have killed it a moment before; both ways it comes back.
     #expect(network.wait(for: "v2 starts again"), "\(network.notes)")
-    network.process.terminate()
+    let down = try Command.moloch("localnet", "down", "--dir", network.directory.path, "--json")
+    #expect(down.status == 0 && down.output.hasPrefix("{\"schema\":\"moloch.localnet.down/1\",\"directory\":\""), "\(down.output)\(down.errors)")
+    #expect(down.output.hasSuffix(",\"pid\":\(network.process.processIdentifier)}\n"), "\(down.output)")
     network.process.waitUntilExit()
     #expect(network.process.terminationStatus == 0, "\(network.notes)")
   }

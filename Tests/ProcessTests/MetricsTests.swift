@@ -30,6 +30,8 @@ import Testing
       "moloch_earliest_body_height 1\n", "moloch_checkpoint_age_seconds ", "process_open_fds ", "process_resident_memory_bytes ", "process_start_time_seconds ", "moloch_log_dropped_total 0\n",
     ] { #expect(text.text.contains("\n" + name), "\(name) is missing") }
     #expect(!text.text.contains("moloch_api_request_duration_seconds"), "details are off")
+    let line = try Command.moloch("--version").output, version = try #require(line.firstMatch(of: /protocol (\d+)/)).1
+    #expect(text.text.contains(",protocol=\"\(version)\"} 1\n"), "\(line)")
     // Every role but the last is a thread that lives; together they are the process, up to what it spent while this was read.
     func value(_ name: String) throws -> Double {
       let line = try #require(text.text.split(separator: "\n").first { $0.hasPrefix(name + " ") }, "\(name)")
@@ -40,6 +42,22 @@ import Testing
     #expect(spent[0] > 0 && spent.reduce(0, +) <= whole + 0.05, "\(spent), \(whole)")
     let open = try metrics.get("/metrics", accept: "application/openmetrics-text;version=1.0.0")
     #expect(open.fields["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8" && open.text.hasSuffix("# EOF\n"))
+  }
+
+  @Test func theCacheOfSignersKeysIsMeasured() throws {
+    let scratch = try ScratchDirectory()
+    let node = try NodeProcess(home: scratch.url)
+    let client = try node.client()
+    func bytes() throws -> Int? {
+      let line = try HTTPClient(port: node.metricsPort).get("/metrics").text.split(separator: "\n").first { $0.hasPrefix("moloch_cache_bytes{cache=\"key\"} ") }
+      return line.flatMap { $0.split(separator: " ").last }.flatMap { Int($0) }
+    }
+    #expect(try bytes() == 0)
+    // A key takes its place when it is met again.
+    let records = try RecordMaker(client, key: .forTest())
+    for _ in 0..<3 { #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: records.next().bytes).status == 201) }
+    let one = try #require(try bytes())
+    #expect((1000...8000).contains(one), "\(one) bytes for one key")
   }
 
   @Test func stepsAndViewsOfTheConsensusAreMeasured() throws {

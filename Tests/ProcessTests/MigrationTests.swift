@@ -50,6 +50,21 @@ import Testing
     #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
   }
 
+  /// The plan says what the table of `docs/releases.md` says of this release; the page may go on behind it.
+  private func expectReleaseNotes(_ plan: String) throws {
+    let page = try String(contentsOf: CommandTests.root.appendingPathComponent("docs/releases.md"), encoding: .utf8)
+    let version = try #require(Command.moloch("--version").output.split(separator: " ").dropFirst().first)
+    let section = try #require(page.components(separatedBy: "\n## ").first { $0.hasPrefix("\(version)\n") }, "\(version) has no section")
+    let rows = section.split(separator: "\n").filter { $0.hasPrefix("| ") && !$0.hasPrefix("| |") }.map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
+    #expect(rows.count == 5, "\(rows)")
+    #expect(plan.contains("Release:                \(version)\n"))
+    for row in rows {
+      let said = try #require(plan.split(separator: "\n").first { $0.hasPrefix("\(row[0]):") }, "\(row[0]) is not in the plan: \(plan)")
+      let text = said.dropFirst(row[0].count + 1).trimmingCharacters(in: .whitespaces)
+      #expect(!text.isEmpty && row[1].replacingOccurrences(of: "`", with: "").hasPrefix(text), "docs/releases.md: \(row[1]); --plan: \(text)")
+    }
+  }
+
   private func expectRefusal(_ text: String) throws {
     let run = try Command.moloch("run", "--api-only", "--home", node.home.path)
     #expect(run.status == 78 && (run.errors + run.output).contains(text), "\(run.status) \(run.errors)")
@@ -59,7 +74,8 @@ import Testing
     #expect(try isBodyThere("data/chain"))
     try expectRefusal("data format 1 is older than that of this program, 2: run 'moloch migrate'")
     let plan = try migrate("--plan")
-    #expect(plan.status == 0 && plan.errors.contains("Data format: 1, this program has 2") && plan.output == "nothing was changed\n", "\(plan.errors)")
+    #expect(plan.status == 0 && plan.output.contains("Data format:            1, this program has 2\n") && plan.output.hasSuffix("nothing was changed\n"), "\(plan.output)")
+    try expectReleaseNotes(plan.output)
     #expect(format == "moloch-data 1\n" && !exists("data/migrating") && !exists("data/pre-migrate-1"))
     #expect(try migrate("--finish").status == 78)
     #expect(try migrate("--rollback").status == 78)
@@ -68,15 +84,23 @@ import Testing
     #expect(try isBodyThere("data/pre-migrate-1"))
     try expectMigrated()
     #expect(try migrate().output == "Data format: 2 (current). Nothing to migrate.\n")
+    let current = try migrate("--plan")
+    #expect(current.status == 0 && current.output.hasSuffix("\nData format: 2 (current). Nothing to migrate.\n"), "\(current.output)")
+    try expectReleaseNotes(current.output)
     // Back to the release before, and forward again.
     #expect(try migrate("--rollback").status == 0)
     #expect(try format == "moloch-data 1\n" && isBodyThere("data/chain") && !exists("data/pre-migrate-1"))
     try expectRefusal("run 'moloch migrate'")
     #expect(try migrate().status == 0)
     try expectMigrated()
-    #expect(try migrate("--finish").status == 0)
+    let asked = try migrate("--finish")
+    #expect(asked.status == 64 && asked.errors.contains("--yes") && exists("data/pre-migrate-1"), "\(asked.errors)")
+    #expect(try migrate("--finish", "--yes").status == 0)
     #expect(try !exists("data/pre-migrate-1") && !exists("data/post-migrate-2") && !isBodyThere("data"))
     try expectMigrated()
+    let planned = try JSONSerialization.jsonObject(with: Data(migrate("--plan", "--json").output.utf8)) as? [String: Any]
+    let release = planned?["release"] as? [String: Any]
+    #expect(release?["version"] as? String == "1.0.0" && release?["kind"] as? String == "breaking" && release?["protocol_min"] as? Int == 1, "\(planned ?? [:])")
     let json = try migrate("--json")
     #expect(json.output.hasPrefix("{\"schema\":\"moloch.migrate/1\",\"outcome\":\"current\",\"format_found\":2"), "\(json.output)")
   }

@@ -75,6 +75,9 @@ import Testing
       "Performance", "API latency percentiles", "Mempool depth", "Event throughput", "Resources", "CPU usage", "Memory usage", "Disk I/O",
     ]
     #expect(titles.filter { wanted.contains($0) } == wanted, "\(titles)")
+    let consensus = try #require(titles.firstIndex(of: "Consensus"))
+    #expect(
+      titles[(consensus + 1)...] == ["Quorum margin", "Views", "Step duration p99", "Missed turns and votes", "Clock skew", "Synced write p99"], "\(titles)")
     let ids = (dashboard["panels"] as? [[String: Any]] ?? []).compactMap { $0["id"] as? Int }
     #expect(Set(ids).count == titles.count)
   }

@@ -117,6 +117,12 @@ struct Command {
       output: String(decoding: printed, as: UTF8.self), errors: (try? String(contentsOf: errors, encoding: .utf8)) ?? "")
   }
 
+  /// Runs the `moloch` of the build under test on a terminal at which somebody types `answer`. What it shows is in `output`.
+  static func answering(_ answer: String, _ arguments: [String], environment: [String: String] = [:]) throws -> Command {
+    let words = ([NodeProcess.moloch.path] + arguments).map { "'\($0)'" }.joined(separator: " ")
+    return try run(URL(fileURLWithPath: "/bin/sh"), ["-c", "echo \"$1\" | /usr/bin/script -qec \"$2\" /dev/null", "sh", answer, words], environment: environment)
+  }
+
   /// Runs the `moloch` of the build under test.
   static func moloch(_ arguments: String..., directory: URL? = nil) throws -> Command {
     try run(NodeProcess.moloch, arguments, directory: directory)

@@ -42,7 +42,7 @@ import Testing
 
     let root = try Self.root(scratch), home = root + "/opt/moloch"
     let installed = try Self.dpkg(root, "-i", package)
-    #expect(installed.status == 0 && installed.output.contains("moloch keygen"), "\(installed.output)\(installed.errors)")
+    #expect(installed.status == 0 && installed.output.contains("moloch init"), "\(installed.output)\(installed.errors)")
     let user = try String(contentsOfFile: root + "/etc/passwd", encoding: .utf8).split(separator: "\n").first { $0.hasPrefix("moloch:") }?.split(separator: ":")
     let owner = try #require(user.flatMap { Int($0[2]) })
     #expect(try FileManager.default.attributesOfItem(atPath: home + "/data")[.ownerAccountID] as? Int == owner)

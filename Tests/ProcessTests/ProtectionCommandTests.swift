@@ -14,7 +14,9 @@ import Testing
     let old = cluster[3], file = scratch.url.appendingPathComponent("protection.json").path
     try ValidatorChangesTests.expectRefusal(old.home, 75, ["in use"], "validator", "protection", "export", file)
     #expect(old.stop() == 0)
-    let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--home", old.home.path)
+    try ValidatorChangesTests.expectRefusal(old.home, 64, ["for ever", "--yes"], "validator", "protection", "export", "--retire", file)
+    #expect(!FileManager.default.fileExists(atPath: file))
+    let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--yes", "--home", old.home.path)
     let key = try String(contentsOf: old.file("keys/validator.pub"), encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
     #expect(exported.status == 0 && exported.output == "Exported \(key), which is retired here\n", "\(exported.output)\(exported.errors)")
     let text = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: file))) as? [String: Any] ?? [:]
@@ -27,7 +29,7 @@ import Testing
     try ValidatorChangesTests.expectRefusal(old.home, 78, ["was retired on this host"], "validator", "protection", "import", file)
 
     // The new one has the key and an empty disk.
-    let new = try cluster.join("v4-again", in: scratch.url)
+    let new = try cluster.join("v4-again", in: scratch.url, hasJournal: false)
     for name in ["validator.key", "validator.pub"] {
       let target = new.file("keys/\(name)")
       try FileManager.default.removeItem(at: target)
@@ -66,9 +68,9 @@ import Testing
       while load.finalIDs.isEmpty { usleep(10_000) }
       #expect(mover.stop() == 0, "\(mover.lastLines)")
       let file = scratch.url.appendingPathComponent("protection-\(move).json").path
-      let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--home", mover.home.path)
+      let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--yes", "--home", mover.home.path)
       #expect(exported.status == 0, "move \(move): \(exported.errors)")
-      let new = try cluster.join("v4-\(move)", in: scratch.url)
+      let new = try cluster.join("v4-\(move)", in: scratch.url, hasJournal: false)
       for name in ["validator.key", "validator.pub"] {
         try FileManager.default.removeItem(at: new.file("keys/\(name)"))
         try FileManager.default.copyItem(at: mover.file("keys/\(name)"), to: new.file("keys/\(name)"))

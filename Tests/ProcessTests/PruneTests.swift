@@ -7,7 +7,7 @@ import Testing
   private static let policy = ["MOLOCH_RETENTION_MIN_DAYS": "1"]
 
   private static func prune(_ home: String, _ before: Int, _ more: String...) throws -> Command {
-    try Command.run(NodeProcess.moloch, ["maintenance", "prune", "--home", home, "--before-height", "\(before)"] + more, environment: policy)
+    try Command.run(NodeProcess.moloch, ["maintenance", "prune", "--home", home, "--before-height", "\(before)", "--yes"] + more, environment: policy)
   }
 
   /// A node on an old chain, with a block of today on it: the replay window ends above the old ones.
@@ -30,7 +30,13 @@ import Testing
     let height = try #require(try node.client().get("/v1/events/\(ids[59])").json["block_height"] as? Int)
     let dry = try Self.prune(home.path, height, "--dry-run", "--force")
     #expect(dry.status == 0 && dry.output.contains("Would prune:   \(height - 1) blocks, bodies from height \(height) on stay"), "\(dry.output)\(dry.errors)")
-    #expect(try OldChain.tableBytes(chain) > before / 2, "a dry run frees nothing")
+    // Without a terminal nobody can be asked, and on one the answer counts.
+    let prune = ["maintenance", "prune", "--home", home.path, "--before-height", "\(height)", "--force"]
+    let asked = try Command.run(NodeProcess.moloch, prune, environment: Self.policy)
+    #expect(asked.status == 64 && asked.errors.contains("deletes the bodies of \(height - 1) blocks for ever") && asked.errors.contains("--yes"), "\(asked.errors)")
+    let refused = try Command.answering("n", prune, environment: Self.policy)
+    #expect(refused.status == 2 && refused.output.contains("Go on? [y/N]") && refused.output.contains("nothing was changed"), "\(refused)")
+    #expect(try OldChain.tableBytes(chain) > before / 2, "neither frees anything")
     let few = try Self.prune(home.path, height)
     #expect(few.status == 2 && few.errors.contains("--force"), "\(few.errors)")
 
@@ -71,7 +77,7 @@ import Testing
       let before = try OldChain.tableBytes(home.path + "/data/chain")
       let command = Process()
       command.executableURL = NodeProcess.moloch
-      command.arguments = ["maintenance", "prune", "--home", home.path, "--before-height", "\(height)", "--force"]
+      command.arguments = ["maintenance", "prune", "--home", home.path, "--before-height", "\(height)", "--force", "--yes"]
       command.standardOutput = FileHandle.nullDevice
       command.standardError = FileHandle.nullDevice
       try command.run()

@@ -8,9 +8,9 @@ import Testing
   /// Runs a program with the clock of some days ago. The program between is the one that the library is loaded into first.
   private static var past: [String] { ["/usr/bin/env"] + OldChain.clock(-OldChain.days * 86_400).map { "\($0)=\($1)" } + OldChain.launcher }
 
-  /// Four validators with a chain of some days ago and blocks of today, which alone have their bodies. Returns ids of old events, the height of the first block
-  /// of today, and that of the last with events.
-  private static func pruned() throws -> (Cluster, old: [EventID], first: Int, last: Int) {
+  /// Four validators with a chain of some days ago and blocks of today. Returns ids of old events, the height of the first block of today, and that of the last with
+  /// events.
+  private static func old(_ height: Int, batchOf count: Int = 4) throws -> (Cluster, old: [EventID], first: Int, last: Int) {
     // Blocks are younger than genesis, and this chain is older than the bodies that are pruned.
     let age = UInt64(OldChain.days + 1) * 86_400_000
     let cluster = try Cluster(epochLength: 20, blockTime: 10, timestamp: Timestamp(milliseconds: RecordMaker.now().rawValue - age))
@@ -18,15 +18,15 @@ import Testing
     for member in cluster.members { try member.status { $0["peer_count"] as? Int ?? 0 >= 3 } }
     let records = try cluster.records()
     var old: [EventID] = []
-    while try cluster[0].headHeight() < 50 {
-      let batch = (0..<4).map { _ in
+    while try cluster[0].headHeight() < height {
+      let batch = (0..<count).map { _ in
         records.next(note: "old", timestamp: .init(milliseconds: UInt64((Date().timeIntervalSince1970 - Double(OldChain.days * 86_400)) * 1000)))
       }
       let answer = try cluster[0].client().post("/v1/events/batch", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
       guard answer.status == 202 else { throw NodeProcess.Failure(description: "\(answer.status) \(answer.text.prefix(600))\n\(cluster[0].lastLines)") }
       old += batch.map(\.id)
       // Throws, so that a network that stands still ends the test.
-      try cluster[0].read("/v1/events/\(batch[3].id)", within: 60) { $0["status"] as? String == "finalized" }
+      try cluster[0].read("/v1/events/\(batch[count - 1].id)", within: 60) { $0["status"] as? String == "finalized" }
     }
     for member in cluster.members { #expect(member.stop() == 0, "\(member.lastLines)") }
     for member in cluster.members { try member.start(Self.retention) }
@@ -37,13 +37,57 @@ import Testing
     let yesterday = Int(RecordMaker.now().rawValue) - 86_400_000
     var first = last
     while first > 1, try cluster[0].client().get("/v1/blocks/\(first - 1)").json["timestamp_ms"] as? Int ?? 0 > yesterday { first -= 1 }
-    for member in cluster.members {
-      let command = ["maintenance", "prune", "--home", member.home.path, "--before-height", "\(first)", "--force"]
-      let pruned = try Command.run(NodeProcess.moloch, command, environment: ["MOLOCH_RETENTION_MIN_DAYS": "1"])
-      #expect(pruned.status == 0, "\(pruned.output)\(pruned.errors)")
-      try member.status { $0["earliest_body_height"] as? Int == first }
-    }
     return (cluster, old, first, last)
+  }
+
+  private static func prune(_ member: Cluster.Member, below height: Int, _ more: String...) throws {
+    let command = ["maintenance", "prune", "--home", member.home.path, "--before-height", "\(height)", "--force", "--yes"] + more
+    let pruned = try Command.run(NodeProcess.moloch, command, environment: ["MOLOCH_RETENTION_MIN_DAYS": "1"])
+    #expect(pruned.status == 0, "\(pruned.output)\(pruned.errors)")
+    try member.status { $0["earliest_body_height"] as? Int == height }
+  }
+
+  /// The same, where the blocks of today alone have their bodies.
+  private static func pruned() throws -> (Cluster, old: [EventID], first: Int, last: Int) {
+    let found = try old(50)
+    for member in found.0.members { try prune(member, below: found.first) }
+    return found
+  }
+
+  /// A node that begins from a checkpoint needs entries from the first block on. Of its two peers one has given them up: the other one gives them, and the first stays a
+  /// peer and serves what it has.
+  @Test func aPeerWithoutOldEntriesIsNoHindranceBesideOneThatHasThem() throws {
+    let (cluster, old, first, newest) = try Self.old(50, batchOf: 32)
+    try Self.prune(cluster[0], below: first, "--deep")
+    let deep = try cluster[0].status { $0["earliest_entry_index"] as? Int ?? 0 > 0 }
+    #expect(deep["earliest_entry_index"] as? Int ?? 0 > 200, "\(deep)")
+    let hash = try #require(try cluster[1].read("/v1/blocks/\(newest)") { $0["hash"] is String }["hash"] as? String)
+    // Of the pruned one alone nothing is to be had, and the node says so.
+    let lonely = try cluster.join("lonely", in: cluster.scratch.url, peers: [cluster[0]], extra: "peer_exchange = false")
+    #expect(try Command.moloch("sync", "--from-checkpoint", "\(newest):\(hash)", "--yes", "--home", lonely.home.path).status == 0)
+    try lonely.start(options: ["--api-only"])
+    let waiting = try lonely.status { $0["sync_obstacle"] is String }
+    #expect((waiting["sync_obstacle"] as? String)?.hasPrefix("every connected peer has pruned the entries of the next block") == true, "\(waiting)")
+    #expect(waiting["head_height"] as? Int == 0 && waiting["peer_count"] as? Int == 1, "\(waiting)")
+
+    let node = try cluster.join("fresh", in: cluster.scratch.url, peers: [cluster[0], cluster[1]], extra: "peer_exchange = false")
+    #expect(try Command.moloch("sync", "--from-checkpoint", "\(newest):\(hash)", "--yes", "--home", node.home.path).status == 0)
+    try node.start(options: ["--api-only"])
+    try node.status { $0["syncing"] as? Bool == false }
+    let synced = try node.status { $0["peer_count"] as? Int == 2 }
+    #expect(synced["sync_obstacle"] is NSNull && synced["earliest_entry_index"] as? Int == 0, "\(synced)")
+    let (last, head) = try cluster[1].finalise(3, of: try cluster.records())
+    try cluster.expectAgreement(at: head, of: cluster.members + [node])
+    try node.expectFinal(last)
+    // It has the entries that its first peer lacks.
+    for id in [old[0], old[old.count - 1]] { try node.expectBundleVerifies(id, genesis: cluster.genesis) }
+    #expect(try cluster[0].client().get("/v1/events/\(old[0])").status == 404)
+    // The lonely one goes on as soon as it has a peer that has them.
+    #expect(lonely.stop() == 0, "\(lonely.lastLines)")
+    try lonely.write(genesis: cluster.genesis, peers: [cluster[0], node].map { $0.address(port: $0.peerPort) }, extra: "peer_exchange = false")
+    try lonely.start(options: ["--api-only"])
+    try lonely.status { $0["syncing"] as? Bool == false }
+    try cluster.expectAgreement(at: head, of: [lonely])
   }
 
   @Test func aNewNodeSaysWhatItLacksAndComesUpFromACheckpoint() throws {

@@ -31,8 +31,19 @@ import Testing
     #expect(try Command.moloch("maintenance", "verify", "--home", home).status == 65, "a plan changes nothing")
     let asked = try Command.moloch("maintenance", "repair", "--home", home)
     #expect(asked.status == 64 && asked.errors.contains("--yes"), "\(asked.errors)")
-    let repaired = try Command.moloch("maintenance", "repair", "--yes", "--home", home)
-    #expect(repaired.status == 0, "\(repaired.output)\(repaired.errors)")
+    func object(_ words: String...) throws -> [String: Any] {
+      let run = try Command.run(NodeProcess.moloch, ["maintenance", "repair", "--json", "--home", home] + words)
+      #expect(run.status == 0, "\(run.output)\(run.errors)")
+      return try #require(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any], "\(run.output)")
+    }
+    let plan = try object("--dry-run"), damages = plan["damages"] as? [[String: Any]] ?? []
+    #expect(plan["outcome"] as? String == "planned" && plan["moved"] as? [String] == ["mmr"] && plan["place"] is NSNull, "\(plan)")
+    #expect(damages.count == 1 && damages[0]["path"] as? String == "mmr/level-00" && damages[0]["offset"] as? Int == 32, "\(damages)")
+    let declined = try Command.answering("", ["maintenance", "repair", "--home", home])
+    #expect(declined.status == 2 && declined.output.contains("plan: move mmr") && declined.output.contains("Go on? [y/N]"), "\(declined)")
+    let repaired = try object("--yes")
+    #expect(repaired["outcome"] as? String == "repaired" && repaired["height"] is Int && (repaired["place"] as? String)?.contains("/damaged-") == true, "\(repaired)")
+    #expect(try object()["outcome"] as? String == "clean")
     #expect(try Command.moloch("maintenance", "verify", "--home", home).status == 0)
     let aside = try FileManager.default.contentsOfDirectory(atPath: home + "/data").filter { $0.hasPrefix("damaged-") }
     #expect(aside.count == 1 && FileManager.default.fileExists(atPath: home + "/data/\(aside[0])/mmr/level-00"))

@@ -6,7 +6,7 @@ import Testing
 /// Nodes without a vote: they serve the chain and pass on what they are given.
 @Suite(.serialized) struct RoleTests {
   private static func apiNode(_ name: String, in cluster: Cluster, knows peers: [Cluster.Member]) throws -> Cluster.Member {
-    let node = try cluster.join(name, in: cluster.scratch.url, peers: peers, extra: "peer_exchange = false")
+    let node = try cluster.join(name, in: cluster.scratch.url, peers: peers, extra: "peer_exchange = false", hasJournal: false)
     // No file of a validator is there to be used.
     for name in ["validator.key", "validator.pub"] { try FileManager.default.removeItem(at: node.file("keys/\(name)")) }
     try node.start(options: ["--api-only"])

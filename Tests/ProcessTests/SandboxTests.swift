@@ -57,6 +57,7 @@ import Testing
     let scratch = try ScratchDirectory()
     let node = try NodeProcess(home: scratch.url)
     let socket = scratch.url.appendingPathComponent("data/admin.sock").path
+    #expect(try FileManager.default.attributesOfItem(atPath: socket)[.posixPermissions] as? Int == 0o660)
     // The permissions of the file would keep others out before the node sees them.
     for (path, mode) in [(scratch.url.path, 0o755), (scratch.url.appendingPathComponent("data").path, 0o755), (socket, 0o777)] {
       try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)

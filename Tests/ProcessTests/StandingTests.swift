@@ -25,6 +25,40 @@ import Testing
 
   private func binding(_ member: Cluster.Member) throws -> String { try String(contentsOf: member.file("data/validator/binding"), encoding: .utf8) }
 
+  @Test func healthIsDegradedWhileTheQuorumIsAwayAndGoodAgain() throws {
+    let cluster = try Cluster(chainID: "moloch-quorum")
+    try cluster.start()
+    let records = try cluster.records(), member = cluster[0]
+    try member.finalise(1, of: records)
+    func health(_ status: String) throws {
+      let deadline = Date(timeIntervalSinceNow: 60)
+      var answer = try member.client().get("/v1/health")
+      while answer.json["status"] as? String != status, Date() < deadline { answer = try member.client().get("/v1/health") }
+      #expect(answer.status == 200 && answer.json["status"] as? String == status, "\(answer.text)")
+    }
+    try health("ok")
+    for index in [2, 3] { cluster[index].kill() }
+    try health("degraded")
+    #expect(try check(member, "consensus") as? [String: String] == [
+      "name": "consensus", "status": "degraded", "detail": "no quorum: validators of power 2 are heard from, 3 are needed",
+    ])
+    #expect(try member.metric("moloch_healthy") == 1, "alive, and in need of the others")
+    // What waits for them has an age.
+    #expect(try Command.moloch("status", "--home", member.home.path).output.contains("Mempool:        0\n"))
+    #expect(try member.client().post("/v1/events", type: SubmissionTests.event, body: records.next().bytes).status == 202)
+    try member.status { ($0["mempool_oldest_age_seconds"] as? Int ?? 0) >= 1 }
+    let shown = try Command.moloch("status", "--home", member.home.path)
+    #expect(shown.status == 0 && shown.output.contains(#/Mempool:        1, the oldest for \d+ s\n/#), "\(shown.output)\(shown.errors)")
+    let watched = try Command.run(URL(fileURLWithPath: "/usr/bin/timeout"), ["--signal=KILL", "3.5", NodeProcess.moloch.path, "status", "--watch", "--json", "--home", member.home.path])
+    let ages = watched.output.split(separator: "\n").compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
+      .compactMap { ($0["status"] as? [String: Any])?["mempool_oldest_age_seconds"] as? Int }
+    #expect(ages.count >= 2 && ages == ages.sorted() && ages[0] < ages[ages.count - 1], "\(watched.output)\(watched.errors)")
+    for index in [2, 3] { try cluster[index].start() }
+    try health("ok")
+    #expect(try check(member, "consensus").isEmpty)
+    try member.finalise(1, of: records)
+  }
+
   @Test func aCopiedJournalListensBeforeItVotes() throws {
     let cluster = try Cluster(chainID: "moloch-copied", listenWindow: "10s")
     try cluster.start()
@@ -72,7 +106,7 @@ import Testing
     let records = try cluster.records()
     try cluster[0].finalise(5, of: records)
     // A copy of the whole home of v4 with a node key and ports of its own, while v4 runs.
-    let copy = try cluster.join("v4-again", in: scratch.url, listenWindow: "10s"), files = FileManager.default
+    let copy = try cluster.join("v4-again", in: scratch.url, listenWindow: "10s", hasJournal: false), files = FileManager.default
     for name in ["keys/validator.key", "keys/validator.pub", "keys/validator.key.used"] {
       try? files.removeItem(at: copy.file(name))
       try files.copyItem(at: cluster[3].file(name), to: copy.file(name))
@@ -98,7 +132,7 @@ import Testing
     // The original is retired, and the copy takes over at once.
     let file = scratch.url.appendingPathComponent("protection.json").path
     #expect(cluster[3].stop() == 0, "\(cluster[3].lastLines)")
-    let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--home", cluster[3].home.path)
+    let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--yes", "--home", cluster[3].home.path)
     #expect(exported.status == 0, "\(exported.errors)")
     _ = try ValidatorChangesTests.json(copy.home, "validator", "protection", "import", file)
     try copy.start()

@@ -40,6 +40,35 @@ import Testing
     return sync
   }
 
+  /// A peer that has the anchor and no blocks below it has given up their entries: another one is asked, and while there is none the height is named. One that has them after
+  /// all takes it back.
+  @Test func aPeerWithoutEntriesIsPassedOverAndNamed() throws {
+    var sync = BlockSync(applied: Height(0), anchor: Anchor(height: Height(5000), hash: .zero), now: Self.begin)
+    sync.peerUp(PeerLink(0), head: Height(5000))
+    func answerNothing(_ link: PeerLink) {
+      for request in sync.requests where request.peer == link {
+        let isHonest = sync.received(from: request.from, nil, link, epochLength: 600, now: Self.begin)
+        #expect(isHonest)
+      }
+    }
+    #expect(!sync.plan(epochLength: 600, now: Self.begin).isEmpty && sync.withoutEntries == nil)
+    answerNothing(PeerLink(0))
+    #expect(sync.withoutEntries == Height(1))
+    sync.peerUp(PeerLink(1), head: Height(5000))
+    #expect(sync.withoutEntries == nil)
+    let requests = sync.plan(epochLength: 600, now: Self.begin)
+    #expect(requests.first?.from == Height(1) && requests.allSatisfy { $0.peer == PeerLink(1) })
+    answerNothing(PeerLink(1))
+    #expect(sync.withoutEntries == Height(1))
+    // Below the anchor without having claimed it, a peer has not pruned anything.
+    sync.peerUp(PeerLink(2), head: Height(10))
+    #expect(sync.withoutEntries == nil)
+    sync.peerDown(PeerLink(2))
+    // Neither is asked no more: after a pause both are, when they say again where they stand.
+    for link in [PeerLink(0), PeerLink(1)] { sync.peer(link, claims: Height(5000), now: Self.begin) }
+    #expect(!sync.plan(epochLength: 600, now: Self.begin.adding(milliseconds: 1_000_000)).isEmpty)
+  }
+
   /// Blocks whose bodies a peer has pruned are asked of others; when nobody has them, the height is named and nothing is asked.
   @Test func prunedPeersAreAskedOnlyForWhatTheyHold() throws {
     var sync = BlockSync(applied: Height(0), now: Self.begin)

@@ -12,7 +12,7 @@ import Glibc
     let (kind, place, mask, length) = (input[at], Int(input[at + 1]), input[at + 2], Int(input[at + 3]))
     at += 4
     var bytes: [UInt8]
-    // Half of the messages have the length that the vector path hashes eight at a time.
+    // Half of the messages have the length of which the vector paths hash several at once.
     let message = [UInt8](repeating: kind, count: kind & 4 == 0 ? 128 : length)
     if kind & 0x80 == 0 {
       let key = keys[Int(kind & 3)]

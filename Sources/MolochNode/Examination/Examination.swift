@@ -79,12 +79,9 @@ public struct Examination: Sendable {
   }
 
   private func memory() -> Finding {
-    let settings = options.settings
-    let caches = (settings.integer("storage.cache_size_mb") + settings.integer("storage.write_buffer_size_mb")) << 20 + settings.bytes("mempool.max_bytes")
-    let line = ProcessStatistics.text("/proc/meminfo")?.split(separator: "\n").first { $0.hasPrefix("MemTotal:") }
-    let total = (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
-    let text = "caches and pools: \(caches >> 20) MiB of \(total >> 20) MiB"
-    guard total > 0, caches > total / 2 else { return Finding(.ok, "memory", text) }
+    let caches = options.settings.cacheBytes, memory = HostMemory()
+    let text = "caches and pools: \(caches >> 20) MiB of \(memory.bytes >> 20) MiB" + (memory.source == "the host" ? "" : " (\(memory.source))")
+    guard memory.bytes > 0, caches > memory.bytes / 2 else { return Finding(.ok, "memory", text) }
     return Finding(.warn, "memory", text, fix: "lower storage.cache_size_mb or mempool.max_bytes below half of the memory")
   }
 
@@ -99,10 +96,22 @@ public struct Examination: Sendable {
 
   // MARK: Files
 
+  /// Whether this is the user of the node, or root, who may do everything: whoever has the data. For others what is closed to them is as it should be.
+  var isOfTheNode: Bool {
+    var status = stat()
+    // The kernel fills the structure; the path is lent to the call. Without the directory there is no node yet.
+    guard geteuid() != 0, unsafe stat(options.dataPath, &status) == 0 else { return true }
+    return status.st_uid == geteuid()
+  }
+
   private func keys() -> [Finding] {
     var paths = [options.nodeKeyPath]
     if options.settings.boolean("consensus.validator") { paths.append(options.validatorKeyPath) }
     return paths.map { path in
+      let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+      guard isOfTheNode || directory.isEmpty || HomeFile.isReadable(directory) else {
+        return Finding(.ok, "keys", "not looked at: \(directory) is for the user of the node alone")
+      }
       do throws(NodeFailure) {
         _ = try NodeHome.key(path)
         return Finding(.ok, "keys", "\(path) is readable by its owner alone")

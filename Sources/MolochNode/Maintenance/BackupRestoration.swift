@@ -18,7 +18,7 @@ public struct BackupRestoration: Sendable {
   ///   - isDry: everything is checked, nothing is changed.
   /// - Throws: 65 for a damaged backup, 73 for data in the way, 75 while a node runs, 78 for another chain or format.
   public init(_ directory: String, home: String, data: String, genesisPath: String, replaces: Bool, isDry: Bool, _ task: MaintenanceTask) throws(NodeFailure) {
-    let verification = try BackupVerification(directory, task)
+    let verification = try BackupVerification(directory, passes: isDry ? 1 : 2, task)
     let manifest = verification.manifest
     height = manifest.height
     guard verification.damages.isEmpty else { throw NodeFailure(65, "\(directory) is damaged: \(verification.damages.prefix(3).joined(separator: "; "))") }
@@ -40,7 +40,7 @@ public struct BackupRestoration: Sendable {
       throw NodeFailure(75, "\(data) is in use by process \(pid): stop the node first")
     }
     if !taken.isEmpty { replaced = try Self.moveAside(taken, data) }
-    try Self.place(manifest, directory, home: home, data: data, genesisPath: genesisPath)
+    try Self.place(manifest, directory, home: home, data: data, genesisPath: genesisPath, task)
     withExtendedLifetime(lock) {}
   }
 
@@ -53,7 +53,9 @@ public struct BackupRestoration: Sendable {
   }
 
   /// Copies all files: a running node goes on writing to some of them, and links would carry that into the backup.
-  private static func place(_ manifest: BackupManifest, _ directory: String, home: String, data: String, genesisPath: String) throws(NodeFailure) {
+  private static func place(
+    _ manifest: BackupManifest, _ directory: String, home: String, data: String, genesisPath: String, _ task: MaintenanceTask
+  ) throws(NodeFailure) {
     for name in directories { try FileCopy.makeDirectories(data + "/" + name) }
     for file in manifest.files {
       let target: String
@@ -66,7 +68,7 @@ public struct BackupRestoration: Sendable {
       let isStoreFile = file.path.hasPrefix("data/chain/") || file.path.hasPrefix("data/mmr/")
       if !isStoreFile, HomeFile.exists(target) { continue }
       if let slash = target.lastIndex(of: "/") { try FileCopy.makeDirectories(String(target[..<slash])) }
-      guard try FileCopy.copy(directory + "/" + file.path, target, nil) == file.digest else { throw NodeFailure(65, "\(file.path) changed while it was copied") }
+      guard try FileCopy.copy(directory + "/" + file.path, target, task) == file.digest else { throw NodeFailure(65, "\(file.path) changed while it was copied") }
     }
     for name in directories { try HomeFile.syncDirectory(data + "/" + name) }
     try HomeFile.replace(data + "/FORMAT", Array((manifest.format + "\n").utf8), mode: 0o640)

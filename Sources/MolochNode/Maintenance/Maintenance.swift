@@ -1,6 +1,7 @@
 import Ambient
 import Audit
 import JSON
+import Ledger
 import RocksStore
 
 /// Maintenance of a store: the same work beside a running node and, under the lock of the data directory, without one.
@@ -64,6 +65,20 @@ public enum Maintenance {
     let home = try NodeHome(options, readsValidatorKeys: false)
     let budget = megabytesPerSecond.map { ByteBudget(megabytesPerSecond: $0) } ?? options.maintenanceBudget
     return try offline(home, options, MaintenanceTask("compact", unit: "bytes", budget: budget)) { (store) in compaction(store.compaction, data: home.data) }
+  }
+
+  /// The sizes of a stopped node's data, read under its lock: the JSON that a running node gives. Nothing is changed or repaired.
+  /// - Throws: 65 for a damaged store, 66 when nothing is stored yet, 75 when the data is in use, 78 for another chain or format.
+  public static func statistics(_ options: NodeOptions) throws(NodeFailure) -> [UInt8] {
+    let home = try NodeHome(options, readsValidatorKeys: false)
+    guard let line = RocksLedgerStore.formatLine(of: home.data) else { throw NodeFailure(66, "\(home.data) holds no chain: the node has not run yet") }
+    do throws(StoreError) {
+      let lock = try DirectoryLock(path: home.data + "/LOCK")
+      defer { withExtendedLifetime(lock) {} }
+      guard line == RocksLedgerStore.format else { throw .format(found: line) }
+      let store = try RocksLedgerStore(frozen: home.data, data: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash)
+      return DirectoryStatistics(data: home.data).json(store)
+    } catch { throw StorageSession.failure(error, home) }
   }
 
   static func offline(

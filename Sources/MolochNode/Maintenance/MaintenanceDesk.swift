@@ -2,6 +2,7 @@ import API
 import Audit
 import Bytes
 import JSON
+import Ledger
 import Metrics
 import RocksStore
 
@@ -22,6 +23,10 @@ final class MaintenanceDesk {
   private(set) var policies: StoragePolicies
   /// Of everything but the scrub, which has its own.
   private let budget: ByteBudget
+  /// A deep prune whose entries go between the blocks; its work begins when they are gone.
+  private var sweeping: (task: MaintenanceTask, work: Maintenance.Work)?
+  /// Damage keeps a deep prune from its end, until the next start.
+  private var isSweepStuck = false
   /// What the last stop has cut off is under way again, or was nothing.
   private var isResumed = false
 
@@ -76,7 +81,9 @@ final class MaintenanceDesk {
     case "prune":
       guard let pruning = request.pruning else { return .failure(Refusal(.invalidRequest, "'before_height' is missing")) }
       try begin(
-        Pruning(before: pruning.before, isDryRun: pruning.isDryRun, isForced: pruning.isForced, archivePeers: pruning.archivePeers, policy: policies.retention), store)
+        Pruning(
+          before: pruning.before, isDryRun: pruning.isDryRun, isForced: pruning.isForced, isDeep: pruning.isDeep, archivePeers: pruning.archivePeers,
+          policy: policies.retention), store)
     default: return .failure(Refusal(.notFound, "no such maintenance verb"))
     }
     guard let task else { return .failure(Refusal(.internalError, "nothing was begun")) }
@@ -97,7 +104,7 @@ final class MaintenanceDesk {
     guard let erasure = store.erasure else { return }
     let task = MaintenanceTask("erase", unit: "blocks")
     eraser = (task, erasure)
-    erasing = store.prunedCompaction
+    erasing = store.bodyCompaction
     let work: @Sendable (MaintenanceTask) throws(NodeFailure) -> [UInt8] = { _ throws(NodeFailure) in
       do { try erasure.run() } catch { throw NodeFailure(74, "\(error)") }
       return []
@@ -156,6 +163,11 @@ final class MaintenanceDesk {
   private func cancel() -> Result<Answer, Refusal> {
     guard let task, case .running = task.outcome else { return .failure(Refusal(.notFound, "nothing is under way")) }
     task.cancel()
+    // The entries go on to be deleted: they count as gone already.
+    if let sweeping {
+      self.sweeping = nil
+      sweeping.task.end(.failed(NodeFailure(75, "interrupted")))
+    }
     compaction?.interrupt()
     task.join()
     compaction?.allow()
@@ -185,12 +197,39 @@ final class MaintenanceDesk {
       if !pruning.isDryRun { log.notice("maintenance", "bodies pruned", [("earliest_body_height", "\(store.earliestBodyHeight.rawValue)")]) }
       if pruning.isDryRun { return begin(work, task, nil) }
       mark(.prune)
+      if store.isSweeping {
+        log.info("maintenance", "begun", [("task", task.name)])
+        (self.task, sweeping) = (task, (task, work))
+        return
+      }
       begin(work, task, store.prunedCompaction)
     } catch {
       if error.code == 74 { throw error }
       task.end(.failed(error))
       self.task = task
     }
+  }
+
+  /// Goes on with what a deep prune deletes, a block at a time, also after a start that finds it cut off. Returns whether more is left.
+  /// - Throws: 74 after a failed write.
+  func sweep(_ store: RocksLedgerStore) throws(NodeFailure) -> Bool {
+    guard store.isSweeping, !isSweepStuck else { return false }
+    do throws(StoreError) {
+      if try store.sweepOn() { return true }
+    } catch {
+      guard case .damaged(let detail) = error else { throw StorageSession.failure(error, home) }
+      isSweepStuck = true
+      integrity.note(component: "chain", detail)
+      if let sweeping { sweeping.task.end(.failed(NodeFailure(65, "data is damaged: \(detail)"))) }
+      sweeping = nil
+      return false
+    }
+    log.notice("maintenance", "entries pruned", [("earliest_entry_height", "\(store.earliestEntryHeight.rawValue)")])
+    if let (task, work) = sweeping {
+      sweeping = nil
+      begin(work, task, store.prunedCompaction)
+    }
+    return false
   }
 
   private func beginCompaction(_ store: RocksLedgerStore, budget: ByteBudget) {
@@ -207,6 +246,8 @@ final class MaintenanceDesk {
   /// Begins again what a stop or a crash has cut off.
   private func resume(_ store: RocksLedgerStore) {
     if let task, case .running = task.outcome { return }
+    // What a compaction gives back must be deleted first.
+    if store.isSweeping, !isSweepStuck { return }
     isResumed = true
     guard let kind = CompactionMark.kind(data: home.data) else { return }
     log.notice("maintenance", "a compaction that was cut off begins again", [("task", kind.rawValue)])
@@ -241,6 +282,8 @@ final class MaintenanceDesk {
       eraser.task.join()
     }
     task?.cancel()
+    if let sweeping { sweeping.task.end(.failed(NodeFailure(75, "interrupted"))) }
+    sweeping = nil
     if let task, case .running = task.outcome { compaction?.interrupt() }
     task?.join()
     (eraser, erasing, compaction) = (nil, nil, nil)

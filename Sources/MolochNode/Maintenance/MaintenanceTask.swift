@@ -33,8 +33,9 @@ public final class MaintenanceTask: Sendable {
   public var isCancelled: Bool { words.loadRelaxed(2) != 0 }
   public var outcome: Outcome { state.withLock { $0 } }
 
-  /// For work that is done by the caller itself.
-  public convenience init() { self.init("", unit: "bytes") }
+  /// For work that somebody waits for: see `perform`.
+  /// - Parameter unit: of `done` and `total`.
+  public convenience init(unit: String) { self.init("", unit: unit) }
 
   func setTotal(_ total: UInt64) { words.storeReleasing(total, 1) }
   func setDone(_ done: UInt64) { words.storeReleasing(done, 0) }
@@ -57,6 +58,30 @@ public final class MaintenanceTask: Sendable {
     if result == 0 { return thread.withLock { [handle] in $0 = handle } }
     end(.failed(NodeFailure(75, "cannot start a thread: errno \(result)")))
     finished()
+  }
+
+  private final class Box<Result: Sendable>: Sendable { let result = Mutex<Result?>(nil) }
+
+  /// Does the work on a thread of its own and returns its result; meanwhile `look` is called on this one, ten times a second.
+  public func perform<Result: Sendable>(
+    _ work: @escaping @Sendable (MaintenanceTask) throws(NodeFailure) -> Result, look: (MaintenanceTask) -> Void
+  ) throws(NodeFailure) -> Result {
+    let box = Box<Result>()
+    start({ (task) throws(NodeFailure) in
+      let result = try work(task)
+      box.result.withLock { $0 = result }
+      return []
+    }) {}
+    while case .running = outcome {
+      look(self)
+      var pause = timespec(tv_sec: 0, tv_nsec: 100_000_000)
+      // The kernel reads the structure during the call; a signal only makes the next look earlier.
+      _ = unsafe nanosleep(&pause, nil)
+    }
+    join()
+    if case .failed(let failure) = outcome { throw failure }
+    guard let result = box.result.withLock({ $0 }) else { preconditionFailure("work that has not failed has a result") }
+    return result
   }
 
   /// Returns when the work has ended and let go of what it held: a database that it used can be closed after that, and not before. For the thread that has called `start`.

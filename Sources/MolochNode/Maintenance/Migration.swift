@@ -38,15 +38,15 @@ public struct Migration: Sendable {
     isKept = HomeFile.exists("\(home.data)/pre-migrate-\(RocksLedgerStore.formatNumber - 1)")
   }
 
-  /// Migrates, or goes on with what was interrupted.
+  /// Migrates, or goes on with what was interrupted. The task counts the blocks that the index has seen.
   /// - Returns: events of approved redactions whose bodies are deleted now.
-  public func run(_ options: NodeOptions) throws(NodeFailure) -> Int {
+  public func run(_ options: NodeOptions, _ task: MaintenanceTask) throws(NodeFailure) -> Int {
     let lock = try locked()
     defer { withExtendedLifetime(lock) {} }
     guard found < current else { return 0 }
     var named = 0
     if !HomeFile.exists(migrating + "/DONE") {
-      named = try build(options)
+      named = try build(options, task)
       try HomeFile.replace(migrating + "/DONE", Array("\(named)\n".utf8), mode: 0o640)
     } else {
       named = Int(String(decoding: try HomeFile.read(migrating + "/DONE"), as: UTF8.self).dropLast()) ?? 0
@@ -66,7 +66,7 @@ public struct Migration: Sendable {
   }
 
   /// Makes the new data beside the old.
-  private func build(_ options: NodeOptions) throws(NodeFailure) -> Int {
+  private func build(_ options: NodeOptions, _ task: MaintenanceTask) throws(NodeFailure) -> Int {
     removeMigrating()
     FileCopy.removeAll(kept)
     try FileCopy.makeDirectories(migrating)
@@ -78,6 +78,9 @@ public struct Migration: Sendable {
       }
       try RocksLedgerStore.copyFirstFormat(from: home.data + "/chain", to: migrating + "/chain", options: options.store)
       let store = try RocksLedgerStore(directory: migrating, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options.store)
+      // The bodies are found through the index. A height is known to it, or the loop goes on.
+      task.setTotal(store.head.height.rawValue)
+      repeat { task.setDone(store.indexedHeight.rawValue) } while try store.advanceIndex(blocksMax: 256)
       return try store.catchUpOnRedactions(genesis: GovernanceState(genesis: home.genesis))
     } catch let failure as NodeFailure { throw failure } catch let error as StoreError { throw StorageSession.failure(error, home) } catch {
       throw NodeFailure(70, "\(error)")

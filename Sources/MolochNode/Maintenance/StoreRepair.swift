@@ -43,10 +43,12 @@ public struct StoreRepair: Sendable {
       throw NodeFailure(78, "network.boot_nodes is empty and no peer is known: nobody could give the blocks again")
     }
     let place = Self.place(in: home.data)
+    let keepsTree: Bool
     do {
       // Held while the files are moved; the store takes it again.
       let lock = try DirectoryLock(path: home.data + "/LOCK")
-      try move(home.data, place)
+      keepsTree = RocksLedgerStore.isDeeplyPruned(chain: home.data + "/chain")
+      try move(home.data, place, keepsTree: keepsTree)
       if let refetchedFrom {
         _ = try Salvage(
           from: place + "/chain", to: home.data + "/chain", below: Height(refetchedFrom), genesisHash: home.genesis.hash, options: options.store, progress: progress)
@@ -58,15 +60,30 @@ public struct StoreRepair: Sendable {
     do {
       // Opening builds the tree files from the entries.
       let store = try RocksLedgerStore(directory: home.data, genesis: home.genesis.header, genesisHash: home.genesis.hash, options: options.store)
+      // What the entries no longer give comes from the lowest level, and this from nowhere.
+      if keepsTree {
+        _ = try TreeMending(store, in: home.data + "/mmr", genesis: home.genesis.header) { _ in } progress: { height in
+          progress(height, store.head.height.rawValue)
+          return true
+        }
+      }
       while try store.advanceIndex(blocksMax: 256) { progress(store.indexedHeight.rawValue, store.head.height.rawValue) }
       return (place, store.head.height.rawValue)
     } catch { throw StorageSession.failure(error, home) }
   }
 
-  private func move(_ data: String, _ place: String) throws(NodeFailure) {
+  /// - Parameter keepsTree: the tree files are copied, because the chain cannot give them again: entries were pruned.
+  private func move(_ data: String, _ place: String, keepsTree: Bool) throws(NodeFailure) {
     try FileCopy.makeDirectories(place)
     if !parts.isEmpty { try FileCopy.makeDirectories(place + "/snapshots") }
-    for name in directories + parts where HomeFile.exists("\(data)/\(name)") { try HomeFile.rename("\(data)/\(name)", "\(place)/\(name)") }
+    for directory in directories + parts where HomeFile.exists("\(data)/\(directory)") {
+      if keepsTree, directory == "mmr" {
+        try FileCopy.makeDirectories("\(place)/mmr")
+        for name in FileCopy.names(in: "\(data)/mmr") { _ = try FileCopy.copy("\(data)/mmr/\(name)", "\(place)/mmr/\(name)", nil) }
+        continue
+      }
+      try HomeFile.rename("\(data)/\(directory)", "\(place)/\(directory)")
+    }
     try HomeFile.syncDirectory(data)
   }
 }

@@ -71,6 +71,9 @@ enum Dashboard {
         Panel(title: "Quorum margin", unit: "none", queries: [("moloch_consensus_quorum_margin", "{{instance}}")]),
         Panel(title: "Views", unit: "none", queries: [("rate(moloch_consensus_views_total[5m])", "{{instance}} {{outcome}}")]),
         Panel(
+          title: "Step duration p99", unit: "s",
+          queries: [("histogram_quantile(0.99, sum by (instance, step, le) (rate(moloch_consensus_step_duration_seconds_bucket[5m])))", "{{instance}} {{step}}")]),
+        Panel(
           title: "Missed turns and votes", unit: "none", queries: [("increase(moloch_validator_missed_total[1h])", "{{instance}} {{kind}}")]),
         Panel(title: "Clock skew", unit: "s", queries: [("moloch_clock_skew_seconds", "{{instance}}")]),
         Panel(

@@ -60,6 +60,24 @@ struct MaintenanceConsole {
     }
   }
 
+  /// Figures that need no long work.
+  /// - Parameters:
+  ///   - verb: of `/v1/admin/maintenance/`, which the running node answers at once.
+  ///   - offline: reads the same here.
+  func figures(_ verb: String, offline: (NodeOptions) throws(NodeFailure) -> [UInt8]) throws(CommandFailure) -> StrictJSON {
+    let answer: Answer
+    do throws(CommandFailure) { answer = try client.get("/v1/admin/maintenance/\(verb)") } catch {
+      guard error.code == Exit.unreachable else { throw error }
+      let bytes: [UInt8]
+      do { bytes = try offline(options) } catch { throw CommandFailure(error) }
+      global.note("offline: lock on \(options.dataPath)")
+      do { return try StrictJSON(parsing: bytes, byteCountMax: 1 << 20) } catch { throw CommandFailure("\(error)", Exit.internalError) }
+    }
+    guard answer.status == 200 else { throw CommandFailure("\(client.endpoint): \(NodeError(answer))", Exit.temporary) }
+    global.note("online: node pid \(pid)")
+    return try answer.json(from: client.endpoint)
+  }
+
   /// Whether a running node would do the work.
   func isOnline() throws(CommandFailure) -> Bool {
     do throws(CommandFailure) { _ = try client.get("/v1/status") } catch {
@@ -67,6 +85,25 @@ struct MaintenanceConsole {
       return false
     }
     return true
+  }
+
+  /// Work that gives no JSON, in this process, with its bar.
+  static func perform<Result: Sendable>(
+    _ label: String, unit: String, _ global: GlobalOptions, _ work: @escaping @Sendable (MaintenanceTask) throws(NodeFailure) -> Result
+  ) throws(CommandFailure) -> Result {
+    let task = MaintenanceTask(unit: unit)
+    var bar = ProgressBar(label, total: 0, unit: unit, terminal: global.terminal, isQuiet: global.quiet)
+    // Until the work knows how much it is, the bar counts without an end.
+    func size() { if bar.total == 0, task.total > 0 { bar = ProgressBar(label, total: task.total, unit: unit, terminal: global.terminal, isQuiet: global.quiet) } }
+    do {
+      let result = try task.perform(work) { task in
+        size()
+        bar.update(task.done)
+      }
+      size()
+      bar.finish(task.total)
+      return result
+    } catch { throw CommandFailure(error) }
   }
 
   /// The work in this process.
@@ -104,13 +141,15 @@ struct MaintenanceConsole {
     json.key("schema"); json.string(schema)
     for member in result.members ?? [] {
       json.key(member.name)
-      write(member.value, &json)
+      Self.write(member.value, &json)
     }
     json.endObject()
     Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
 
-  private func write(_ value: StrictJSON, _ json: inout JSONWriter) {
+  /// Integers, texts, arrays and objects, as maintenance gives them; null for nothing.
+  static func write(_ value: StrictJSON?, _ json: inout JSONWriter) {
+    guard let value, !value.isNull else { return json.null() }
     if let number = value.unsigned { return json.number(number) }
     guard let items = value.array else {
       guard let members = value.members else { return json.string(value.string ?? "") }

@@ -13,7 +13,10 @@ struct BackupCommand: ParsableCommand {
 struct BackupCreateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "create", abstract: "Make a backup in an empty directory, while the node runs or is stopped.",
-    discussion: "Table files are linked where the file system can. The manifest is written last: a directory without one is no backup.")
+    discussion: """
+      Table files are linked where the file system can. The manifest is written last: a directory without one is no backup. A running node writes the files, \
+      not this command: under the shipped unit that is below data/, or in a directory of another ReadWritePaths, and never in /tmp.
+      """)
 
   @Argument(help: "The directory; made when missing.", completion: .directory) var directory: String
   @Option(help: ArgumentHelp("Share unchanged files with this earlier backup.", valueName: "dir")) var incremental: String?
@@ -24,6 +27,12 @@ struct BackupCreateCommand: ParsableCommand {
     let target = Home.absolute(directory), base = incremental.map { Home.absolute($0) }
     let query = "dir=\(MaintenanceConsole.escaped(target))" + (base.map { "&base=\(MaintenanceConsole.escaped($0))" } ?? "")
     let result = try desk.run("backup", query, label: "Backing up") { (options) throws(NodeFailure) in try Maintenance.backup(options, to: target, base: base) }
+    // A running node writes the files itself, and may see other directories than this command does.
+    guard Files.exists(target + "/manifest.json") else {
+      throw CommandFailure(
+        "the node has made the backup in its own view of \(target), and nothing is there: under systemd /tmp is private to the unit. "
+          + "Name a directory that the unit writes, below data/ or one of its ReadWritePaths", Exit.inputOutput)
+    }
     guard !global.json else { return desk.printJSON("moloch.backup.create/1", result) }
     func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
     Terminal.print(
@@ -40,8 +49,8 @@ struct BackupVerifyCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
-    let verification: BackupVerification
-    do { verification = try BackupVerification(Home.absolute(directory), MaintenanceTask()) } catch { throw CommandFailure(error) }
+    let source = Home.absolute(directory)
+    let verification = try MaintenanceConsole.perform("Verifying", unit: "bytes", global) { (task) throws(NodeFailure) in try BackupVerification(source, task) }
     let manifest = verification.manifest
     if global.json {
       var json = JSONWriter()
@@ -82,12 +91,10 @@ struct BackupRestoreCommand: ParsableCommand {
   func run() throws {
     let loaded = try LoadedConfiguration(global), options = loaded.options
     let source = Home.absolute(directory)
-    let restoration: BackupRestoration
-    do {
-      restoration = try BackupRestoration(
-        source, home: Home.absolute(loaded.home), data: Home.absolute(options.dataPath), genesisPath: Home.absolute(options.genesisPath), replaces: replace,
-        isDry: dryRun, MaintenanceTask())
-    } catch { throw CommandFailure(error) }
+    let home = Home.absolute(loaded.home), data = Home.absolute(options.dataPath), genesis = Home.absolute(options.genesisPath)
+    let restoration = try MaintenanceConsole.perform(dryRun ? "Verifying" : "Restoring", unit: "bytes", global) { [replace, dryRun] (task) throws(NodeFailure) in
+      try BackupRestoration(source, home: home, data: data, genesisPath: genesis, replaces: replace, isDry: dryRun, task)
+    }
     if global.json {
       var json = JSONWriter()
       json.beginObject()

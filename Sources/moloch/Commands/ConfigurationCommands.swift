@@ -94,8 +94,7 @@ struct ConfigShowCommand: ParsableCommand {
       let entry = settings[key.name]
       json.beginObject()
       json.key("key"); json.string(key.name)
-      json.key("value")
-      if key.isSecret { json.string("<redacted>" as StaticString) } else { write(entry.value, &json) }
+      json.key("value"); Self.write(entry.value, of: key, &json)
       json.key("origin"); json.string("\(entry.origin)")
       json.endObject()
     }
@@ -105,7 +104,8 @@ struct ConfigShowCommand: ParsableCommand {
   }
 
   /// Spans of time in seconds and sizes in bytes, as plain numbers.
-  private func write(_ value: Value?, _ json: inout JSONWriter) {
+  static func write(_ value: Value?, of key: Key, _ json: inout JSONWriter) {
+    if key.isSecret { return json.string("<redacted>" as StaticString) }
     switch value {
     case nil: json.raw(Array("null".utf8).bytes)
     case .boolean(let value): json.bool(value)
@@ -132,7 +132,32 @@ struct ConfigExplainCommand: ParsableCommand {
   func run() throws {
     let keys = try KeySelection.keys(key)
     let settings = try LoadedConfiguration(global).settings
+    if global.json { return printJSON(keys, settings) }
     Terminal.print(keys.map { Manual.explanation($0, settings[$0.name]) }.joined(separator: "\n\n"))
+  }
+
+  private func printJSON(_ keys: [Key], _ settings: Settings) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.config.explain/1" as StaticString)
+    json.key("keys")
+    json.beginArray()
+    for key in keys {
+      let entry = settings[key.name]
+      json.beginObject()
+      json.key("key"); json.string(key.name)
+      json.key("text"); json.string(key.text)
+      json.key("value"); ConfigShowCommand.write(entry.value, of: key, &json)
+      json.key("origin"); json.string("\(entry.origin)")
+      json.key("default"); ConfigShowCommand.write(key.standard, of: key, &json)
+      json.key("accepts"); json.string(key.shape)
+      json.key("environment"); json.string(key.variable)
+      json.key("reloadable"); json.bool(key.isReloadable)
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
 }
 

@@ -7,7 +7,8 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor", abstract: "Look for what keeps a node from running well; each finding comes with its fix.",
     discussion: """
       Looks at clock, limits, sysctls, memory, disk, keys, ports, boot nodes and backups of this host, and asks the node when it runs.
-      Ends with 2 when something fails. With --watch it ends with 0 only if the height grew, the lag stayed at 10 or less and the node was ready throughout.
+      Ends with 2 when something fails. With --watch it ends with 0 only if the height grew, the lag stayed at 10 or less and the node was ready throughout; with
+      --json each look is a line then, and the verdict the last one.
       """)
 
   @Option(help: ArgumentHelp("Watch the running node for this long instead, for example 5m.", valueName: "duration")) var watch: DurationArgument?
@@ -130,16 +131,49 @@ private struct NodeWatch {
       let ready = try client.get("/v1/ready")
       last = status["head_height"]?.unsigned ?? 0
       first = first ?? last
+      if global.json { printLook(status, isReady: ready.status == 200) }
       if ready.status != 200, !faults.contains("not ready") { faults.append("not ready") }
       if let lag = status["sync_lag"]?.unsigned, lag > Self.lagMax, !faults.contains("lag above \(Self.lagMax)") { faults.append("lag above \(Self.lagMax)") }
       let now = SystemTime.monotonicMilliseconds()
       guard now < end else { break }
-      bar.update((milliseconds - (end - now)) / 1000)
+      if !global.json { bar.update((milliseconds - (end - now)) / 1000) }
       SystemTime.sleep(milliseconds: min(Self.pauseMilliseconds, end - now))
     }
-    bar.finish(milliseconds / 1000)
+    if !global.json { bar.finish(milliseconds / 1000) }
     if last <= first ?? 0 { faults.append("the height did not grow") }
-    Terminal.print(faults.isEmpty ? "healthy: height \(first ?? 0) to \(last), ready throughout" : "not healthy: \(faults.joined(separator: ", "))")
+    if global.json {
+      printVerdict(first ?? 0, last, faults)
+    } else {
+      Terminal.print(faults.isEmpty ? "healthy: height \(first ?? 0) to \(last), ready throughout" : "not healthy: \(faults.joined(separator: ", "))")
+    }
     if !faults.isEmpty { throw Exit.no }
+  }
+
+  private func printLook(_ status: StrictJSON, isReady: Bool) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.doctor.watch/1" as StaticString)
+    for name in ["head_height", "sync_lag"] {
+      json.key(name)
+      MaintenanceConsole.write(status[name], &json)
+    }
+    json.key("ready"); json.bool(isReady)
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+  }
+
+  private func printVerdict(_ first: UInt64, _ last: UInt64, _ faults: [String]) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.doctor.verdict/1" as StaticString)
+    json.key("healthy"); json.bool(faults.isEmpty)
+    json.key("first_height"); json.number(first)
+    json.key("last_height"); json.number(last)
+    json.key("faults")
+    json.beginArray()
+    for fault in faults { json.string(fault) }
+    json.endArray()
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
 }

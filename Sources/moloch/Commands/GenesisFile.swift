@@ -7,8 +7,23 @@ import JSON
 
 struct GenesisCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "genesis", abstract: "Look at a genesis file.",
-    subcommands: [GenesisShowCommand.self, GenesisHashCommand.self, GenesisVerifyCommand.self])
+    commandName: "genesis", abstract: "Make, change and look at a genesis file.",
+    subcommands: [
+      GenesisCreateCommand.self, GenesisAddValidatorCommand.self, GenesisAddSignerCommand.self, GenesisShowCommand.self, GenesisHashCommand.self,
+      GenesisVerifyCommand.self,
+    ])
+
+  /// What names a valid genesis.
+  static func printJSON(_ schema: String, _ genesis: Genesis) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string(schema)
+    json.key("hash"); json.string(genesis.hash.hex)
+    json.key("chain_id"); json.string(genesis.chainID)
+    json.key("validators"); json.number(UInt64(genesis.validators.validators.count))
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+  }
 
   /// Reads and checks a file; every fault is named by line and column.
   static func read(_ path: String) throws(CommandFailure) -> Genesis {
@@ -24,7 +39,10 @@ struct GenesisHashCommand: ParsableCommand {
   @Argument(help: "The genesis file.") var file: String
   @OptionGroup var global: GlobalOptions
 
-  func run() throws { Terminal.print(try GenesisCommand.read(file).hash.hex) }
+  func run() throws {
+    let genesis = try GenesisCommand.read(file)
+    if global.json { GenesisCommand.printJSON("moloch.genesis.hash/1", genesis) } else { Terminal.print(genesis.hash.hex) }
+  }
 }
 
 struct GenesisVerifyCommand: ParsableCommand {
@@ -34,6 +52,7 @@ struct GenesisVerifyCommand: ParsableCommand {
 
   func run() throws {
     let genesis = try GenesisCommand.read(file)
+    if global.json { return GenesisCommand.printJSON("moloch.genesis.verify/1", genesis) }
     global.note("\(file) is valid: chain \(genesis.chainID), \(genesis.validators.validators.count) validators")
   }
 }

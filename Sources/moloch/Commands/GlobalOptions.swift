@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 extension Terminal.ColorChoice: ExpressibleByArgument {}
 
@@ -17,6 +18,16 @@ struct GlobalOptions: ParsableArguments {
   var timeout: DurationArgument { timeLimit ?? DurationArgument(milliseconds: 30_000) }
   var terminal: Terminal { Terminal(color: color) }
   var directory: Home { Home(home: home, config: config) }
+
+  /// Asks on a terminal before something is deleted or given up; `--yes` answers.
+  /// - Parameter what: what is about to happen, as a sentence without its full stop.
+  /// - Throws: 2 when the answer is no, 64 without a terminal.
+  func confirm(_ what: String) throws(CommandFailure) {
+    guard !yes else { return }
+    guard isatty(STDIN_FILENO) == 1 else { throw CommandFailure("\(what), and there is no terminal to ask: repeat with --yes", Exit.usage) }
+    Terminal.write("\(what). Go on? [y/N] ", to: STDERR_FILENO)
+    guard ["y", "yes"].contains(readLine()?.lowercased() ?? "") else { throw CommandFailure("nothing was changed", Exit.no) }
+  }
 
   /// A note on stderr, unless quiet.
   func note(_ line: String) { if !quiet { Terminal.note(line) } }

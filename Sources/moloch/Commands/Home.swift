@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Glibc
 
 /// The node's home directory and the files that commands look for in it.
@@ -53,20 +54,18 @@ struct Home {
   }
 }
 
-/// A span of time as people write it: `500ms`, `30s`, `2m`, `1h`.
+/// A span of time as people write it, on the command line as in the configuration: `500ms`, `30s`, `2m`, `1h`, `7d`. More than nothing, at most a year.
 struct DurationArgument: ExpressibleByArgument {
   let milliseconds: UInt64
 
   init(milliseconds: UInt64) { self.milliseconds = milliseconds }
 
   init?(argument: String) {
-    for (suffix, factor) in [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)] as [(String, UInt64)] where argument.hasSuffix(suffix) {
-      guard let number = UInt64(argument.dropLast(suffix.count)), number > 0, number <= 1_000_000 else { return nil }
-      milliseconds = number * factor
-      return
-    }
-    return nil
+    guard let milliseconds = Value.milliseconds(argument), (1...Self.millisecondsMax).contains(milliseconds) else { return nil }
+    self.milliseconds = milliseconds
   }
 
-  var defaultValueDescription: String { milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms" }
+  private static let millisecondsMax: UInt64 = 365 * 86_400_000
+
+  var defaultValueDescription: String { Value.duration(milliseconds) }
 }

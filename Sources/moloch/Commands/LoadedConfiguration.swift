@@ -1,3 +1,4 @@
+import Audit
 import Configuration
 import MolochNode
 
@@ -21,19 +22,31 @@ struct LoadedConfiguration {
     if let node { layers.commandLine = try node.commandLine() }
     self.layers = layers
     if global.config != nil || Files.exists(path) { layers.file = (path, try Files.read(path)) }
-    settings = Settings(layers)
+    settings = Self.settings(layers, home: directory.path)
+  }
+
+  /// The layers together, looked at beside the genesis of the home, where there is one that can be read, and beside the memory of the host.
+  private static func settings(_ layers: Layers, home: String) -> Settings {
+    var settings = Settings(layers)
+    let path = settings.path("node.genesis_file", home: home)
+    if Files.exists(path), let text = try? Files.read(path), let genesis = try? Genesis(json: text) {
+      settings.check(chainID: genesis.chainID, pastWindowMilliseconds: genesis.parameters.pastWindow, genesis: path)
+    }
+    let memory = HostMemory()
+    settings.check(memory: memory.bytes, source: memory.source)
+    return settings
   }
 
   /// What the node is told, whatever is wrong with it: for commands that only look for paths.
   var options: NodeOptions {
-    var options = NodeOptions(home: home, settings: settings) { [layers, path] in
+    var options = NodeOptions(home: home, settings: settings) { [layers, path, home] in
       var again = layers
       do throws(CommandFailure) {
         if Files.exists(path) { again.file = (path, try Files.read(path)) }
       } catch {
         again.fault = error.message
       }
-      return Settings(again)
+      return Self.settings(again, home: home)
     }
     options.commit = Release.commit
     return options

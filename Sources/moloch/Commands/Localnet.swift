@@ -111,7 +111,14 @@ struct LocalnetDownCommand: ParsableCommand {
       guard SystemTime.monotonicMilliseconds() < deadline else { throw CommandFailure("process \(pid) does not end", Exit.temporary) }
       SystemTime.sleep(milliseconds: 20)
     }
-    global.note("the network of \(network.dir) has ended")
+    guard global.json else { return global.note("the network of \(network.dir) has ended") }
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.localnet.down/1" as StaticString)
+    json.key("directory"); json.string(network.dir)
+    json.key("pid"); json.number(UInt64(pid))
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
 }
 
@@ -122,20 +129,47 @@ struct LocalnetStatusCommand: ParsableCommand {
 
   func run() throws {
     let plan = try network.existing()
+    let nodes = (0..<plan.count).map { (name: plan.name($0), api: plan.api($0), status: status(of: plan.api($0))) }
+    if global.json { Self.printJSON(nodes) } else { Terminal.print(Self.table(Self.rows(nodes))) }
+    guard nodes.allSatisfy({ $0.status?["state"]?.string == "live" }) else { throw Exit.no }
+  }
+
+  private typealias Node = (name: String, api: String, status: StrictJSON?)
+
+  /// What a node that answers says of itself; the state of the others is `down`.
+  private static func printJSON(_ nodes: [Node]) {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.localnet.status/1" as StaticString)
+    json.key("nodes")
+    json.beginArray()
+    for node in nodes {
+      json.beginObject()
+      json.key("name"); json.string(node.name)
+      json.key("api"); json.string("http://" + node.api)
+      json.key("state"); json.string(node.status.map { $0["state"]?.string ?? "unknown" } ?? "down")
+      for name in ["head_height", "head_hash", "peer_count", "mempool_size"] {
+        json.key(name)
+        MaintenanceConsole.write(node.status?[name], &json)
+      }
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
+  }
+
+  private static func rows(_ nodes: [Node]) -> [[String]] {
     var rows: [[String]] = [["NODE", "API", "STATE", "HEIGHT", "HEAD", "PEERS", "PENDING"]]
-    var areLive = true
-    for index in 0..<plan.count {
-      guard let status = status(of: plan.api(index)) else {
-        areLive = false
-        rows.append([plan.name(index), plan.api(index), "down", "-", "-", "-", "-"])
+    for node in nodes {
+      guard let status = node.status else {
+        rows.append([node.name, node.api, "down", "-", "-", "-", "-"])
         continue
       }
       func text(_ name: String) -> String { status[name]?.unsigned.map(Figures.grouped) ?? status[name]?.string ?? "-" }
-      if text("state") != "live" { areLive = false }
-      rows.append([plan.name(index), plan.api(index), text("state"), text("head_height"), String(text("head_hash").prefix(12)), text("peer_count"), text("mempool_size")])
+      rows.append([node.name, node.api, text("state"), text("head_height"), String(text("head_hash").prefix(12)), text("peer_count"), text("mempool_size")])
     }
-    Terminal.print(Self.table(rows))
-    if !areLive { throw Exit.no }
+    return rows
   }
 
   private func status(of address: String) -> StrictJSON? {

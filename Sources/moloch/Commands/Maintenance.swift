@@ -28,9 +28,9 @@ struct MaintenanceRepairCommand: ParsableCommand {
     let console = try MaintenanceConsole(global)
     let verified = try console.run("verify", "level=deep", label: "Verifying") { (options) throws(NodeFailure) in try Maintenance.verify(options, level: .deep, data: nil) }
     let damages = (verified["damages"]?.array ?? []).map { StoreVerification.Damage($0) }
-    for damage in damages { Terminal.print(damage.line) }
-    guard !damages.isEmpty else { return Terminal.print("nothing to repair") }
+    for damage in damages { say(damage.line) }
     let repair = StoreRepair(damages)
+    guard !damages.isEmpty else { return report("clean", verified, repair, "nothing to repair") }
     guard repair.major.isEmpty || fromPeers else {
       throw CommandFailure(
         "the chain itself is damaged: repair --from-peers, restore a backup (moloch backup restore) or resync; nothing was changed", Exit.dataCorrupt)
@@ -39,15 +39,45 @@ struct MaintenanceRepairCommand: ParsableCommand {
     guard !isOnline || repair.major.isEmpty else {
       throw CommandFailure("the chain itself is damaged, and the node runs: stop it and repeat; nothing was changed", Exit.temporary)
     }
-    Terminal.print("plan: move \(repair.moved.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
-    if let height = repair.refetchedFrom { Terminal.print("plan: blocks below \(Figures.grouped(height)) are kept, those from there on come from peers at the next start") }
-    guard !dryRun else { return }
-    guard global.yes else { throw CommandFailure("repair changes data: repeat with --yes", Exit.usage) }
-    if isOnline { try beside(console, repair) } else { try offline(options, repair) }
+    say("plan: move \(repair.moved.joined(separator: ", ")) to data/damaged-<unix time>/, then build anew")
+    if let height = repair.refetchedFrom { say("plan: blocks below \(Figures.grouped(height)) are kept, those from there on come from peers at the next start") }
+    guard !dryRun else { return report("planned", verified, repair, nil) }
+    try global.confirm("This replaces \(repair.moved.joined(separator: ", "))")
+    let (place, height) = isOnline ? try beside(console, repair) : try offline(options, repair)
+    report("repaired", verified, repair, place: place, height: height, "repaired at height \(Figures.grouped(height)); the damaged files are in \(place)")
+    if isOnline, repair.directories.contains("index") { say("the index grows beside the work of the node: moloch_index_lag says how far it is behind") }
+  }
+
+  /// A line for people.
+  private func say(_ line: String) { if !global.json { Terminal.print(line) } }
+
+  /// The end: a line, or the object with what was found, planned and done.
+  private func report(_ outcome: StaticString, _ verified: StrictJSON, _ repair: StoreRepair, place: String? = nil, height: UInt64? = nil, _ line: String?) {
+    guard global.json else {
+      if let line { Terminal.print(line) }
+      return
+    }
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("schema"); json.string("moloch.maintenance.repair/1" as StaticString)
+    json.key("outcome"); json.string(outcome)
+    json.key("damages"); MaintenanceConsole.write(verified["damages"], &json)
+    json.key("moved")
+    json.beginArray()
+    for name in repair.moved { json.string(name) }
+    json.endArray()
+    json.key("refetched_from")
+    if let height = repair.refetchedFrom { json.number(height) } else { json.null() }
+    json.key("place")
+    if let place { json.string(place) } else { json.null() }
+    json.key("height")
+    if let height { json.number(height) } else { json.null() }
+    json.endObject()
+    Terminal.print(String(decoding: json.bytes, as: UTF8.self))
   }
 
   /// The running node does it, and verifies what it has done.
-  private func beside(_ console: MaintenanceConsole, _ repair: StoreRepair) throws {
+  private func beside(_ console: MaintenanceConsole, _ repair: StoreRepair) throws -> (place: String, height: UInt64) {
     let result = try console.run("repair", "parts=\((repair.directories + (repair.parts.isEmpty ? [] : ["snapshots"])).joined(separator: ","))", label: "Repairing") { (_) throws(NodeFailure) in
       throw NodeFailure(75, "the node has stopped meanwhile: repeat")
     }
@@ -56,15 +86,13 @@ struct MaintenanceRepairCommand: ParsableCommand {
     guard number("minor") + number("major") == 0 else {
       throw CommandFailure("\(number("minor")) minor and \(number("major")) major damages are left; what was there is in \(place)", Exit.dataCorrupt)
     }
-    Terminal.print("repaired at height \(Figures.grouped(number("height"))); the damaged files are in \(place)")
-    if repair.directories.contains("index") { Terminal.print("the index grows beside the work of the node: moloch_index_lag says how far it is behind") }
+    return (place, number("height"))
   }
 
-  private func offline(_ options: NodeOptions, _ repair: StoreRepair) throws {
+  private func offline(_ options: NodeOptions, _ repair: StoreRepair) throws -> (place: String, height: UInt64) {
     var bar = ProgressBar("Repairing", total: 0, unit: "blocks", terminal: global.terminal, isQuiet: global.quiet)
     do {
-      let (place, height) = try repair.run(options) { done, _ in bar.update(done) }
-      Terminal.print("repaired at height \(Figures.grouped(height)); the damaged files are in \(place)")
+      return try repair.run(options) { done, _ in bar.update(done) }
     } catch { throw CommandFailure(error) }
   }
 }
@@ -114,30 +142,51 @@ struct MaintenancePruneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Delete the bodies of old blocks, while the node runs or is stopped.",
     discussion: """
-      Needs retention.min_days. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and verify. Exit codes:
-      2 too few peers hold the bodies (--force), 64 the height is too high, 77 legal hold, 78 no retention policy.
+      Needs retention.min_days; asks before it deletes. Entries, headers, certificates, governance events, trees and index stay, so that proofs are still served and
+      verify. With --deep the entries of blocks wholly below a multiple of 256 leaves and their rows of the index go, too: such an event is no longer found by its id, and whoever has its
+      entry and leaf index still gets its proof. Nothing brings entries back but a backup or a new sync. Exit codes: 2 too few peers hold what goes (--force),
+      64 the height is too high, 77 legal hold, 78 no retention policy.
       """)
 
   @Option(help: ArgumentHelp("Blocks below this height lose their bodies.", valueName: "n")) var beforeHeight: UInt64
+  @Flag(help: "Delete also entries and their rows of the index.") var deep = false
   @Flag(help: "Print what would be freed and change nothing.") var dryRun = false
   @Flag(help: "Delete also what too few peers hold.") var force = false
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     let console = try MaintenanceConsole(global)
-    let query = "before_height=\(beforeHeight)&dry_run=\(dryRun)&force=\(force)"
-    let result = try console.run("prune", query, label: "Pruning") { (options) throws(NodeFailure) in
-      try Maintenance.prune(options, before: beforeHeight, isDryRun: dryRun, isForced: force)
+    if !dryRun, !global.yes {
+      // What the policy forbids is refused without a question.
+      let plan = try prune(console, isDry: true)
+      let entries = deep ? ", and \(Figures.grouped(plan["entries"]?.unsigned ?? 0)) entries with their rows of the index" : ""
+      try global.confirm(
+        "This deletes the bodies of \(Figures.grouped(plan["blocks"]?.unsigned ?? 0)) blocks for ever, \(Figures.bytes(plan["body_bytes"]?.unsigned ?? 0))\(entries)")
     }
+    let result = try prune(console, isDry: dryRun)
     guard !global.json else { return console.printJSON("moloch.maintenance.prune/1", result) }
     func number(_ name: String) -> UInt64 { result[name]?.unsigned ?? 0 }
     let earliest = Figures.grouped(number("earliest_body_height"))
     Terminal.print((dryRun ? "Would prune:" : "Pruned:").padded(15) + "\(Figures.grouped(number("blocks"))) blocks, bodies from height \(earliest) on stay")
-    guard dryRun else {
-      return Terminal.print("Chain Data:".padded(15) + "\(Figures.bytes(number("chain_bytes_before"))) before, \(Figures.bytes(number("chain_bytes"))) after")
+    if deep {
+      let leaf = Figures.grouped(number("earliest_entry_index")), height = Figures.grouped(number("earliest_entry_height"))
+      Terminal.print("Entries:".padded(15) + "\(Figures.grouped(number("entries"))), those from leaf \(leaf) in block \(height) on stay")
     }
-    for (label, bytes) in [("Chain Data:", number("body_bytes")), ("MMR Data:", 0), ("Index Data:", 0)] {
+    guard dryRun else {
+      Terminal.print("Chain Data:".padded(15) + "\(Figures.bytes(number("chain_bytes_before"))) before, \(Figures.bytes(number("chain_bytes"))) after")
+      if deep { Terminal.print("Index Data:".padded(15) + "\(Figures.bytes(number("index_bytes_before"))) before, \(Figures.bytes(number("index_bytes"))) after") }
+      return
+    }
+    var directories = [("Chain Data:", number("body_bytes") + number("entry_bytes")), ("MMR Data:", 0), ("Index Data:", number("index_row_bytes"))]
+    if deep { directories.append(("Snapshots:", number("snapshot_bytes"))) }
+    for (label, bytes) in directories {
       Terminal.print(label.padded(15) + "\(Figures.bytes(bytes)) would be freed")
+    }
+  }
+
+  private func prune(_ console: MaintenanceConsole, isDry: Bool) throws(CommandFailure) -> StrictJSON {
+    try console.run("prune", "before_height=\(beforeHeight)&dry_run=\(isDry)&force=\(force)&deep=\(deep)", label: "Pruning") { (options) throws(NodeFailure) in
+      try Maintenance.prune(options, before: beforeHeight, isDryRun: isDry, isForced: force, isDeep: deep)
     }
   }
 }
@@ -190,5 +239,5 @@ struct MaintenanceVerifyCommand: ParsableCommand {
 
 extension String {
   /// Filled with spaces up to a column.
-  fileprivate func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+  func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }

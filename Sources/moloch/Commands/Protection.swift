@@ -39,6 +39,7 @@ struct ProtectionExportCommand: ParsableCommand {
     let home = try ProtectionCommand.home(global)
     let protection: Protection
     do throws(NodeFailure) { protection = try Protection(of: home) } catch { throw CommandFailure(error) }
+    if retire { try global.confirm("This host refuses \(protection.key) from now on, for ever") }
     // The file is there before the key is given up.
     try Files.create(file, protection.json + [0x0A], mode: 0o600)
     if retire { do throws(NodeFailure) { try Protection.retire(home) } catch { throw CommandFailure(error) } }

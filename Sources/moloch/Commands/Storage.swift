@@ -32,46 +32,18 @@ struct StorageStatistics {
     ]
     return lines.map { label, value in "\(label):" + String(repeating: " ", count: 15 - label.utf8.count) + value }.joined(separator: "\n")
   }
-
-  var json: [UInt8] {
-    var json = JSONWriter()
-    json.beginObject()
-    json.key("schema"); json.string("moloch.storage.stats/1")
-    json.key("chain_bytes"); json.number(chainBytes)
-    json.key("mmr_bytes"); json.number(mmrBytes)
-    json.key("index_bytes"); json.number(indexBytes)
-    json.key("total_bytes"); json.number(totalBytes)
-    json.key("other_bytes"); json.number(otherBytes)
-    json.key("free_bytes"); json.number(freeBytes)
-    json.key("events"); json.number(events)
-    json.key("blocks"); json.number(blocks)
-    json.endObject()
-    return json.bytes
-  }
 }
 
 struct StorageStatsCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "stats", abstract: "Print the sizes of the chain, the tree and the index.")
+  static let configuration = CommandConfiguration(
+    commandName: "stats", abstract: "Print the sizes of the chain, the tree and the index, while the node runs or is stopped.",
+    discussion: "With --json also what each table of the databases and each level of the trees takes. A stopped node's data is read under its lock and not changed.")
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
-    let statistics = try statistics()
-    Terminal.print(global.json ? String(decoding: statistics.json, as: UTF8.self) : statistics.text)
-  }
-
-  /// Asks the running node.
-  private func statistics() throws(CommandFailure) -> StorageStatistics {
-    let socket = try LoadedConfiguration(global).options.adminSocketPath
-    let client = NodeClient(.unix(path: socket), timeoutMilliseconds: global.timeout.milliseconds)
-    let answer: Answer
-    do throws(CommandFailure) { answer = try client.get("/v1/admin/maintenance/stats") } catch {
-      guard error.code == Exit.unreachable else { throw error }
-      throw CommandFailure("node is not running: nobody listens on \(socket)", Exit.unreachable)
-    }
-    guard answer.status == 200 else { throw CommandFailure("\(client.endpoint): \(NodeError(answer))", Exit.temporary) }
-    guard let statistics = StorageStatistics(try answer.json(from: client.endpoint)) else {
-      throw CommandFailure("\(client.endpoint) answered without the figures of the storage", Exit.dataCorrupt)
-    }
-    return statistics
+    let console = try MaintenanceConsole(global)
+    let figures = try console.figures("stats") { (options) throws(NodeFailure) in try Maintenance.statistics(options) }
+    guard let statistics = StorageStatistics(figures) else { throw CommandFailure("the node answered without the figures of the storage", Exit.dataCorrupt) }
+    if global.json { console.printJSON("moloch.storage.stats/1", figures) } else { Terminal.print(statistics.text) }
   }
 }

@@ -44,7 +44,7 @@ struct SyncCommand: ParsableCommand {
     if let (count, total, isQuorum) = start.cosigners {
       global.note("cosigned by \(count) of the \(total) validators of genesis" + (isQuorum ? "" : ", which are no quorum: the set of the block decides, when the node has followed it"))
     }
-    guard global.yes else { throw CommandFailure("this deletes the chain of this node: repeat with --yes", Exit.usage) }
+    try global.confirm("This deletes the chain of this node")
     do { try start.run(options) } catch { throw CommandFailure(error) }
     guard global.json else { return Terminal.print("the next start begins from \(name)") }
     Terminal.print(Self.json(beginning))

@@ -97,23 +97,12 @@ struct ValidatorStatusCommand: ParsableCommand {
       throw Exit.unreachable
     }
     var report = ValidatorReport()
-    if try body(of: status, client)["validator"]?.value == .bool(true) {
-      guard let key = try files(options).key else {
-        throw CommandFailure("the node votes, but \(options.validatorKeyPath) cannot be read", Exit.inputMissing)
-      }
+    // The node names the key that signs: who asks may be a member of its group, who reads no key files.
+    if let key = try body(of: status, client)["validator_key"]?.string {
       report = ValidatorReport(try body(of: try client.get("/v1/validators/\(key)"), client))
-      // Once its set is in force the next key is this validator, whatever the configuration still says.
-      if report.state == "inactive", let next = try nextKey(options), case let answer = try client.get("/v1/validators/\(next)"), answer.status == 200 {
-        report = ValidatorReport(try body(of: answer, client))
-      }
     }
     Terminal.print(global.json ? String(decoding: report.json, as: UTF8.self) : report.text)
     if check, report.state != "active" { throw Exit.no }
-  }
-
-  private func nextKey(_ options: NodeOptions) throws(CommandFailure) -> PublicKey? {
-    guard let path = options.nextValidatorKeyPath, Files.exists(path) else { return nil }
-    return try GovernanceDesk.key(path).publicKey
   }
 
   private func body(of answer: Answer, _ client: NodeClient) throws(CommandFailure) -> StrictJSON {
@@ -127,6 +116,7 @@ struct ValidatorStatusCommand: ParsableCommand {
 
   private func printStopped(_ options: NodeOptions) throws {
     let stopped = try files(options)
+    if stopped.isHidden { global.note("keys and vote journal are readable by the user of the node alone: what they say is not shown") }
     guard global.json else {
       Terminal.print("Validator: stopped")
       Terminal.print("Public Key: \(stopped.key.map { "\($0)" } ?? "-")")

@@ -100,7 +100,8 @@ struct ProposeChangeCommand: ParsableCommand {
       }
       return given.signature
     }
-    if let own, own.publicKey == newcomer.publicKey {
+    if let own, let path = desk.options.nextValidatorKeyPath, own.publicKey == newcomer.publicKey {
+      do throws(NodeFailure) { try Protection.mark(own.publicKey, keyPath: path, desk.genesis.chainTag) } catch { throw CommandFailure(error) }
       return Acceptance(newcomer, effectiveEpoch: epoch, chainTag: desk.genesis.chainTag, signing: own).signature
     }
     throw CommandFailure(
@@ -124,7 +125,8 @@ struct AcceptCommand: ParsableCommand {
     commandName: "accept", abstract: "Accept a place in the validator set with a new key.",
     discussion: """
       Writes the acceptance that 'moloch validator propose-change --acceptance' needs: the key's signature over epoch, name and power. The key is \
-      consensus.next_validator_key when there is one, else consensus.validator_key. With --replaces, name and power are those of a validator in the set.
+      consensus.next_validator_key when there is one, else consensus.validator_key. With --replaces, name and power are those of a validator in the set. A key that is not in the set \
+      gets its vote journal and the mark beside it; run it as the user of the node.
       """)
 
   @Option(help: ArgumentHelp("Validator whose name and power the key takes over, by key or name.", valueName: "key")) var replaces: String?
@@ -142,26 +144,43 @@ struct AcceptCommand: ParsableCommand {
 
   func run() throws {
     let options = try LoadedConfiguration(global).options
-    let key = try GovernanceDesk.key(self.key ?? options.nextValidatorKeyPath ?? options.validatorKeyPath)
+    let keyPath = self.key ?? options.nextValidatorKeyPath ?? options.validatorKeyPath
+    let key = try GovernanceDesk.key(keyPath)
     var (name, power, epoch) = (name, power, epoch)
-    let tag: ChainTag
+    let genesis: Genesis, set: ValidatorSet
     if epoch == nil || replaces != nil {
       let desk = try GovernanceDesk(global)
-      tag = desk.genesis.chainTag
+      (genesis, set) = (desk.genesis, desk.facts.set)
       epoch = epoch ?? desk.facts.defaultEpoch
       if let replaces {
         guard let old = desk.facts.validator(replaces) else { throw CommandFailure("no validator \(replaces) in the set in force", Exit.no) }
         (name, power) = (name ?? old.name, power ?? old.power)
       }
     } else {
-      tag = try GenesisCommand.read(options.genesisPath).chainTag
+      genesis = try GenesisCommand.read(options.genesisPath)
+      set = genesis.validators
     }
+    let tag = genesis.chainTag
     let validator = Validator(publicKey: key.publicKey, cosignerKey: key.publicKey, power: power ?? 1, name: name ?? "")
     do throws(FormatError) { _ = try ValidatorSet([validator]) } catch { throw CommandFailure("such a validator is not allowed: \(error)", Exit.usage) }
+    if set.index(of: key.publicKey) == nil { try beginJournal(key.publicKey, keyPath, options, genesis) }
     let acceptance = Acceptance(validator, effectiveEpoch: Epoch(epoch ?? 0), chainTag: tag, signing: key).json
     guard let out else { return Terminal.print(String(decoding: acceptance, as: UTF8.self)) }
     try Files.create(out, acceptance + [0x0A], mode: 0o644)
     global.note("\(key.publicKey) accepts to be \(validator.name) with power \(validator.power) from epoch \(epoch ?? 0): \(out)")
+  }
+
+  /// A new key gets its journal where the data is, and its mark in any case. A running validator has its journal already.
+  private func beginJournal(_ key: PublicKey, _ path: String, _ options: NodeOptions, _ genesis: Genesis) throws(CommandFailure) {
+    do throws(NodeFailure) {
+      guard Files.exists(options.dataPath) else { return try Protection.mark(key, keyPath: path, genesis.chainTag) }
+      let beginning: Protection.Beginning
+      do throws(NodeFailure) { beginning = try Protection.begin(key, keyPath: path, data: options.dataPath, genesis: genesis) } catch {
+        guard error.code == 75 else { throw error }
+        return try Protection.mark(key, keyPath: path, genesis.chainTag)
+      }
+      if beginning == .lost { global.note("WARN: \(path).used says that the key has voted, and its journal is gone: the node listens before it votes") }
+    } catch { throw CommandFailure(error) }
   }
 }
 

@@ -1,8 +1,8 @@
-// SHA-512 of eight inputs of 192 bytes at once (FIPS 180-4): one lane each, two blocks.
-#include "CEd25519.h"
+// SHA-512 of as many inputs of 192 bytes as there are lanes, at once (FIPS 180-4): one lane each, two blocks.
+#ifndef CED25519_SHA512_H
+#define CED25519_SHA512_H
 
-#if defined(__x86_64__)
-#include "lanes.h"
+#include "CEd25519.h"
 
 static const uint64_t round_constants[80] = {
   0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc, 0x3956c25bf348b538,
@@ -23,25 +23,16 @@ static const uint64_t round_constants[80] = {
   0x431d67c49c100d4c, 0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
 };
 
-#define ROR(x, n) _mm512_ror_epi64(x, n)
-#define XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
-
-INLINE void load_words(__m512i *w, const uint8_t *inputs, size_t stride) {
-  const __m512i swap = _mm512_set4_epi32(0x08090a0b, 0x0c0d0e0f, 0x00010203, 0x04050607);
-  for (int i = 0; i < 8; i++) w[i] = _mm512_shuffle_epi8(_mm512_loadu_si512(inputs + (size_t)i * stride), swap);
-  transpose(w);
-}
-
-IFMA static void compress(__m512i *state, __m512i *w) {
-  __m512i a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
+TARGET static void compress(vec *state, vec *w) {
+  vec a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
 #pragma clang loop unroll_count(16)
   for (int t = 0; t < 80; t++) {
-    const __m512i word_t = w[t & 15];
-    const __m512i s1 = XOR3(ROR(e, 14), ROR(e, 18), ROR(e, 41));
-    const __m512i choice = _mm512_ternarylogic_epi64(e, f, g, 0xca);
-    const __m512i t1 = add64(add64(add64(h, s1), add64(choice, word(round_constants[t]))), word_t);
-    const __m512i s0 = XOR3(ROR(a, 28), ROR(a, 34), ROR(a, 39));
-    const __m512i majority = _mm512_ternarylogic_epi64(a, b, c, 0xe8);
+    const vec word_t = w[t & 15];
+    const vec s1 = xor3(rotate(e, 14), rotate(e, 18), rotate(e, 41));
+    const vec choice = chosen(e, f, g);
+    const vec t1 = add64(add64(add64(h, s1), add64(choice, word(round_constants[t]))), word_t);
+    const vec s0 = xor3(rotate(a, 28), rotate(a, 34), rotate(a, 39));
+    const vec majority = majority_of(a, b, c);
     h = g;
     g = f;
     f = e;
@@ -51,9 +42,9 @@ IFMA static void compress(__m512i *state, __m512i *w) {
     b = a;
     a = add64(t1, add64(s0, majority));
     // Word t + 16 takes the place of word t.
-    const __m512i w1 = w[(t + 1) & 15], w14 = w[(t + 14) & 15];
-    const __m512i g0 = XOR3(ROR(w1, 1), ROR(w1, 8), _mm512_srli_epi64(w1, 7));
-    const __m512i g1 = XOR3(ROR(w14, 19), ROR(w14, 61), _mm512_srli_epi64(w14, 6));
+    const vec w1 = w[(t + 1) & 15], w14 = w[(t + 14) & 15];
+    const vec g0 = xor3(rotate(w1, 1), rotate(w1, 8), shift(w1, 7));
+    const vec g1 = xor3(rotate(w14, 19), rotate(w14, 61), shift(w14, 6));
     w[t & 15] = add64(add64(word_t, g0), add64(w[(t + 9) & 15], g1));
   }
   state[0] = add64(state[0], a);
@@ -66,20 +57,20 @@ IFMA static void compress(__m512i *state, __m512i *w) {
   state[7] = add64(state[7], h);
 }
 
-IFMA void ced25519_sha512_192(const uint8_t *inputs, uint64_t *digests) {
+TARGET static void ced25519_sha512_192(const uint8_t *inputs, uint64_t *digests) {
   static const uint64_t initial[8] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
                                       0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
-  __m512i state[8], w[16];
+  vec state[8], w[16];
   for (int i = 0; i < 8; i++) state[i] = word(initial[i]);
-  load_words(w, inputs, 192);
-  load_words(w + 8, inputs + 64, 192);
+  load_words(w, inputs);
+  load_words(w + 8, inputs + 64);
   compress(state, w);
-  load_words(w, inputs + 128, 192);
+  load_words(w, inputs + 128);
   w[8] = word(1ULL << 63);
-  for (int i = 9; i < 15; i++) w[i] = _mm512_setzero_si512();
+  for (int i = 9; i < 15; i++) w[i] = word(0);
   w[15] = word(192 * 8);
   compress(state, w);
-  transpose(state);
-  for (int i = 0; i < 8; i++) _mm512_storeu_si512(digests + 8 * i, state[i]);
+  store_digests(digests, state);
 }
+
 #endif
