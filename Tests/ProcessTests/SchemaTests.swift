@@ -65,6 +65,9 @@ import Testing
     try take("migrate --plan \(socket)")
     try take("init --chain-id schema --home \(scratch.url.path)/fresh")
     for verb in ["show", "hash", "verify"] { try take("genesis \(verb) \(home)/config/genesis.json") }
+    let made = scratch.url.path + "/genesis.json"
+    try take("genesis create \(made) --chain-id schema --key \(key) --name v1")
+    for verb in ["add-validator", "add-signer"] { try take("genesis \(verb) \(made) --key \(ValidatorChangesTests.stranger) --name other") }
     try take("localnet files --hosts a,b --dir \(scratch.url.path)/network --chain-id schema")
     let file = scratch.url.path + "/fresh/config/node.toml"
     try take("validate-config --home \(scratch.url.path)/fresh")
