@@ -2,6 +2,7 @@ import API
 import Ambient
 import Audit
 import Bytes
+import Glibc
 import CLinux
 import Digests
 import Configuration

@@ -1,9 +1,9 @@
 public import Audit
 import Bytes
+import Glibc
 import CLinux
 import Configuration
 public import Ed25519
-import Glibc
 import Ledger
 import RocksStore
 

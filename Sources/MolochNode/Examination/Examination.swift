@@ -1,6 +1,6 @@
+import Glibc
 import CLinux
 import Configuration
-import Glibc
 import Reactor
 
 /// What `moloch doctor` looks at on this host: clock, limits, system settings, disk, ports, keys, boot nodes. It changes nothing but a small file that it writes

@@ -1,5 +1,5 @@
-import CLinux
 import Glibc
+import CLinux
 
 /// Starts a detached POSIX thread that runs `body` once. The name shows in `top -H`, cut to 15 bytes.
 ///
