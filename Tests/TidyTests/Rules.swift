@@ -60,6 +60,13 @@ enum Rules {
   }
 
   /// Imports of the package's own targets must be declared in the manifest.
+  /// Whichever of the two modules a compiler meets first owns the system's types that both declare, for all files of a target: in a target that uses Glibc, it is that one.
+  static func systemTypes(_ path: String, _ text: String) -> [Finding] {
+    guard path.hasPrefix("Sources/MolochNode/"), let shim = text.range(of: "\nimport CLinux\n") ?? (text.hasPrefix("import CLinux\n") ? text.startIndex..<text.startIndex : nil) else { return [] }
+    guard !text[..<shim.lowerBound].contains("import Glibc") else { return [] }
+    return [Finding(path: path, line: 1, rule: "import Glibc before CLinux")]
+  }
+
   static func imports(_ path: String, _ text: String, declared: [String: Set<String>]) -> [Finding] {
     let parts = path.split(separator: "/").map(String.init)
     guard parts.count > 1, let allowed = declared[parts[1]] else { return [] }

@@ -28,6 +28,7 @@ import Testing
         Rules.length, Rules.names, Rules.unsafeCode, Rules.purity, Rules.promises, Rules.foundation, Rules.functions, Rules.reasons,
       ] { findings += rule(path, text) }
       findings += Rules.imports(path, text, declared: declared)
+      findings += Rules.systemTypes(path, text)
     }
     let byPath = Dictionary(uniqueKeysWithValues: files.map { ($0.path, $0.text) })
     let targets = Set(files.map { $0.path.split(separator: "/").map(String.init) }.filter { $0[0] == "Sources" }.map { $0[1] })
@@ -78,6 +79,8 @@ import Testing
     #expect(!Rules.unsafeCode("Sources/Audit/B.swift", "  let x = unsafe y").isEmpty)
     #expect(!Rules.purity("Sources/Ledger/B.swift", "  clock_gettime(a, b)").isEmpty)
     #expect(!Rules.promises("Sources/A/B.swift", "// TO" + "DO: later").isEmpty)
+    #expect(!Rules.systemTypes("Sources/MolochNode/F.swift", "import CLinux\nimport Glibc\n").isEmpty && !Rules.systemTypes("Sources/MolochNode/F.swift", "import A\nimport CLinux\n").isEmpty)
+    #expect(Rules.systemTypes("Sources/MolochNode/F.swift", "import Glibc\nimport CLinux\n").isEmpty && Rules.systemTypes("Sources/Reactor/F.swift", "import CLinux\n").isEmpty)
     #expect(!Rules.foundation("Sources/A/B.swift", "import Foundation").isEmpty)
     let declared = Rules.declared("    .target(name: \"A\"),\n    .target(name: \"B\", dependencies: [\"C\"]),\n    .target(name: \"C\"),\n")
     #expect(declared == ["A": [], "B": ["C"], "C": []])
