@@ -1,3 +1,4 @@
+import Ed25519
 import Foundation
 import Testing
 
@@ -65,6 +66,10 @@ import Testing
     try take("migrate --plan \(socket)")
     try take("init --chain-id schema --home \(scratch.url.path)/fresh")
     for verb in ["show", "hash", "verify"] { try take("genesis \(verb) \(home)/config/genesis.json") }
+    let draft = scratch.url.path + "/draft.json"
+    try take("genesis create \(draft) --chain-id draft --key \(key) --name v1")
+    try take("genesis add-validator \(draft) --key \(try SigningKey.forTest().publicKey) --name v2")
+    try take("genesis add-signer \(draft) --key \(key) --name s1")
     try take("localnet files --hosts a,b --dir \(scratch.url.path)/network --chain-id schema")
     let file = scratch.url.path + "/fresh/config/node.toml"
     try take("validate-config --home \(scratch.url.path)/fresh")
