@@ -1,4 +1,3 @@
-import Ed25519
 import Foundation
 import Testing
 
@@ -66,10 +65,9 @@ import Testing
     try take("migrate --plan \(socket)")
     try take("init --chain-id schema --home \(scratch.url.path)/fresh")
     for verb in ["show", "hash", "verify"] { try take("genesis \(verb) \(home)/config/genesis.json") }
-    let draft = scratch.url.path + "/draft.json"
-    try take("genesis create \(draft) --chain-id draft --key \(key) --name v1")
-    try take("genesis add-validator \(draft) --key \(try SigningKey.forTest().publicKey) --name v2")
-    try take("genesis add-signer \(draft) --key \(key) --name s1")
+    let made = scratch.url.path + "/genesis.json"
+    try take("genesis create \(made) --chain-id schema --key \(key) --name v1")
+    for verb in ["add-validator", "add-signer"] { try take("genesis \(verb) \(made) --key \(ValidatorChangesTests.stranger) --name other") }
     try take("localnet files --hosts a,b --dir \(scratch.url.path)/network --chain-id schema")
     let file = scratch.url.path + "/fresh/config/node.toml"
     try take("validate-config --home \(scratch.url.path)/fresh")
