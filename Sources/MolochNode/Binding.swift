@@ -1,6 +1,7 @@
 import Audit
 import Bytes
 import Digests
+import CLinux
 import Glibc
 
 /// What ties a vote journal to its place, so that a copy of it does not vote beside the original: the file `binding` in `data/validator/`.

@@ -1,4 +1,5 @@
 import Ambient
+import CLinux
 import Glibc
 
 /// Watches the free space of the file system under the data directory: warns, and turns the node read-only before a write could fail.

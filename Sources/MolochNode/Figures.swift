@@ -3,6 +3,7 @@ import Ambient
 import Audit
 import Consensus
 import Ed25519
+import CLinux
 import Glibc
 import Ledger
 import Mempool

@@ -4,6 +4,7 @@ import Bytes
 import Consensus
 import Digests
 import Ed25519
+import CLinux
 import Glibc
 import Reactor
 import Replication

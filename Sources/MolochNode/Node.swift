@@ -2,8 +2,8 @@ import API
 import Ambient
 import Audit
 import Bytes
-import Glibc
 import CLinux
+import Glibc
 import Digests
 import Configuration
 import Ed25519

@@ -1,7 +1,7 @@
 public import Audit
 import Bytes
-import Glibc
 import CLinux
+import Glibc
 import Configuration
 public import Ed25519
 import Ledger

@@ -2,6 +2,7 @@ import API
 import Audit
 public import Configuration
 import Consensus
+import CLinux
 import Glibc
 import Ledger
 import Peering

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Finds who listens on a TCP port of this host.

@@ -5,6 +5,7 @@ import Bytes
 import Consensus
 import Digests
 import Ed25519
+import CLinux
 import Glibc
 import JSON
 import Ledger

@@ -1,6 +1,6 @@
 import Ambient
-import Glibc
 import CLinux
+import Glibc
 import Lanes
 
 /// The supervisor of the process, systemd as a rule: it is told of the node's life by datagrams to the socket that `NOTIFY_SOCKET` names, and it hands over

@@ -1,5 +1,5 @@
-import Glibc
 import CLinux
+import Glibc
 
 /// Processor time of the threads of this process by what they do, from `/proc/self/task`.
 enum ThreadStatistics {

@@ -1,6 +1,7 @@
 import Ambient
 import Bytes
 import Ed25519
+import CLinux
 import Glibc
 import Metrics
 import Reactor

@@ -2,6 +2,7 @@ import Audit
 import Bytes
 import Consensus
 import Digests
+import CLinux
 import Glibc
 
 /// The promises of this validator on disk: the segments `journal-1`, `journal-2`, ... of `data/validator/`, which lies outside of what a resync deletes.

@@ -60,11 +60,11 @@ enum Rules {
   }
 
   /// Imports of the package's own targets must be declared in the manifest.
-  /// Whichever of the two modules a compiler meets first owns the system's types that both declare, for all files of a target: in a target that uses Glibc, it is that one.
+  /// Both modules declare the system's types. For the files that a compiler takes together, the one that is asked first owns them, and a file that imports only the other one
+  /// does not compile: in a target that uses both, every file imports both or none.
   static func systemTypes(_ path: String, _ text: String) -> [Finding] {
-    guard path.hasPrefix("Sources/MolochNode/"), let shim = text.range(of: "\nimport CLinux\n") ?? (text.hasPrefix("import CLinux\n") ? text.startIndex..<text.startIndex : nil) else { return [] }
-    guard !text[..<shim.lowerBound].contains("import Glibc") else { return [] }
-    return [Finding(path: path, line: 1, rule: "import Glibc before CLinux")]
+    let imports = text.split(separator: "\n").filter { $0 == "import CLinux" || $0 == "import Glibc" }
+    return path.hasPrefix("Sources/MolochNode/") && imports.count == 1 ? [Finding(path: path, line: 1, rule: "import CLinux and Glibc together")] : []
   }
 
   static func imports(_ path: String, _ text: String, declared: [String: Set<String>]) -> [Finding] {

@@ -1,5 +1,6 @@
 import Ambient
 import Configuration
+import CLinux
 import Glibc
 import Peering
 import Reactor

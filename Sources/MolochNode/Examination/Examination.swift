@@ -1,5 +1,5 @@
-import Glibc
 import CLinux
+import Glibc
 import Configuration
 import Reactor
 

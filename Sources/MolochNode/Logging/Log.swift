@@ -1,5 +1,6 @@
 import Ambient
 import Configuration
+import CLinux
 import Glibc
 
 /// Severity of a log record, with the word that every format prints.

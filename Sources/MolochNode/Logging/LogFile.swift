@@ -1,5 +1,6 @@
 import CZlib
 import Configuration
+import CLinux
 import Glibc
 
 /// The log's file: appended to, moved aside when it is large (`.1`, then `.2.gz` and so on), the oldest removed. Used by the log thread alone.

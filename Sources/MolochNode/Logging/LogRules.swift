@@ -1,4 +1,5 @@
 import Configuration
+import CLinux
 import Glibc
 import Lanes
 

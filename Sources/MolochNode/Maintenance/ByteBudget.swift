@@ -1,4 +1,5 @@
 import Ambient
+import CLinux
 import Glibc
 import Lanes
 

@@ -1,5 +1,6 @@
 import Bytes
 import Digests
+import CLinux
 import Glibc
 
 /// Whole files, in pieces: copied, linked, hashed.

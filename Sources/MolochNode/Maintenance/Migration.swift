@@ -1,4 +1,5 @@
 import Audit
+import CLinux
 import Glibc
 import Ledger
 import RocksStore

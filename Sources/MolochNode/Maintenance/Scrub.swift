@@ -1,5 +1,6 @@
 import Ambient
 import Audit
+import CLinux
 import Glibc
 import Metrics
 import RocksStore

@@ -1,5 +1,5 @@
-import Glibc
 import CLinux
+import Glibc
 
 /// Starts a detached POSIX thread that runs `body` once. The name shows in `top -H`, cut to 15 bytes.
 ///
