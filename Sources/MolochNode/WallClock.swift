@@ -1,4 +1,5 @@
 import Glibc
+import CLinux
 
 /// Wall-clock time, UTC.
 public struct WallClock: Sendable {
