@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import CLinux
 
 /// Processor time of the threads of this process by what they do, from `/proc/self/task`.
 enum ThreadStatistics {

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import CLinux
 
 /// Wall-clock time, UTC.
 public struct WallClock: Sendable {
