@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import CLinux
 
 /// Files of `/proc/self` that only their owner may open: a process that leaves no core dumps is no longer theirs, so they are opened before that.
 @safe final class ProcessFiles {

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import CLinux
 
 /// Processor time of the threads of this process by what they do, from `/proc/self/task`.
 enum ThreadStatistics {

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import CLinux
 
 /// Wall-clock time, UTC.
 public struct WallClock: Sendable {

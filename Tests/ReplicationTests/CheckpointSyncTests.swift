@@ -121,6 +121,31 @@ import Testing
     #expect(asked.abridged.first == Height(1))
   }
 
+  /// Peers that have given up their old entries serve none of them, which is no fault; the one that has them is found.
+  @Test func peersWithoutOldEntriesArePassedOver() throws {
+    let (cluster, anchor) = try network(seed: 202)
+    let whole = 3, observer = cluster.nodes.count - 1
+    for index in 0..<whole { cluster.nodes[index].store.pruneDeep(before: anchor.height) }
+    var answers = (empty: Set<Int>(), full: Set<Int>())
+    cluster.spy = { from, message in
+      guard case .history(let height, let history) = message, height < anchor.height else { return }
+      if history == nil { answers.empty.insert(from) } else { answers.full.insert(from) }
+    }
+    try begin(cluster, from: Anchor(height: anchor.height, hash: anchor.hash))
+    cluster.run(milliseconds: 6000)
+    cluster.admit(at: 0)
+    cluster.settle(withinMilliseconds: 60_000)
+    cluster.expectAgreement(heightMin: anchor.height.rawValue + 4)
+    #expect(!answers.empty.isEmpty && answers.empty.isSubset(of: [0, 1, 2]) && answers.full.contains(whole) && answers.full.isDisjoint(with: [0, 1, 2]), "\(answers)")
+    #expect(cluster.nodes[observer].replica?.syncFacts.isSyncing == false)
+    for height in 1...anchor.height.rawValue {
+      let (own, other) = (try cluster.nodes[observer].store.abridged(at: Height(height)), try cluster.nodes[whole].store.abridged(at: Height(height)))
+      #expect(own != nil && own?.body == other?.body)
+      let pruned = try cluster.nodes[0].store.abridged(at: Height(height))
+      #expect((pruned == nil) == (height < anchor.height.rawValue))
+    }
+  }
+
   enum Lie: CaseIterable { case silent, nothing, truncated, unlinked, alteredEntry, otherAnchor, otherProof, withheldGovernance, otherCertificate }
 
   private static func tampered(_ history: History, _ lie: Lie) -> History? {

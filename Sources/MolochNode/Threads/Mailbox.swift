@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import CLinux
 import Lanes
 
 /// A bounded queue of objects from exactly one thread to exactly one other, over a lock-free lane: neither side ever waits for the other.
