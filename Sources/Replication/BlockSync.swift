@@ -280,6 +280,8 @@ struct BlockSync: Sendable {
     }
     requests.removeAll { $0.deadline <= now }
     late.removeAll { $0.end <= now }
+    // Who gives no list of parts is asked without one.
+    for index in sources.indices { if let awaited = sources[index].parts?.awaited, awaited <= now { sources[index].parts = PartList(isComplete: true) } }
     for link in slow {
       strike(link, now)
       guard let index = sources.firstIndex(where: { $0.link == link }) else { continue }
@@ -310,18 +312,12 @@ struct BlockSync: Sendable {
   /// Ranges that a peer is sending, as far as is known.
   private func busyness(_ link: PeerLink) -> Int { requests.count { $0.peer == link } + late.count { $0.peer == link } }
 
-  /// Asks the peers that have not said yet whether they have parts from this height on, and goes on without those who do not answer.
+  /// Asks the peers that have not said yet whether they have parts from this height on.
   private mutating func askForParts(_ height: Height, _ now: Instant) {
     for index in sources.indices {
-      guard var parts = sources[index].parts, !parts.isComplete, parts.end(holding: height) == nil else { continue }
-      if let awaited = parts.awaited {
-        guard awaited <= now else { continue }
-        (parts.awaited, parts.isComplete) = (nil, true)
-      } else {
-        parts.awaited = now.adding(milliseconds: ReplicationLimit.partListMilliseconds)
-        listsWanted.append((sources[index].link, height))
-      }
-      sources[index].parts = parts
+      guard let parts = sources[index].parts, !parts.isComplete, parts.awaited == nil, parts.end(holding: height) == nil else { continue }
+      sources[index].parts?.awaited = now.adding(milliseconds: ReplicationLimit.partListMilliseconds)
+      listsWanted.append((sources[index].link, height))
     }
   }
 

@@ -148,6 +148,20 @@ import Testing
     #expect(silent.deadline == late)
     #expect(silent.plan(epochLength: 600, now: late).map { [$0.from.rawValue, $0.to.rawValue] } == [[1, 256], [257, 300]])
     #expect(silent.listsWanted.count == 1)
+
+    // A list that is not wanted any more, because the blocks have come by votes, is not waited for: nothing is due in the past.
+    var overtaken = BlockSync(applied: Height(0), anchor: Anchor(height: Height(300), hash: .empty), now: Self.begin)
+    overtaken.peerUp(PeerLink(0), head: Height(5000), speaksVersion3: true)
+    _ = overtaken.plan(epochLength: 600, now: Self.begin)
+    overtaken.applied(Height(5000), now: Self.begin)
+    _ = overtaken.plan(epochLength: 600, now: late)
+    #expect(overtaken.deadline > late)
+    var above = BlockSync(applied: Height(0), anchor: Anchor(height: Height(300), hash: .empty), now: Self.begin)
+    above.peerUp(PeerLink(0), head: Height(5000), speaksVersion3: true)
+    _ = above.plan(epochLength: 600, now: Self.begin)
+    above.applied(Height(310), now: Self.begin)
+    _ = above.plan(epochLength: 600, now: late)
+    #expect(above.deadline > late)
   }
 
   /// An answer that its anchor does not commit to is its sender's fault; another block at that height is nobody's.
