@@ -101,6 +101,7 @@ import Testing
     for member in cluster.members { try member.status { ($0["peer_count"] as? Int ?? 0) == 3 } }
     let balancer = try Balancer(cluster.scratch.url, servers: cluster.members[0..<3].map { $0.apiPort }, drainDelay: "4s")
     let clients = try Clients(port: balancer.port, genesis: cluster.genesis, count: 4)
+    let (load, report) = try Self.startLoad(cluster, port: balancer.port, seconds: 75)
     for member in cluster.members[0..<3] {
       #expect(member.stop() == 0, "\(member.lastLines)")
       try member.start(options: options)
@@ -109,6 +110,11 @@ import Testing
       // The next one goes when the balancer has taken this one back.
       try balancer.waitForAll(3)
     }
+    let isCovered = load.isRunning
+    load.waitUntilExit()
+    // 3: the generator fell behind its own plan, which says nothing of the nodes; 4 would be an event that was refused or lost.
+    let told = (try? String(contentsOf: report, encoding: .utf8)) ?? "no report"
+    #expect(isCovered && [0, 3].contains(load.terminationStatus), "covered \(isCovered), exit \(load.terminationStatus): \(told)")
     let (requests, accepted, failures) = clients.end()
     print("DrillTests: rolling restart: \(requests) requests, \(failures.count) failed")
     #expect(failures.isEmpty, "\(failures.count) of \(requests) failed, the first: \(failures.prefix(5)); \(Self.readiness(cluster))")
@@ -136,6 +142,22 @@ import Testing
     #expect(failures.isEmpty && requests > 50, "\(failures.count) of \(requests) failed, the first: \(failures.prefix(5)); \(Self.readiness(cluster))")
     #expect(try Command.moloch("drain", "--cancel", "--home", home).output == "State: serving\n")
     for id in accepted.suffix(20) { try cluster[1].read("/v1/events/\(id)") { $0["status"] as? String == "finalized" } }
+  }
+
+  /// The load generator of the project, beside clients that ask other things, too: 40 events a second. Ends by itself.
+  private static func startLoad(_ cluster: Cluster, port: UInt16, seconds: Int) throws -> (Process, report: URL) {
+    let program = NodeProcess.moloch.deletingLastPathComponent().appendingPathComponent("moloch-load")
+    let (corpus, report, genesis) = (cluster.scratch.url.appendingPathComponent("corpus"), cluster.scratch.url.appendingPathComponent("load.json"), cluster.scratch.url.appendingPathComponent("load-genesis.json"))
+    try Data(cluster.genesis).write(to: genesis)
+    let made = try Command.run(program, ["corpus", "make", "--out", corpus.path, "--genesis", genesis.path, "--events", "\(40 * seconds)", "--signers", "4"])
+    #expect(made.status == 0, "\(made.errors)")
+    let load = Process()
+    load.executableURL = program
+    load.arguments = ["run", "--target", "127.0.0.1:\(port)", "--corpus", corpus.path, "--rate", "40", "--duration", "\(seconds)", "--connections", "4", "--out", report.path]
+    load.standardOutput = FileHandle.nullDevice
+    load.standardError = FileHandle.nullDevice
+    try load.run()
+    return (load, report)
   }
 
   /// Why nodes are not ready, for a failed expectation.

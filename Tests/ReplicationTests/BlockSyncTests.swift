@@ -14,26 +14,6 @@ import Testing
   private static let begin = Instant(milliseconds: 1_000_000)
   private static let key = SigningKey(seed: Bytes32(repeating: 3))
 
-  /// Empty blocks that are linked by their hashes, from a height on.
-  private func blocks(from: UInt64, count: UInt64) throws -> ([Block], Certificate) {
-    var parent = Digest.empty
-    var blocks: [Block] = []
-    for height in from..<from + count {
-      let header = BlockHeader(
-        eventCount: 0, chainTag: ChainTag(Bytes16(1, 2)), height: Height(height), timestamp: Timestamp(milliseconds: height), treeSize: 0, parentHash: parent,
-        eventsRoot: .empty, treeRoot: .empty, historyRoot: .empty, validatorsHash: .empty, nextValidatorsHash: .empty, parametersHash: .empty,
-        proposer: Self.key.publicKey)
-      blocks.append(try Block(header: header, body: []))
-      parent = header.hash
-    }
-    let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "v1")])
-    let last = try #require(blocks.last)
-    let vote = Vote(
-      kind: .finalise, chainTag: ChainTag(Bytes16(1, 2)), epoch: Epoch(0), view: View(9), parentView: View(8), height: last.header.height,
-      blockHash: last.hash)
-    return (blocks, Certificate(vote: vote, signatures: [(0, Signature(Bytes64()))], in: set))
-  }
-
   private func sync(heads: [UInt64]) -> BlockSync {
     var sync = BlockSync(applied: Height(0), now: Self.begin)
     for (index, head) in heads.enumerated() { sync.peerUp(PeerLink(UInt64(index)), head: Height(head)) }
@@ -115,7 +95,7 @@ import Testing
     for peer in 0..<4 { #expect(asked.count { $0.peer == PeerLink(UInt64(peer)) } <= ReplicationLimit.rangesPerPeer) }
     // A range that came and waits for the one before it counts, too.
     guard let second = asked.dropFirst().first else { return }
-    let (blocks, certificate) = try blocks(from: second.from.rawValue, count: UInt64(second.blocksMax))
+    let (blocks, certificate) = try emptyBlocks(from: second.from.rawValue, count: UInt64(second.blocksMax))
     let isSound = sync.received(from: second.from, blocks, certificate, second.peer, epochLength: 100_000, now: Self.begin)
     #expect(isSound)
     #expect(sync.plan(epochLength: 100_000, now: Self.begin).count == (option > 8 ? 1 : 0))
@@ -166,7 +146,7 @@ import Testing
 
   /// An answer that its anchor does not commit to is its sender's fault; another block at that height is nobody's.
   @Test func historyThatIsNotProvenIsRefused() throws {
-    let (chain, certificate) = try blocks(from: 1, count: 20)
+    let (chain, certificate) = try emptyBlocks(from: 1, count: 20)
     let anchor = Anchor(height: Height(20), hash: chain[19].hash)
     func answer(_ history: History) -> (isSound: Bool, isReady: Bool, foreign: Digest?) {
       var sync = BlockSync(applied: Height(0), anchor: anchor, now: Self.begin)
@@ -235,11 +215,11 @@ import Testing
   @Test func rangesAreHandedOutInOrderAndAShortOneIsFilled() throws {
     var sync = sync(heads: [512, 512])
     _ = sync.plan(epochLength: 1000, now: Self.begin)
-    let (second, secondCertificate) = try blocks(from: 257, count: 256)
+    let (second, secondCertificate) = try emptyBlocks(from: 257, count: 256)
     let isSecondSound = sync.received(from: Height(257), second, secondCertificate, PeerLink(1), epochLength: 1000, now: Self.begin)
     #expect(isSecondSound)
     #expect(!sync.isReady)
-    let (first, firstCertificate) = try blocks(from: 1, count: 200)
+    let (first, firstCertificate) = try emptyBlocks(from: 1, count: 200)
     let isFirstSound = sync.received(from: Height(1), first, firstCertificate, PeerLink(0), epochLength: 1000, now: Self.begin)
     #expect(isFirstSound)
     let firstRange = sync.take()
@@ -247,7 +227,7 @@ import Testing
     sync.applied(Height(200), now: Self.begin)
     let filling = sync.plan(epochLength: 1000, now: Self.begin)
     #expect(filling.map(\.from.rawValue) == [201])
-    let (gap, gapCertificate) = try blocks(from: 201, count: 60)
+    let (gap, gapCertificate) = try emptyBlocks(from: 201, count: 60)
     let filler = try #require(filling.first).peer
     let isGapSound = sync.received(from: Height(201), gap, gapCertificate, filler, epochLength: 1000, now: Self.begin)
     #expect(isGapSound)
@@ -263,7 +243,7 @@ import Testing
     var sync = sync(heads: [512, 512])
     _ = sync.plan(epochLength: 1000, now: Self.begin)
     for (from, peer) in [(1, 0), (257, 1)] as [(UInt64, UInt64)] {
-      let (range, certificate) = try blocks(from: from, count: 256)
+      let (range, certificate) = try emptyBlocks(from: from, count: 256)
       let isSound = sync.received(from: Height(from), range, certificate, PeerLink(peer), epochLength: 1000, now: Self.begin)
       #expect(isSound)
     }
@@ -297,7 +277,7 @@ import Testing
   }
 
   @Test func whatDoesNotHoldTogetherIsRefusedAndAskedOfAnother() throws {
-    let (good, certificate) = try blocks(from: 1, count: 100)
+    let (good, certificate) = try emptyBlocks(from: 1, count: 100)
     let damages: [([Block], Certificate)] = [
       (Array(good.dropLast()), certificate), (Array(good[..<50]) + Array(good[51...]), certificate), (Array(good.reversed()), certificate),
     ]

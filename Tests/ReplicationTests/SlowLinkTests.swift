@@ -12,29 +12,9 @@ import Testing
 /// The planner of block sync over links that do not carry a range in time.
 @Suite struct SlowLinkTests {
   private static let begin = Instant(milliseconds: 1_000_000)
-  private static let key = SigningKey(seed: Bytes32(repeating: 3))
   private static let epoch: UInt32 = 1000
 
   private func after(_ milliseconds: UInt64) -> Instant { Self.begin.adding(milliseconds: milliseconds) }
-
-  /// Empty blocks that are linked by their hashes, from a height on.
-  private func blocks(from: UInt64, count: UInt64) throws -> ([Block], Certificate) {
-    var parent = Digest.empty
-    var blocks: [Block] = []
-    for height in from..<from + count {
-      let header = BlockHeader(
-        eventCount: 0, chainTag: ChainTag(Bytes16(1, 2)), height: Height(height), timestamp: Timestamp(milliseconds: height), treeSize: 0, parentHash: parent,
-        eventsRoot: .empty, treeRoot: .empty, historyRoot: .empty, validatorsHash: .empty, nextValidatorsHash: .empty, parametersHash: .empty,
-        proposer: Self.key.publicKey)
-      blocks.append(try Block(header: header, body: []))
-      parent = header.hash
-    }
-    let set = try ValidatorSet([Validator(publicKey: Self.key.publicKey, cosignerKey: Self.key.publicKey, power: 1, name: "v1")])
-    let last = try #require(blocks.last)
-    let vote = Vote(
-      kind: .finalise, chainTag: ChainTag(Bytes16(1, 2)), epoch: Epoch(0), view: View(9), parentView: View(8), height: last.header.height, blockHash: last.hash)
-    return (blocks, Certificate(vote: vote, signatures: [(0, Signature(Bytes64()))], in: set))
-  }
 
   private func sync(peers: Int, head: UInt64 = 100) -> BlockSync {
     var sync = BlockSync(applied: Height(0), now: Self.begin)
@@ -43,7 +23,7 @@ import Testing
   }
 
   private func answer(_ sync: inout BlockSync, _ from: UInt64, _ count: UInt64, _ peer: UInt64, at now: Instant) throws {
-    let (range, certificate) = try blocks(from: from, count: count)
+    let (range, certificate) = try emptyBlocks(from: from, count: count)
     let isSound = sync.received(from: Height(from), range, certificate, PeerLink(peer), epochLength: Self.epoch, now: now)
     #expect(isSound)
   }
@@ -84,7 +64,7 @@ import Testing
     for _ in 0..<8 {
       // Also what was planned above may come: the next one that is missing counts.
       for request in sync.plan(epochLength: 100_000, now: now) where request.from.rawValue == next { asked.append(request.bytesMax >> 10) }
-      let (range, certificate) = try blocks(from: next, count: 10)
+      let (range, certificate) = try emptyBlocks(from: next, count: 10)
       _ = sync.received(from: Height(next), range, certificate, PeerLink(0), epochLength: 100_000, now: now)
       for request in sync.requests { _ = sync.received(from: request.from, [], nil, request.peer, epochLength: 100_000, now: now) }
       sync.applied(Height(next + 9), now: now)
