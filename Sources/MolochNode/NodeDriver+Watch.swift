@@ -153,10 +153,10 @@ extension NodeDriver {
   }
 
   private func logStall(_ milliseconds: UInt64, _ replica: Replica, _ loop: Loop) {
-    let set = replica.chain.validators.validators, facts = replica.viewFacts
+    let facts = replica.viewFacts, set = facts.validators.validators
     let limit = Watch.stalledBlockTimes * UInt64(replica.chain.parameters.blockTime)
     let silent = facts.heard.indices.filter { index in
-      index < set.count && set[index].publicKey != replica.key?.publicKey && loop.now.milliseconds(since: facts.heard[index]) > limit
+      set[index].publicKey != replica.key?.publicKey && loop.now.milliseconds(since: facts.heard[index]) > limit
     }
     log.warn(
       "consensus", "pending work does not become final",
