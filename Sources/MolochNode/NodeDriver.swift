@@ -321,6 +321,7 @@ final class NodeDriver: Driver {
         gate.surroundings.indexedHeight = pulse.indexedHeight
         let isPruned = gate.surroundings.earliestBodyHeight != pulse.earliestBodyHeight
         gate.surroundings.earliestBodyHeight = pulse.earliestBodyHeight
+        if let floor = pulse.bodyFloor { replica?.knowBodies(earliest: Height(pulse.earliestBodyHeight), floor: floor) }
         // Whoever connects next hears it, also on an idle chain.
         if isPruned, let replica { announce(replica, loop) }
         // Who held less than this node at the handshake may hold less of what is pruned next.
@@ -384,6 +385,7 @@ final class NodeDriver: Driver {
     self.replica = replica
     newestHeads = store.state.newestHead.map { [$0.header] } ?? []
     gate.replica = replica
+    replica.knowBodies(earliest: store.earliestBodyHeight, floor: store.bodyFloor)
     replica.looksForBodies = true
     replica.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
     replica.start(now: times(loop), &effects)

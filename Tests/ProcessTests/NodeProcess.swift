@@ -89,6 +89,19 @@ final class NodeProcess {
     }
   }
 
+  /// Waits until a metric without labels is as wanted: most are brought up to date once a second.
+  func expectMetric(_ name: String, within seconds: Double = 120, _ accept: (Double) -> Bool) throws {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    var last: Double?
+    repeat {
+      let line = try HTTPClient(port: metricsPort).get("/metrics").text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+      last = line.flatMap { Double($0.dropFirst(name.count + 1)) }
+      if let last, accept(last) { return }
+      usleep(50_000)
+    } while Date() < deadline
+    throw Failure(description: "\(name) stayed \(last.map { "\($0)" } ?? "absent")\n\(log.suffix(1000))")
+  }
+
   /// Waits until a line of the log holds all `words`: a thread of the node's own writes it.
   func logs(_ words: String..., within seconds: Double = 180) throws {
     let deadline = Date(timeIntervalSinceNow: seconds)
