@@ -146,10 +146,11 @@ final class Figures {
   }
 
   private func readProcess() {
-    let process = metrics.process, statistics = ProcessStatistics(files)
+    // The threads first: what they spend meanwhile counts for the process alone, so that they are never more than it.
+    let process = metrics.process, byRole = ThreadStatistics.nanosecondsByRole(), statistics = ProcessStatistics(files)
     process.cpu.set(max(process.cpu.value, statistics.cpuNanoseconds))
     var rest = statistics.cpuNanoseconds
-    for (position, spent) in ThreadStatistics.nanosecondsByRole().enumerated() where position + 1 < process.threads.count {
+    for (position, spent) in byRole.enumerated() where position + 1 < process.threads.count {
       process.threads[position].set(max(process.threads[position].value, spent))
       rest -= min(rest, process.threads[position].value)
     }

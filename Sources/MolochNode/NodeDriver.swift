@@ -55,6 +55,8 @@ final class NodeDriver: Driver {
   var loggedChange: EventID?
   /// The first epoch of an unknown version of the protocol, as the log says.
   var unknownEpoch: Epoch?
+  /// Why the process ends when its peers have what it has, and when at the latest; nil while it has no reason to.
+  var lingering: (reason: NodeFailure, until: Instant)?
   /// Heights of the newest tree heads, for their checkpoints.
   var newestHeads: [BlockHeader] = []
   private var replicaTimer = TimerID.none
@@ -179,6 +181,7 @@ final class NodeDriver: Driver {
       gate.sweep(loop)
       // Nobody is dialled before there is a replica to tell: a link that came up earlier would stay unknown to it.
       if replica != nil { network.sweep(wall: gate.wallMilliseconds, loop) }
+      endLingering(loop)
       advanceStage(loop)
       supervise(loop)
       armSweep(loop)

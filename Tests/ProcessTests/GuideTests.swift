@@ -33,7 +33,7 @@ import Testing
   @Test func thePageIsMadeFromTheTable() throws {
     let stored = (try? String(contentsOf: ArtifactTests.docs.appendingPathComponent("guide-lines.md"), encoding: .utf8)) ?? ""
     guard stored != Self.page else { return #expect(stored.count > 1000) }
-    let fresh = FileManager.default.temporaryDirectory.appendingPathComponent("guide-lines.md")
+    let fresh = ArtifactTests.fresh("guide-lines.md")
     try Self.page.write(to: fresh, atomically: true, encoding: .utf8)
     Issue.record("docs/guide-lines.md differs from the table; the page of the table is \(fresh.path)")
   }

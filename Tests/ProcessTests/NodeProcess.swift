@@ -71,6 +71,16 @@ final class NodeProcess {
   /// Sends a signal and does not wait.
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
+  /// Stops the process with SIGSTOP and waits until it stands still.
+  func freeze(within seconds: Double = 180) throws {
+    signal(SIGSTOP)
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while try !String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8).contains(") T ") {
+      guard Date() < deadline else { throw Failure(description: "it does not stop") }
+      usleep(1000)
+    }
+  }
+
   /// Waits for the process to end. Returns its exit status, or minus the signal that ended it.
   @discardableResult func waitForExit() -> Int32 {
     process.waitUntilExit()

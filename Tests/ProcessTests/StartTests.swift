@@ -41,7 +41,7 @@ import Testing
     let submission = try early.post("/v1/events", type: SubmissionTests.event, body: record.bytes)
     #expect(submission.status == 503 && submission.errorCode == "NOT_READY", "\(submission.text)")
     // The admin socket is there, too: who watches the sync waits, and who asks for more is told why not.
-    let watched = try Command.moloch("sync", "--watch", "--timeout", "1s", "--home", home.path)
+    let watched = try Command.moloch("sync", "--watch", "--timeout", "3s", "--home", home.path)
     #expect(watched.status == 75 && watched.errors.contains("not caught up"), "\(watched.errors)")
     let status = try Command.moloch("status", "--home", home.path)
     #expect(status.status == 75 && status.errors.contains("the node is starting"), "\(status.status): \(status.errors)")
