@@ -113,7 +113,7 @@ import Testing
     #expect(unknown.status == 64 && unknown.errors.contains("'sink' is no subsystem: node, reactor"), "\(unknown.errors)")
     let changed = try level("node=error")
     #expect(changed.status == 0 && changed.output == "Level: error, subsystem: node until the next reload\n", "\(changed.output)\(changed.errors)")
-    #expect(node.log.contains("NOTICE node: log level changed level=error subsystem=node"), "\(node.log)")
+    #expect(node.log.contains("NOTICE node: log level changed new_level=error of=node"), "\(node.log)")
     // The subsystem is silent, the others are not.
     let silent = node.log.count
     #expect(try Command.moloch("drain", "--home", home).status == 0)
