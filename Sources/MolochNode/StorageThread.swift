@@ -92,6 +92,8 @@ struct EntryMark: Sendable {
 
 /// Figures of the storage thread, about once a second.
 struct StoragePulse: Sendable {
+  /// Of the last durable block.
+  var height: UInt64
   var indexedHeight: UInt64
   var earliestBodyHeight: UInt64
   /// Nil when the block cannot be read.
@@ -487,7 +489,7 @@ final class StorageSession {
     metrics.snapshotBytes.set(snapshot.byteCount)
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, earliestEntry: try? EntryMark(store),
+      height: store.head.height.rawValue, indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, earliestEntry: try? EntryMark(store),
       statistics: statistics,
       cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
       proposedLastDay: proposals.totals)
