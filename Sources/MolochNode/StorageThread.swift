@@ -92,8 +92,6 @@ struct EntryMark: Sendable {
 
 /// Figures of the storage thread, about once a second.
 struct StoragePulse: Sendable {
-  /// Of the last durable block.
-  var height: UInt64
   var indexedHeight: UInt64
   var earliestBodyHeight: UInt64
   /// Nil when the block cannot be read.
@@ -109,6 +107,8 @@ struct StoragePulse: Sendable {
   var lastBackup: UInt64?
   /// Final blocks by proposer.
   var proposedLastDay: [PublicKey: UInt64]
+  /// Of the last durable block.
+  var height: UInt64
 }
 
 /// The thread that owns the disk.
@@ -489,10 +489,10 @@ final class StorageSession {
     metrics.snapshotBytes.set(snapshot.byteCount)
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
-      height: store.head.height.rawValue, indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, earliestEntry: try? EntryMark(store),
+      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, earliestEntry: try? EntryMark(store),
       statistics: statistics,
       cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
-      proposedLastDay: proposals.totals)
+      proposedLastDay: proposals.totals, height: store.head.height.rawValue)
   }
 
   func endMaintenance() { desk.stop() }
