@@ -78,7 +78,7 @@ final class Figures {
     if let last = pulse.lastBackup { storage.lastBackup.set(last) } else { storage.lastBackup.clear() }
     storage.caches["block"].set(pulse.cacheBytes)
     storage.indexHeight.set(pulse.indexedHeight)
-    storage.indexLag.set(height - min(height, pulse.indexedHeight))
+    storage.indexLag.set(pulse.height - min(pulse.height, pulse.indexedHeight))
     storage.compactionPending.set(pulse.compaction.pendingBytes)
     storage.compactionRunning.set(pulse.compaction.running)
   }
@@ -113,12 +113,12 @@ final class Figures {
     metrics.api.isReady.set(gate.readiness.isReady)
     metrics.api.isHealthy.set(gate.health.status != .failing)
     metrics.storage.caches["key"].set(gate.signers.byteCount)
-    metrics.chain.checkpointSize.set(gate.surroundings.publication?.size ?? 0)
-    if let cosigned = gate.surroundings.publication?.lines.compactMap(\.time).max() {
-      metrics.chain.checkpointAge.set(Double(gate.wallMilliseconds) / 1000 - Double(cosigned))
+    if let publication = gate.surroundings.publication {
+      metrics.chain.checkpointSize.set(publication.size)
+      if let cosigned = publication.lines.compactMap(\.time).max() { metrics.chain.checkpointAge.set(Double(gate.wallMilliseconds) / 1000 - Double(cosigned)) }
     }
-    metrics.storage.earliestBodyHeight.set(gate.surroundings.earliestBodyHeight)
     if let replica = gate.replica {
+      metrics.storage.earliestBodyHeight.set(gate.surroundings.earliestBodyHeight)
       height = max(height, replica.durable.header.height.rawValue)
       metrics.chain.height.set(height)
       metrics.chain.treeSize.set(replica.durable.header.treeSize)

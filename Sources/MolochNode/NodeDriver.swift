@@ -473,12 +473,11 @@ final class NodeDriver: Driver {
     }
   }
 
-  func reportEnd() {
-    let height = gate.replica?.durable.header.height.rawValue ?? 0
-    log.info(
-      "node", "shutdown complete",
-      [
-        ("height", "\(height)"), ("mempool_saved", "\(savedBytes)"), ("seconds", "\(MonotonicClock.now().milliseconds(since: began) / 1000)"),
-      ])
+  /// Fields of the last record.
+  var ending: Log.Fields {
+    [
+      ("height", "\(gate.replica?.durable.header.height.rawValue ?? 0)"), ("mempool_saved", "\(savedBytes)"),
+      ("seconds", "\(MonotonicClock.now().milliseconds(since: began) / 1000)"),
+    ]
   }
 }

@@ -111,6 +111,8 @@ struct StoragePulse: Sendable {
   var lastBackup: UInt64?
   /// Final blocks by proposer.
   var proposedLastDay: [PublicKey: UInt64]
+  /// Of the last durable block.
+  var height: UInt64
 }
 
 /// The thread that owns the disk.
@@ -498,7 +500,7 @@ final class StorageSession {
       indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, bodyFloor: try? bodyFloor(), earliestEntry: try? EntryMark(store),
       statistics: statistics,
       cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
-      proposedLastDay: proposals.totals)
+      proposedLastDay: proposals.totals, height: store.head.height.rawValue)
   }
 
   func endMaintenance() { desk.stop() }

@@ -117,7 +117,7 @@ import Testing
     #expect(unknown.status == 64 && unknown.errors.contains("'sink' is no subsystem: node, reactor"), "\(unknown.errors)")
     let changed = try level("node=error")
     #expect(changed.status == 0 && changed.output == "Level: error, subsystem: node until the next reload\n", "\(changed.output)\(changed.errors)")
-    try node.logs("NOTICE node: log level changed level=error subsystem=node")
+    try node.logs("NOTICE node: log level changed new_level=error of=node")
     // The subsystem is silent, the others are not.
     let silent = node.log.count
     #expect(try Command.moloch("drain", "--home", home).status == 0)
@@ -125,7 +125,7 @@ import Testing
     let timed = try level("info", "--for", "1s")
     #expect(timed.output == "Level: info, subsystem: all for 1 s\n", "\(timed.output)")
     // Whatever the two commands had logged would stand before this line.
-    try node.logs("NOTICE node: log level changed level=info subsystem=all")
+    try node.logs("NOTICE node: log level changed new_level=info of=all")
     #expect(!node.log.dropFirst(silent).contains("drain"), "\(node.log.dropFirst(silent))")
     try node.logs("NOTICE node: log level reverted")
     #expect(try Command.moloch("drain", "--home", home).status == 0)

@@ -91,6 +91,19 @@ final class NoticeSocket {
     #expect(node.waitForExit() == 0)
   }
 
+  /// A node may stay drained for days.
+  @Test(arguments: [("60s", "Draining. "), ("0s", "Drained, no requests are taken. ")]) func theSupervisorHearsOfADrain(_ delay: String, _ prefix: String) throws {
+    let scratch = try ScratchDirectory(), home = scratch.url.appendingPathComponent("home")
+    let notices = try NoticeSocket(in: scratch.url)
+    let node = try NodeProcess(home: home, arguments: ["--set", "api.drain_delay=\(delay)"], environment: ["NOTIFY_SOCKET": notices.path])
+    try notices.wait("STATUS") { $0.hasPrefix("STATUS=Height") }
+    #expect(try Command.moloch("drain", "--home", home.path).status == 0)
+    for _ in 0..<2 { try notices.wait("STATUS of the drain") { $0.hasPrefix("STATUS=\(prefix)Height 0") } }
+    #expect(try Command.moloch("drain", "--cancel", "--home", home.path).status == 0)
+    try notices.wait("STATUS after the drain") { $0.hasPrefix("STATUS=Height") }
+    #expect(node.isRunning)
+  }
+
   @Test func aWatchdogThatIsMeantForAnotherProcessIsNotFed() throws {
     let scratch = try ScratchDirectory()
     let notices = try NoticeSocket(in: scratch.url)

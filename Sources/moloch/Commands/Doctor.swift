@@ -27,7 +27,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func text(_ finding: Examination.Finding) -> String {
-    let terminal = global.terminal
+    let terminal = global.output
     let word: String
     switch finding.verdict {
     case .ok: word = terminal.styled("ok  ", .green)
