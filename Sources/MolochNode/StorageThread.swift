@@ -188,8 +188,11 @@ final class StorageThread: @unchecked Sendable {
     while true {
       var didWork = false
       pulse.beat()
-      while let job = jobs.take() {
+      // However many read, the clock of everything below goes on.
+      var reads = 0
+      while reads < StorageQueue.readsPerTurn, let job = jobs.take() {
         didWork = true
+        if job.kind.isRead { reads += 1 }
         pulse.beat()
         switch job.kind {
         case .persist(let blocks, let floor, let height):

@@ -208,7 +208,8 @@ struct Backfill: Sendable {
       return .empty
     }
     let isLinked = zip(blocks, blocks.dropFirst()).allSatisfy { $0.hash == $1.header.parentHash && $0.header.height.next == $1.header.height }
-    guard isLinked, blocks[0].header.height == from, collected.last.map({ $0.hash == blocks[0].header.parentHash }) ?? true else {
+    let byteCount = (collected + blocks).reduce(0) { $0 + $1.body.count }
+    guard isLinked, blocks[0].header.height == from, collected.last.map({ $0.hash == blocks[0].header.parentHash }) ?? true, byteCount <= gap?.byteCount ?? 0 else {
       asked.append(link)
       restart()
       return .malformed
