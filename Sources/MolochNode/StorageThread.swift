@@ -78,6 +78,8 @@ struct OpenedStore: Sendable {
   var pending: [UInt8]
   var earliestBodyHeight: Height
   var earliestEntry: EntryMark
+  /// Times of the newest blocks, ascending.
+  var blockTimes: [Timestamp]
 }
 
 /// Where the entries begin that are here.
@@ -305,9 +307,9 @@ final class StorageSession {
     guard let found = RocksLedgerStore.formatNumber(of: line), found != own else {
       return NodeFailure(78, "data/FORMAT says \"\(line)\"; this program reads \"\(RocksLedgerStore.format)\"")
     }
-    guard found > own else { return NodeFailure(78, "data format \(found) is older than that of this program, \(own): run 'moloch migrate'") }
+    guard found > own else { return NodeFailure(78, "data format \(found) is older than format \(own) of moloch \(Node.version); run: moloch migrate") }
     return NodeFailure(
-      78, "data format \(found) needs a newer moloch than \(Node.version), which has format \(own): install the release that wrote the data, or go back with its "
+      78, "data format \(found) needs moloch > \(Node.version), which has format \(own): install the release that wrote the data, or go back with its "
         + "'moloch migrate --rollback'")
   }
 
@@ -348,7 +350,14 @@ final class StorageSession {
     state.newestHead = try newestHead()
     state.evidence = try evidence()
     return OpenedStore(
-      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, earliestEntry: try EntryMark(store))
+      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, earliestEntry: try EntryMark(store),
+      blockTimes: blockTimes())
+  }
+
+  /// Times of the last blocks, for how fast they come: those whose headers can be read.
+  private func blockTimes() -> [Timestamp] {
+    let head = store.head.height.rawValue
+    return (head - min(head, UInt64(APILimit.paceBlocks - 1))...head).compactMap { (try? store.header(at: Height($0)))?.timestamp }
   }
 
   /// What this node has seen of contradictions before it was started; without the file, nothing.
@@ -365,8 +374,12 @@ final class StorageSession {
     return (header, try store.validators(at: height, genesis: home.genesis.validators))
   }
 
+  /// One synced write of a block that is not final, unless it is there.
   func store(_ block: Block) throws {
-    do { try store.store(block) } catch { throw Self.failure(error, home) }
+    let began = MonotonicClock.now()
+    let isWritten: Bool
+    do { isWritten = try store.store(block) } catch { throw Self.failure(error, home) }
+    if isWritten { metrics.fsync["chain"].observe(MonotonicClock.now().nanoseconds(since: began)) }
   }
 
   func adopt(_ anchor: Anchor) throws {
