@@ -51,9 +51,34 @@ import Testing
     #expect(try Command.run(program, []).output == (commit ?? "unknown") + "\n")
     let manifest = try String(contentsOf: CommandTests.root.appendingPathComponent("Package.swift"), encoding: .utf8)
     #expect(manifest.contains(".target(name: \"CRelease\", cSettings: commit)") && manifest.contains("Context.environment[\"MOLOCH_COMMIT\"]"))
-    for script in ["release", "deb"] {
-      let text = try String(contentsOf: CommandTests.root.appendingPathComponent(".ci/\(script)"), encoding: .utf8)
-      #expect(text.contains("MOLOCH_COMMIT=$(.ci/commit)\n") && text.contains("export MOLOCH_COMMIT\n"), "\(script)")
+    let package = try String(contentsOf: CommandTests.root.appendingPathComponent(".ci/deb"), encoding: .utf8)
+    #expect(package.contains("MOLOCH_COMMIT=$(.ci/commit)\n  export MOLOCH_COMMIT\n  for product in"))
+  }
+
+  /// With a compiler that makes a program which says what it was told, and with one that tells it nothing.
+  @Test func aReleaseThatDoesNotSayItsCommitIsNone() throws {
+    let scratch = try ScratchDirectory(), tree = scratch.url.appendingPathComponent("tree"), compiler = scratch.url.appendingPathComponent("bin/swift")
+    for directory in [tree.appendingPathComponent(".ci"), scratch.url.appendingPathComponent("bin")] { try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true) }
+    for script in ["commit", "release"] {
+      try FileManager.default.copyItem(at: CommandTests.root.appendingPathComponent(".ci/" + script), to: tree.appendingPathComponent(".ci/" + script))
     }
+    try ".build/\ntarget/\n".write(to: tree.appendingPathComponent(".gitignore"), atomically: true, encoding: .utf8)
+    for words in [["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]] { #expect(try Self.git(tree, words).status == 0) }
+    func release(_ says: String) throws -> Command {
+      let program = "#!/bin/sh\\necho \"moloch 1.0.0 (commit \(says), protocol 3)\"\\n"
+      try "#!/bin/sh\nmkdir -p .build/release\nprintf '\(program)' >.build/release/moloch\nchmod 0755 .build/release/moloch\n".write(to: compiler, atomically: true, encoding: .utf8)
+      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: compiler.path)
+      return try Command.run(
+        tree.appendingPathComponent(".ci/release"), [],
+        environment: ["PATH": "\(compiler.deletingLastPathComponent().path):/usr/bin:/bin", "GIT_CEILING_DIRECTORIES": scratch.url.path])
+    }
+    let hash = try Self.commit(tree).trimmingCharacters(in: .whitespacesAndNewlines)
+    let made = try release("'\"$MOLOCH_COMMIT\"'")
+    #expect(made.status == 0, "\(made.output)\(made.errors)")
+    let said = try Command.run(tree.appendingPathComponent("target/release/moloch"), [])
+    #expect(said.output == "moloch 1.0.0 (commit \(hash), protocol 3)\n", "\(said.output)\(said.errors)")
+    #expect(try Self.git(tree, ["status", "--porcelain"]).output.isEmpty, "the tree is as it was")
+    let silent = try release("unknown")
+    #expect(silent.status == 1 && silent.errors.contains("built of commit \(hash), and it says: moloch 1.0.0 (commit unknown"), "\(silent.status) \(silent.errors)")
   }
 }
