@@ -300,7 +300,8 @@ final class NodeDriver: Driver {
       lastReport = loop.now
       switch report.kind {
       case .claimed: isClaimed = true
-      case .opened(let store):
+      case .opened(let store, let blockTimes):
+        gate.notePace(blockTimes)
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
         show(store.earliestEntry, loop)
         open(store, loop)
@@ -384,7 +385,6 @@ final class NodeDriver: Driver {
     self.replica = replica
     newestHeads = store.state.newestHead.map { [$0.header] } ?? []
     gate.replica = replica
-    gate.notePace(store.blockTimes)
     replica.looksForBodies = true
     replica.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
     replica.start(now: times(loop), &effects)

@@ -53,7 +53,8 @@ final class StorageReport: Sendable {
   enum Kind: Sendable {
     /// The data directory is this process's own.
     case claimed
-    case opened(OpenedStore)
+    /// With the times of the newest blocks, ascending.
+    case opened(OpenedStore, blockTimes: [Timestamp])
     case persisted(Height, FloorRecord, nanoseconds: UInt64)
     case stored(Digest)
     case loaded(StoreQuery, StoreAnswer)
@@ -78,8 +79,6 @@ struct OpenedStore: Sendable {
   var pending: [UInt8]
   var earliestBodyHeight: Height
   var earliestEntry: EntryMark
-  /// Times of the newest blocks, ascending.
-  var blockTimes: [Timestamp]
 }
 
 /// Where the entries begin that are here.
@@ -174,7 +173,7 @@ final class StorageThread: @unchecked Sendable {
     let session = try StorageSession(home: home, options: options, policies: policies, metrics: metrics, log: log) { report(.claimed) }
     // A thread of maintenance must not use the store while the process ends.
     defer { session.endMaintenance() }
-    report(.opened(try session.opened()))
+    report(.opened(try session.opened(), blockTimes: session.blockTimes()))
     return try serve(session)
   }
 
@@ -350,14 +349,7 @@ final class StorageSession {
     state.newestHead = try newestHead()
     state.evidence = try evidence()
     return OpenedStore(
-      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, earliestEntry: try EntryMark(store),
-      blockTimes: blockTimes())
-  }
-
-  /// Times of the last blocks, for how fast they come: those whose headers can be read.
-  private func blockTimes() -> [Timestamp] {
-    let head = store.head.height.rawValue
-    return (head - min(head, UInt64(APILimit.paceBlocks - 1))...head).compactMap { (try? store.header(at: Height($0)))?.timestamp }
+      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, earliestEntry: try EntryMark(store))
   }
 
   /// What this node has seen of contradictions before it was started; without the file, nothing.
@@ -365,6 +357,13 @@ final class StorageSession {
     guard HomeFile.exists(evidencePath) else { return [] }
     let bytes = try HomeFile.read(evidencePath)
     do { return try Evidence.decodeAll(bytes.bytes) } catch { throw NodeFailure(65, "\(evidencePath) is damaged: \(error); move it aside to start without it") }
+  }
+
+  /// Times of the last blocks, for how fast they come: those whose headers can be read.
+  func blockTimes() -> [Timestamp] {
+    let head = store.head.height.rawValue, count = min(head, UInt64(APILimit.paceBlocks))
+    // Without genesis, which is made whenever its operators meet.
+    return (head + 1 - count..<head + 1).compactMap { (try? store.header(at: Height($0)))?.timestamp }
   }
 
   /// The header of the newest block with events, the head that a checkpoint is about, and the set of its height.
