@@ -78,6 +78,8 @@ struct OpenedStore: Sendable {
   /// Records that the last clean stop saved.
   var pending: [UInt8]
   var earliestBodyHeight: Height
+  /// Bodies from it on are to be here, later at least.
+  var bodyFloor: Height
   var earliestEntry: EntryMark
 }
 
@@ -95,6 +97,8 @@ struct EntryMark: Sendable {
 struct StoragePulse: Sendable {
   var indexedHeight: UInt64
   var earliestBodyHeight: UInt64
+  /// Nil when the blocks cannot be read.
+  var bodyFloor: Height?
   /// Nil when the block cannot be read.
   var earliestEntry: EntryMark?
   var statistics: DirectoryStatistics
@@ -108,6 +112,8 @@ struct StoragePulse: Sendable {
   var lastBackup: UInt64?
   /// Final blocks by proposer.
   var proposedLastDay: [PublicKey: UInt64]
+  /// Of the last durable block.
+  var height: UInt64
 }
 
 /// The thread that owns the disk.
@@ -275,8 +281,7 @@ final class StorageSession {
   func fill() throws(NodeFailure) -> (BackfillResult, BodyGap)? {
     guard filling != nil else { return nil }
     do {
-      let floor = try Pruning.backfillFloor(store, home.genesis, desk.policies.retention, wall: WallClock.now().milliseconds)
-      guard let done = try filling?.step(store, floor: floor, hasRoom: !space.isLow && !space.isReadOnly, &fillBatch) else { return nil }
+      guard let done = try filling?.step(store, floor: try bodyFloor(), hasRoom: !space.isLow && !space.isReadOnly, &fillBatch) else { return nil }
       filling = nil
       return done
     } catch {
@@ -285,6 +290,10 @@ final class StorageSession {
       filling = nil
       return (.looked, BodyGap(heights: nil, earliest: store.earliestBodyHeight, floor: store.earliestBodyHeight))
     }
+  }
+
+  private func bodyFloor() throws(StoreError) -> Height {
+    try Pruning.backfillFloor(store, home.genesis, desk.policies.retention, wall: WallClock.now().milliseconds)
   }
 
   var peerBookPath: String { home.data + "/peers.json" }
@@ -349,7 +358,8 @@ final class StorageSession {
     state.newestHead = try newestHead()
     state.evidence = try evidence()
     return OpenedStore(
-      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, earliestEntry: try EntryMark(store))
+      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, bodyFloor: try bodyFloor(),
+      earliestEntry: try EntryMark(store))
   }
 
   /// What this node has seen of contradictions before it was started; without the file, nothing.
@@ -499,10 +509,10 @@ final class StorageSession {
     metrics.snapshotBytes.set(snapshot.byteCount)
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, earliestEntry: try? EntryMark(store),
+      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, bodyFloor: try? bodyFloor(), earliestEntry: try? EntryMark(store),
       statistics: statistics,
       cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
-      proposedLastDay: proposals.totals)
+      proposedLastDay: proposals.totals, height: store.head.height.rawValue)
   }
 
   func endMaintenance() { desk.stop() }

@@ -27,7 +27,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func text(_ finding: Examination.Finding) -> String {
-    let terminal = global.terminal
+    let terminal = global.output
     let word: String
     switch finding.verdict {
     case .ok: word = terminal.styled("ok  ", .green)
@@ -112,20 +112,23 @@ private struct NodeWatch {
   func run(milliseconds: UInt64) throws {
     let end = SystemTime.monotonicMilliseconds() + milliseconds
     var bar = ProgressBar("Watching", total: milliseconds / 1000, unit: "s", terminal: global.terminal, isQuiet: global.quiet)
-    var first: UInt64?, last: UInt64 = 0
+    var first: UInt64?, last: UInt64 = 0, looks = 0
     var faults: [String] = []
     while true {
       let status = try client.get("/v1/status").json(from: client.endpoint)
       let ready = try client.get("/v1/ready")
       last = status["head_height"]?.unsigned ?? 0
+      looks += 1
       first = first ?? last
       if global.json { printLook(status, isReady: ready.status == 200) }
       if ready.status != 200, !faults.contains("not ready") { faults.append("not ready") }
       if let lag = status["sync_lag"]?.unsigned, lag > Self.lagMax, !faults.contains("lag above \(Self.lagMax)") { faults.append("lag above \(Self.lagMax)") }
       let now = SystemTime.monotonicMilliseconds()
-      guard now < end else { break }
-      if !global.json { bar.update((milliseconds - (end - now)) / 1000) }
-      SystemTime.sleep(milliseconds: min(Self.pauseMilliseconds, end - now))
+      // Growth is the difference of two looks, however long the first has taken.
+      guard now < end || looks < 2 else { break }
+      let left = end > now ? end - now : Self.pauseMilliseconds
+      if !global.json { bar.update((milliseconds - min(left, milliseconds)) / 1000) }
+      SystemTime.sleep(milliseconds: min(Self.pauseMilliseconds, left))
     }
     if !global.json { bar.finish(milliseconds / 1000) }
     if last <= first ?? 0 { faults.append("the height did not grow") }

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Audit
 import Configuration
 import MolochNode
@@ -59,5 +60,19 @@ struct LoadedConfiguration {
     for finding in shown.prefix(ConfigurationLimit.findings) { Terminal.note(finding.text) }
     Terminal.note(Finding.summary(shown))
     throw Exit.configuration
+  }
+
+  /// The configuration of a node that starts. A failure is also told in a record, as one is after the log is there.
+  static func starting(_ global: GlobalOptions, _ node: NodeRunOptions, home: Home? = nil, isDevelopment: Bool) throws -> NodeOptions {
+    let loaded: Self
+    do throws(CommandFailure) { loaded = try Self(global, node, home: home, isDevelopment: isDevelopment) } catch {
+      if error.code != Exit.usage { Node.reportRefusal(error.message, code: error.code.rawValue, settings: nil) }
+      throw error
+    }
+    do { return try loaded.checked() } catch {
+      let first = loaded.settings.findings.first { $0.severity == .error }
+      Node.reportRefusal(first?.message ?? "\(error)", place: first?.place ?? "", code: Exit.configuration.rawValue, settings: loaded.settings)
+      throw error
+    }
   }
 }
