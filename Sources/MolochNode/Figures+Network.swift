@@ -67,9 +67,6 @@ extension Figures {
     metrics.isListening.set(own != nil && replica.machine.standing == .listening)
     metrics.power.set(own.map { set.validators[$0].power } ?? 0)
     metrics.quorumMargin.set(Double(Self.powerHeard(replica, key: key, now: now)) - Double(facts.quorumPower))
-    for (position, offence) in Evidence.Offence.allCases.enumerated() {
-      metrics.evidence[position].set(UInt64(replica.evidence.count { $0.offence == offence }))
-    }
     takeSync(replica, now)
   }
 

@@ -66,6 +66,11 @@ final class Figures {
     chain.blockTime.set((production + 500_000) / 1_000_000)
   }
 
+  /// A contradiction that this process was the first to keep: what an earlier one had kept raised its alarm then.
+  func found(_ evidence: Evidence) {
+    for (position, offence) in Evidence.Offence.allCases.enumerated() where offence == evidence.offence { metrics.consensus.evidence[position].add() }
+  }
+
   /// About once a second, what the storage thread saw.
   func take(_ pulse: StoragePulse) {
     let storage = metrics.storage, statistics = pulse.statistics

@@ -64,6 +64,7 @@ extension NodeDriver {
   private func report(_ evidence: Evidence, isKept: Bool, _ loop: Loop) {
     guard let replica else { return }
     if isKept {
+      figures.found(evidence)
       post(.evidence(replica.evidence.flatMap(\.encoded)), loop)
       log.error(
         "consensus", "conflicting votes",

@@ -303,7 +303,8 @@ final class NodeDriver: Driver {
       lastReport = loop.now
       switch report.kind {
       case .claimed: isClaimed = true
-      case .opened(let store):
+      case .opened(let store, let blockTimes):
+        gate.notePace(blockTimes)
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
         show(store.earliestEntry, loop)
         open(store, loop)

@@ -53,7 +53,8 @@ final class StorageReport: Sendable {
   enum Kind: Sendable {
     /// The data directory is this process's own.
     case claimed
-    case opened(OpenedStore)
+    /// With the times of the newest blocks, ascending.
+    case opened(OpenedStore, blockTimes: [Timestamp])
     case persisted(Height, FloorRecord, nanoseconds: UInt64)
     case stored(Digest)
     case loaded(StoreQuery, StoreAnswer)
@@ -178,7 +179,7 @@ final class StorageThread: @unchecked Sendable {
     let session = try StorageSession(home: home, options: options, policies: policies, metrics: metrics, log: log) { report(.claimed) }
     // A thread of maintenance must not use the store while the process ends.
     defer { session.endMaintenance() }
-    report(.opened(try session.opened()))
+    report(.opened(try session.opened(), blockTimes: session.blockTimes()))
     return try serve(session)
   }
 
@@ -317,9 +318,9 @@ final class StorageSession {
     guard let found = RocksLedgerStore.formatNumber(of: line), found != own else {
       return NodeFailure(78, "data/FORMAT says \"\(line)\"; this program reads \"\(RocksLedgerStore.format)\"")
     }
-    guard found > own else { return NodeFailure(78, "data format \(found) is older than that of this program, \(own): run 'moloch migrate'") }
+    guard found > own else { return NodeFailure(78, "data format \(found) is older than format \(own) of moloch \(Node.version); run: moloch migrate") }
     return NodeFailure(
-      78, "data format \(found) needs a newer moloch than \(Node.version), which has format \(own): install the release that wrote the data, or go back with its "
+      78, "data format \(found) needs moloch > \(Node.version), which has format \(own): install the release that wrote the data, or go back with its "
         + "'moloch migrate --rollback'")
   }
 
@@ -371,6 +372,13 @@ final class StorageSession {
     do { return try Evidence.decodeAll(bytes.bytes) } catch { throw NodeFailure(65, "\(evidencePath) is damaged: \(error); move it aside to start without it") }
   }
 
+  /// Times of the last blocks, for how fast they come: those whose headers can be read.
+  func blockTimes() -> [Timestamp] {
+    let head = store.head.height.rawValue, count = min(head, UInt64(APILimit.paceBlocks))
+    // Without genesis, which is made whenever its operators meet.
+    return (head + 1 - count..<head + 1).compactMap { (try? store.header(at: Height($0)))?.timestamp }
+  }
+
   /// The header of the newest block with events, the head that a checkpoint is about, and the set of its height.
   private func newestHead() throws -> (header: BlockHeader, validators: ValidatorSet)? {
     guard store.head.treeSize > 0, let height = try store.height(containing: LeafIndex(store.head.treeSize - 1)), let header = try store.header(at: height)
@@ -378,8 +386,12 @@ final class StorageSession {
     return (header, try store.validators(at: height, genesis: home.genesis.validators))
   }
 
+  /// One synced write of a block that is not final, unless it is there.
   func store(_ block: Block) throws {
-    do { try store.store(block) } catch { throw Self.failure(error, home) }
+    let began = MonotonicClock.now()
+    let isWritten: Bool
+    do { isWritten = try store.store(block) } catch { throw Self.failure(error, home) }
+    if isWritten { metrics.fsync["chain"].observe(MonotonicClock.now().nanoseconds(since: began)) }
   }
 
   func adopt(_ anchor: Anchor) throws {

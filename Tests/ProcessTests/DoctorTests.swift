@@ -14,7 +14,7 @@ import Testing
     let scratch = try ScratchDirectory()
     #expect(try Command.moloch("init", "--chain-id", "doctor-1", "--home", scratch.url.path).status == 0)
     let (_, findings) = try Self.findings(scratch.url.path)
-    for subject in ["clock", "limits", "sysctl", "memory", "io_uring", "disk", "fsync", "keys", "ports", "backup", "node"] {
+    for subject in ["clock", "limits", "sysctl", "memory", "io_uring", "disk", "fsync", "keys", "certs", "ports", "backup", "node"] {
       #expect(findings.contains { $0["subject"] == subject }, "\(subject) is missing: \(findings)")
     }
     for finding in findings where finding["verdict"] != "ok" { #expect(finding["fix"] != "", "\(finding)") }

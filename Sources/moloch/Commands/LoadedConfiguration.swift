@@ -40,7 +40,7 @@ struct LoadedConfiguration {
 
   /// What the node is told, whatever is wrong with it: for commands that only look for paths.
   var options: NodeOptions {
-    var options = NodeOptions(home: home, settings: settings) { [layers, path, home] in
+    var options = NodeOptions(home: home, configuration: path, settings: settings) { [layers, path, home] in
       var again = layers
       do throws(CommandFailure) {
         if Files.exists(path) { again.file = (path, try Files.read(path)) }
