@@ -200,7 +200,7 @@ import Testing
     var backfill = Backfill()
     backfill.isEnabled = true
     #expect(backfill.facts(anchor: Height(99)) == nil, "nothing is known")
-    backfill.know(earliest: Height(51), floor: Height(1), byteCount: 1 << 20)
+    backfill.know(earliest: Height(51), floor: Height(1))
     #expect(backfill.plan([], isLive: false, now: Instant(milliseconds: 5000)) == nil, "a node that is behind does not look")
     let facts = try #require(backfill.facts(anchor: Height(100)))
     #expect(facts.state == .waiting && facts.percent == 50 && facts.gap.earliest == Height(51) && facts.gap.floor == Height(1))
