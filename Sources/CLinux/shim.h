@@ -196,7 +196,9 @@ static inline sigset_t stop_signals(void) {
   return set;
 }
 
+// A reader that goes away is told by the error of the write.
 static inline int signals_block(void) {
+  signal(SIGPIPE, SIG_IGN);
   sigset_t set = stop_signals();
   return -pthread_sigmask(SIG_BLOCK, &set, 0);
 }

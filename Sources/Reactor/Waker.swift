@@ -44,7 +44,7 @@ public enum Signals {
   public static let interrupt: Int32 = SIGINT
   public static let hangUp: Int32 = SIGHUP
 
-  /// Blocks the three signals in the calling thread and in all threads that it starts later. Call first in `main`.
+  /// Blocks the three signals in the calling thread and in all threads that it starts later, and has SIGPIPE ignored. Call first in `main`.
   public static func block() { _ = signals_block() }
 }
 
