@@ -159,7 +159,7 @@ import Testing
     combination.removeAll()
     for slot in 0..<slots { combination.decode(encodings[slot % 16], negatedInto: slot) }
     combination.finishDecoding()
-    for (count, longCount) in [(0, 0), (1, 0), (0, 1), (190, 0), (190, 3), (300, 8), (300, 300), (520, 20), (520, 80)] {
+    for (count, longCount) in [(0, 0), (1, 0), (0, 1), (3, 2), (20, 5), (30, 6), (190, 0), (190, 3), (300, 8), (300, 300), (520, 20), (520, 80)] {
       var expected = [Scalar](repeating: Scalar(), count: 16)
       combination.removeTerms()
       for slot in 0..<count {
