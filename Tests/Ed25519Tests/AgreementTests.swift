@@ -43,6 +43,13 @@ import Testing
         together.verify(&verdicts)
         #expect(verdicts == expected, "seed \(seed) cases from \(start): \(made[start..<min(start + 5, made.count)].map(\.kind))")
       }
+      // Alone again, most of them by keys that are known now.
+      var known = SignatureBatch(capacity: 1, seed: coefficients, cache: cache, path: path)
+      for (index, item) in made.enumerated() {
+        known.add(item)
+        known.verify(&verdicts)
+        #expect(verdicts == [item.isValid], "seed \(seed) case \(index) alone, known: \(item.kind)")
+      }
       #expect(cache.hits > 0)
     }
   }
