@@ -90,25 +90,6 @@ public struct NodeHome: Sendable {
     do { return try SigningKey(pem: pem) } catch { throw NodeFailure(78, "\(path) is no Ed25519 key in PKCS#8 PEM: \(error)") }
   }
 
-  /// Makes a home with keys and a genesis of one validator. Existing keys are kept; an existing genesis is never replaced. The vote journal is made by
-  /// `Protection.begin`.
-  /// - Parameters:
-  ///   - blockTime: milliseconds between blocks.
-  ///   - name: name of the validator.
-  public static func create(_ path: String, chainID: String, blockTime: UInt32, name: String) throws(NodeFailure) {
-    _ = try make([(path, name)], chainID: chainID, blockTime: blockTime)
-  }
-
-  /// Makes one home per validator, with keys of their own, vote journals, and one genesis for all. Existing keys are kept; an existing genesis is never replaced.
-  /// - Parameter members: the directory of each home, and the name of its validator.
-  public static func createNetwork(_ members: [(path: String, name: String)], chainID: String, blockTime: UInt32) throws(NodeFailure) {
-    let genesis = try make(members, chainID: chainID, blockTime: blockTime)
-    for (path, _) in members {
-      let keyPath = path + "/keys/validator.key"
-      _ = try Protection.begin(try key(keyPath).publicKey, keyPath: keyPath, data: path + "/data", genesis: genesis)
-    }
-  }
-
   /// Makes a home for a chain that there is. Existing keys are kept.
   /// - Parameters:
   ///   - text: the genesis file, free of faults.
@@ -117,36 +98,17 @@ public struct NodeHome: Sendable {
   public static func join(_ path: String, genesis text: [UInt8], isValidator: Bool) throws(NodeFailure) {
     let target = genesisPath(path)
     let isThere = HomeFile.exists(target)
+    if !isThere, isUnfinished(path) { throw NodeFailure(73, "\(pendingPath(path)) is of a chain that was never finished: remove \(path), or finish it; nothing was written") }
     if isThere, try HomeFile.read(target) != text { throw NodeFailure(73, "\(target) is another genesis; nothing was written") }
     try makeDirectories(path)
     for name in isValidator ? ["node", "validator"] : ["node"] where !HomeFile.exists("\(path)/keys/\(name).key") { try makeKey("\(path)/keys/\(name)") }
     if !isThere { try HomeFile.replace(target, text, mode: 0o644) }
   }
 
-  private static func makeDirectories(_ path: String) throws(NodeFailure) {
+  static func makeDirectories(_ path: String) throws(NodeFailure) {
     for (directory, mode) in [("", mode_t(0o750)), ("/config", 0o750), ("/keys", 0o700), ("/data", 0o750), ("/logs", 0o750)] {
       try HomeFile.makeDirectory(path + directory, mode: mode)
     }
-  }
-
-  private static func make(_ members: [(path: String, name: String)], chainID: String, blockTime: UInt32) throws(NodeFailure) -> Genesis {
-    for (path, _) in members where HomeFile.exists(genesisPath(path)) { throw NodeFailure(73, "\(genesisPath(path)) exists; nothing was written") }
-    var validators: [Validator] = []
-    for (path, name) in members {
-      try makeDirectories(path)
-      for name in ["node", "validator"] where !HomeFile.exists("\(path)/keys/\(name).key") { try makeKey("\(path)/keys/\(name)") }
-      let key = try key(path + "/keys/validator.key").publicKey
-      validators.append(Validator(publicKey: key, cosignerKey: key, power: 1, name: name))
-    }
-    var parameters = ChainParameters()
-    parameters.blockTime = blockTime
-    let text = Genesis.text(
-      chainID: chainID, timestamp: Timestamp(milliseconds: WallClock.now().milliseconds), domain: "moloch.internal", validators: validators,
-      parameters: parameters, signers: [])
-    let genesis: Genesis
-    do { genesis = try Genesis(json: text) } catch { throw NodeFailure(64, error.faults.map { $0.message }.joined(separator: "; ")) }
-    for (path, _) in members { try HomeFile.replace(genesisPath(path), text, mode: 0o644) }
-    return genesis
   }
 
   /// Deletes the chain of a stopped node: its data with the vote journal, the marks that its validator keys were used, and the genesis. Keys and configuration stay.
@@ -168,7 +130,7 @@ public struct NodeHome: Sendable {
     HomeFile.remove(options.genesisPath)
   }
 
-  private static func makeKey(_ path: String) throws(NodeFailure) {
+  static func makeKey(_ path: String) throws(NodeFailure) {
     let key: SigningKey
     do { key = try SigningKey.generate() } catch { throw NodeFailure(70, "cannot make a key: \(error)") }
     try HomeFile.replace(path + ".key", key.pem(), mode: 0o600)

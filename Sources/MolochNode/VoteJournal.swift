@@ -4,6 +4,8 @@ import Consensus
 import Digests
 import CLinux
 import Glibc
+import Ledger
+import RocksStore
 
 /// The promises of this validator on disk: the segments `journal-1`, `journal-2`, ... of `data/validator/`, which lies outside of what a resync deletes.
 ///
@@ -22,7 +24,7 @@ final class VoteJournal: @unchecked Sendable {
 
   private let directory: String
   private let chainTag: ChainTag
-  private let lock: Int32
+  private let lock: DirectoryLock
   private var writer: JournalWriter
   /// The segment in use, -1 before the first append.
   private var file: Int32 = -1
@@ -41,10 +43,10 @@ final class VoteJournal: @unchecked Sendable {
     self.directory = directory
     self.chainTag = chainTag
     try HomeFile.makeDirectory(directory, mode: 0o700)
-    // The path is lent to the call.
-    lock = unsafe Glibc.open(directory + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard lock >= 0 else { throw NodeFailure(74, "cannot open \(directory)/LOCK: \(HomeFile.reason())") }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw NodeFailure(75, "\(directory) is in use by another process") }
+    do { lock = try DirectoryLock(path: directory + "/LOCK") } catch {
+      guard case .locked(let pid) = error else { throw NodeFailure(74, "\(error)") }
+      throw NodeFailure(75, "\(directory) is in use by process \(pid)")
+    }
     var files: [JournalSegment] = []
     for name in try Self.segmentNames(directory) {
       files.append(JournalSegment(name: name, bytes: try HomeFile.readUsed(Self.path(directory, name))))
@@ -78,7 +80,6 @@ final class VoteJournal: @unchecked Sendable {
 
   deinit {
     if file >= 0 { close(file) }
-    close(lock)
   }
 
   /// Makes the records durable with one write. Traps never, throws 74: after that the process must end, because what is on disk is unknown.

@@ -419,7 +419,11 @@ public final class DirectoryLock {
     guard ftruncate(file, 0) == 0, Self.write(file, "\(getpid())\n") else { throw .failed("write \(path): errno \(errno)") }
   }
 
-  deinit { close(file) }
+  deinit {
+    // A child that was forked and has not yet executed its program has a copy of the descriptor: closing ours alone would leave the lock to it.
+    _ = flock(file, LOCK_UN)
+    close(file)
+  }
 
   /// First line of a small file, which is created with `text` when it is missing or empty.
   static func text(path: String, orCreate text: String) throws(StoreError) -> String {

@@ -3,6 +3,7 @@ import Audit
 import Bytes
 import Digests
 import Ed25519
+import Foundation
 import Testing
 
 @testable import Consensus
@@ -112,7 +113,7 @@ private struct JournalFiles {
   }
 
   @Test func aTornBarrierIsForgottenWhateverSectorsLanded() throws {
-    let seed = UInt64.random(in: 0...UInt64.max)
+    let seed = ProcessInfo.processInfo.environment["MOLOCH_TEST_SEED"].flatMap { UInt64($0) } ?? 1
     var random = SeededGenerator(seed: seed)
     for round in 0..<200 {
       var journal = JournalFiles()
@@ -143,7 +144,7 @@ private struct JournalFiles {
   }
 
   @Test func anyFlippedBitBeforeTheAcknowledgedEndIsDamage() throws {
-    let seed = UInt64.random(in: 0...UInt64.max)
+    let seed = ProcessInfo.processInfo.environment["MOLOCH_TEST_SEED"].flatMap { UInt64($0) } ?? 1
     var random = SeededGenerator(seed: seed)
     var journal = JournalFiles()
     for view in 1...20 as ClosedRange<UInt64> { journal.append([vote(view), floor(view)]) }

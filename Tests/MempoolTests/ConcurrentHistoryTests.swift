@@ -16,6 +16,8 @@ private final class Recording: @unchecked Sendable {
   let pool: EventPool
   private let clock = Atomic<UInt64>(0)
   private let running: Atomic<Int>
+  /// Blocks that the chain thread has tried to make.
+  private let rounds = Atomic<Int>(0)
   private var rows: [Row]
 
   final class Row: @unchecked Sendable {
@@ -49,6 +51,11 @@ private final class Recording: @unchecked Sendable {
         record(number, key) { admit(key, number) }
       }
       if Int.random(in: 0..<2, using: &generator) == 0 { pool.quiesce(reactor: number) }
+      // However the threads are scheduled, none works alone for long.
+      while step % 500 == 499 && rounds.load(ordering: .acquiring) < step / 500 {
+        pool.quiesce(reactor: number)
+        sched_yield()
+      }
     }
     running.subtract(1, ordering: .acquiringAndReleasing)
     // A thread that has ended must not hold up the others' moves.
@@ -77,6 +84,7 @@ private final class Recording: @unchecked Sendable {
     var generator = SeededGenerator(seed: seed)
     var proposal = Mempool.Proposal()
     while running.load(ordering: .acquiring) > 0 {
+      rounds.add(1, ordering: .releasing)
       pool.collect(now: .zero)
       pool.propose(
         eventsMax: Int.random(in: 1..<8, using: &generator), bytesMax: 1 << 20,

@@ -18,16 +18,7 @@ import Testing
 
   private static let segmentBytes = ConsensusLimit.journalSegmentBytesMin
 
-  /// A process that another test starts meanwhile shares every lock of this one until it executes its program: a journal that was just closed may be held that long.
-  private func open(_ directory: String) throws -> VoteJournal {
-    let deadline = Date(timeIntervalSinceNow: 2)
-    while true {
-      do { return try VoteJournal(directory: directory, chainTag: tag, segmentBytes: Self.segmentBytes) } catch {
-        guard error.code == 75, Date() < deadline else { throw error }
-        usleep(1000)
-      }
-    }
-  }
+  private func open(_ directory: String) throws -> VoteJournal { try VoteJournal(directory: directory, chainTag: tag, segmentBytes: Self.segmentBytes) }
 
   private func names(_ directory: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: directory).sorted() }
 
@@ -130,6 +121,20 @@ import Testing
       _ = try VoteJournal(directory: directory, chainTag: ChainTag(Bytes16(3, 3)), segmentBytes: Self.segmentBytes)
       Issue.record("opened for another chain")
     } catch { #expect(error.code == 78) }
+    // Neither refusal has kept the lock, nor does a copy of the descriptor that somebody else still has.
+    var journal: VoteJournal? = try open(directory)
+    #expect(journal?.floorHeight == Height(1))
+    let copies = Self.descriptors(of: directory + "/LOCK").map { dup($0) }
+    defer { for copy in copies { close(copy) } }
+    #expect(copies.count == 1)
+    journal = nil
+    #expect(try open(directory).floorHeight == Height(1))
+  }
+
+  /// Open descriptors of this process for a file.
+  private static func descriptors(of path: String) -> [Int32] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    return names.filter { (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + $0)) == path }.compactMap { Int32($0) }
   }
 
   @Test func crc32cMatchesItsCheckValue() { #expect(CRC32C.checksum(Array("123456789".utf8).bytes) == 0xE306_9283) }

@@ -9,6 +9,8 @@ final class BatchLoad: Sendable {
     var finalIDs: [EventID] = []
     var hasEnded = false
     var isStopping = false
+    /// The last answer.
+    var last = "none"
   }
 
   private let state = Mutex(State())
@@ -25,6 +27,16 @@ final class BatchLoad: Sendable {
   }
 
   func start() { Thread { [self] in run() }.start() }
+
+  /// Waits until the node has reported events final.
+  func waitForFirst(within seconds: Double = 180) throws {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while finalIDs.isEmpty {
+      let (hasEnded, last) = state.withLock { ($0.hasEnded, $0.last) }
+      guard !hasEnded, Date() < deadline else { throw NodeProcess.Failure(description: "no event became final; the last answer: \(last)") }
+      usleep(5000)
+    }
+  }
 
   /// Submits no further batch, and waits for the last one.
   func stop() -> [EventID] {
@@ -44,8 +56,14 @@ final class BatchLoad: Sendable {
     let records = RecordMaker(genesis: genesis, key: key)
     while !state.withLock({ $0.isStopping }) {
       let batch = (0..<20).map { _ in records.next() }
-      let answer = try? client.post("/v1/events/batch?wait=finalized", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
-      guard let answer, [201, 202].contains(answer.status) else { return }
+      var answer: HTTPClient.Answer?
+      repeat {
+        if answer != nil { usleep(50_000) }
+        answer = try? client.post("/v1/events/batch?wait=finalized", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
+        // A full mempool says when to come again.
+      } while [429, 503].contains(answer?.status) && !state.withLock({ $0.isStopping })
+      state.withLock { $0.last = answer.map { "\($0.status): \($0.text.prefix(300))" } ?? "none" }
+      guard let answer, [200, 201, 202].contains(answer.status) else { return }
       if answer.status == 201 { state.withLock { $0.finalIDs += batch.map { $0.id } } }
     }
   }

@@ -2,6 +2,7 @@ import Audit
 import Bytes
 import Ed25519
 import Foundation
+import Synchronization
 import Testing
 
 /// Validators of one chain as processes of the build under test, on loopback ports of their own.
@@ -70,7 +71,7 @@ final class Cluster {
 
   /// Waits until the members have reached `height`, and checks that they hold the same chain.
   /// - Returns: the height that was compared.
-  @discardableResult func expectAgreement(at height: Int, within seconds: Double = 60, of some: [Member]? = nil, _ note: String = "") throws -> Int {
+  @discardableResult func expectAgreement(at height: Int, within seconds: Double = 180, of some: [Member]? = nil, _ note: String = "") throws -> Int {
     let some = some ?? members
     for member in some { try member.status(within: seconds) { ($0["head_height"] as? Int ?? 0) >= height } }
     var heights = Set(stride(from: 1, through: height, by: max(1, height / 16)))
@@ -203,7 +204,7 @@ final class Cluster {
     func client() throws -> HTTPClient { try HTTPClient(port: apiPort) }
 
     /// Reads `path` until `accept` likes the answer.
-    @discardableResult func read(_ path: String, within seconds: Double = 60, until accept: ([String: Any]) -> Bool) throws -> [String: Any] {
+    @discardableResult func read(_ path: String, within seconds: Double = 180, until accept: ([String: Any]) -> Bool) throws -> [String: Any] {
       let deadline = Date(timeIntervalSinceNow: seconds)
       var last: [String: Any] = [:]
       while Date() < deadline {
@@ -218,7 +219,7 @@ final class Cluster {
       throw NodeProcess.Failure(description: "\(path) stayed \("\(last)".prefix(800))\n\(lastLines)")
     }
 
-    @discardableResult func status(within seconds: Double = 60, until accept: ([String: Any]) -> Bool) throws -> [String: Any] {
+    @discardableResult func status(within seconds: Double = 180, until accept: ([String: Any]) -> Bool) throws -> [String: Any] {
       try read("/v1/status", within: seconds, until: accept)
     }
 
@@ -229,7 +230,7 @@ final class Cluster {
     }
 
     /// Waits until a metric is as wanted: most are brought up to date once a second.
-    func expectMetric(_ name: String, within seconds: Double = 30, _ accept: (Double) -> Bool) throws {
+    func expectMetric(_ name: String, within seconds: Double = 120, _ accept: (Double) -> Bool) throws {
       let deadline = Date(timeIntervalSinceNow: seconds)
       var last: Double?
       repeat {
@@ -243,7 +244,7 @@ final class Cluster {
     func headHeight() throws -> Int { try status { $0["head_height"] is Int }["head_height"] as? Int ?? 0 }
 
     /// Waits until a line of the log beyond `mark` characters holds all `words`.
-    func logs(_ words: String..., after mark: Int = 0, within seconds: Double = 60) throws {
+    func logs(_ words: String..., after mark: Int = 0, within seconds: Double = 180) throws {
       let deadline = Date(timeIntervalSinceNow: seconds)
       while Date() < deadline {
         if log.dropFirst(mark).split(separator: "\n").contains(where: { line in words.allSatisfy { line.contains($0) } }) { return }
@@ -254,7 +255,7 @@ final class Cluster {
 
     /// Submits records and waits until all are final here.
     /// - Returns: their ids, and the height that holds the last.
-    @discardableResult func finalise(_ count: Int, of records: RecordMaker, within seconds: Double = 60) throws -> (ids: [EventID], height: Int) {
+    @discardableResult func finalise(_ count: Int, of records: RecordMaker, within seconds: Double = 180) throws -> (ids: [EventID], height: Int) {
       let batch = (0..<count).map { _ in records.next() }
       let client = try client()
       let answer = try client.post("/v1/events/batch", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
@@ -268,7 +269,7 @@ final class Cluster {
     }
 
     /// Expects every event to be final here.
-    func expectFinal(_ ids: [EventID], within seconds: Double = 60, _ note: String = "") throws {
+    func expectFinal(_ ids: [EventID], within seconds: Double = 180, _ note: String = "") throws {
       let deadline = Date(timeIntervalSinceNow: seconds)
       for id in ids {
         let left = max(1, deadline.timeIntervalSinceNow)
@@ -289,16 +290,36 @@ final class Cluster {
   }
 }
 
-/// Ports that nothing listens on, from below the range that the kernel gives to outgoing connections.
+/// Ports that nothing has, from below the range that the kernel gives to outgoing connections. Each is handed out once in the life of this process: the node that
+/// it is for may not listen yet, or be stopped for a while.
 enum FreePort {
+  private static let taken = Mutex<Set<UInt16>>([])
+
   static func three() throws -> [UInt16] {
     var found: [UInt16] = []
     for _ in 0..<1000 where found.count < 3 {
       let port = UInt16.random(in: 12_000..<32_000)
-      if !found.contains(port), (try? Listener(port: port)) != nil { found.append(port) }
+      if take([port]) { found.append(port) }
     }
     guard found.count == 3 else { throw NodeProcess.Failure(description: "no free ports") }
     return found
+  }
+
+  /// An offset for which all ports of a local network are free.
+  static func localnetOffset(nodes: UInt16 = 4) throws -> Int {
+    for _ in 0..<1000 {
+      let offset = UInt16.random(in: 100..<220) * 100
+      if take([8080, 9000, 9090].flatMap { first in (0..<nodes).map { first + offset + $0 } }) { return Int(offset) }
+    }
+    throw NodeProcess.Failure(description: "no free ports")
+  }
+
+  private static func take(_ ports: [UInt16]) -> Bool {
+    taken.withLock { taken in
+      guard ports.allSatisfy({ !taken.contains($0) && (try? Listener(probing: $0)) != nil }) else { return false }
+      taken.formUnion(ports)
+      return true
+    }
   }
 }
 

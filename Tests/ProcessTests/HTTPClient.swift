@@ -32,6 +32,8 @@ final class HTTPClient {
   }
 
   func exchange(_ method: String, _ path: String, fields: [(String, String)], body: [UInt8]?) throws -> Answer {
+    // The longest wait that may be asked for: how long a block takes on a busy machine is no matter of these tests.
+    let path = path.contains("wait=finalized") && !path.contains("timeout_ms") ? path + "&timeout_ms=30000" : path
     var head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\n"
     for (name, value) in fields { head += "\(name): \(value)\r\n" }
     if let body { head += "Content-Length: \(body.count)\r\n" }

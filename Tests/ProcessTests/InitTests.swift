@@ -51,6 +51,50 @@ import Testing
     #expect(try Self.initialise(scratch.url.appendingPathComponent("none")).status == 64)
   }
 
+  /// The genesis comes last: whatever ends `init`, the same call goes on, and another one is told what lies there.
+  @Test func anInterruptedInitGoesOn() throws {
+    let scratch = try ScratchDirectory(), home = scratch.url.appendingPathComponent("home")
+    func block(_ home: URL) throws {
+      try FileManager.default.createDirectory(at: home.appendingPathComponent("data"), withIntermediateDirectories: true)
+      try Data().write(to: home.appendingPathComponent("data/validator"))
+    }
+    try block(home)
+    let failed = try Self.initialise(home, "--chain-id", "audit-1")
+    #expect(failed.status == 74 && failed.errors.contains("data/validator"), "\(failed.status) \(failed.errors)")
+    #expect(!Self.exists(home, "config/genesis.json") && !Self.exists(home, "keys/validator.key.used"))
+    let pending = try Self.text(home, "config/genesis.json.pending"), key = try Self.text(home, "keys/validator.pub")
+    for other in [["--chain-id", "audit-2"], ["--chain-id", "audit-1", "--block-time", "50"], ["--genesis", home.appendingPathComponent("config/genesis.json.pending").path]] {
+      let refused = try Command.run(NodeProcess.moloch, ["init", "--home", home.path] + other)
+      #expect(refused.status == 73 && refused.errors.contains("genesis.json.pending"), "\(other): \(refused.status) \(refused.errors)")
+    }
+    #expect(try Command.run(NodeProcess.moloch, ["run", "--home", home.path]).status == 66)
+    // A journal of which less was written than was meant.
+    try FileManager.default.removeItem(at: home.appendingPathComponent("data/validator"))
+    try FileManager.default.createDirectory(at: home.appendingPathComponent("data/validator"), withIntermediateDirectories: false)
+    try Data(repeating: 0xA5, count: 5000).write(to: home.appendingPathComponent("data/validator/journal-1"))
+    let made = try Self.initialise(home, "--chain-id", "audit-1")
+    #expect(made.status == 0, "\(made.errors)")
+    #expect(try Self.text(home, "config/genesis.json") == pending && Self.text(home, "keys/validator.pub") == key)
+    #expect(Self.exists(home, "keys/validator.key.used") && !Self.exists(home, "config/genesis.json.pending"))
+    #expect(try Self.initialise(home, "--chain-id", "audit-1").status == 73)
+    let node = try NodeProcess(home: home)
+    node.signal(SIGTERM)
+    #expect(node.waitForExit() == 0, "\(node.log)")
+
+    // Of several homes some may be whole.
+    let network = scratch.url.appendingPathComponent("network"), words = ["localnet", "files", "--hosts", "a.example,b.example", "--dir", network.path, "--chain-id", "audit-1"]
+    try block(network.appendingPathComponent("b.example"))
+    #expect(try Command.run(NodeProcess.moloch, words).status == 74)
+    #expect(!Self.exists(network, "a.example/config/genesis.json") && Self.exists(network, "a.example/data/validator/journal-1"))
+    try FileManager.default.moveItem(
+      at: network.appendingPathComponent("a.example/config/genesis.json.pending"), to: network.appendingPathComponent("a.example/config/genesis.json"))
+    try FileManager.default.removeItem(at: network.appendingPathComponent("b.example/data/validator"))
+    let whole = try Command.run(NodeProcess.moloch, words)
+    #expect(whole.status == 0, "\(whole.errors)")
+    #expect(try Self.text(network, "a.example/config/genesis.json") == Self.text(network, "b.example/config/genesis.json"))
+    #expect(Self.exists(network, "b.example/data/validator/journal-1"))
+  }
+
   @Test func aMarkedKeyNeverGetsAFreshJournal() throws {
     let scratch = try ScratchDirectory()
     #expect(try Self.initialise(scratch.url, "--chain-id", "audit-1").status == 0)

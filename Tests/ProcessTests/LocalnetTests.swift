@@ -7,11 +7,12 @@ import Testing
   private final class Network {
     let directory: URL
     let process = Process()
-    let baseOffset = "\(Int.random(in: 100...220) * 100)"
+    let baseOffset: String
     private let errors: URL
 
     init(_ scratch: URL, _ arguments: [String] = []) throws {
       directory = scratch.appendingPathComponent("net")
+      baseOffset = "\(try FreePort.localnetOffset())"
       errors = scratch.appendingPathComponent("stderr")
       _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
       process.executableURL = NodeProcess.moloch

@@ -77,14 +77,24 @@ final class NodeProcess {
     return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
   }
 
-  /// Asks for the status until `accept` likes it. Each turn is an exchange with the node, which bounds the pace.
-  func status(within seconds: Double = 30, until accept: ([String: Any]) -> Bool) throws -> [String: Any] {
+  /// Asks for the status until `accept` likes it.
+  func status(within seconds: Double = 180, until accept: ([String: Any]) -> Bool) throws -> [String: Any] {
     let client = try client()
     let deadline = Date(timeIntervalSinceNow: seconds)
     while true {
       let status = try client.get("/v1/status").json
       if accept(status) { return status }
       guard Date() < deadline else { throw Failure(description: "status stayed \(status)\n\(log)") }
+      usleep(10_000)
+    }
+  }
+
+  /// Waits until a line of the log holds all `words`: a thread of the node's own writes it.
+  func logs(_ words: String..., within seconds: Double = 180) throws {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while !log.split(separator: "\n").contains(where: { line in words.allSatisfy { line.contains($0) } }) {
+      guard Date() < deadline else { throw Failure(description: "no line with \(words)\n\(log.suffix(3000))") }
+      usleep(20_000)
     }
   }
 }

@@ -65,7 +65,7 @@ import Testing
     for move in 1...Self.moves {
       let load = BatchLoad(member: cluster[0], genesis: cluster.genesis, key: try .generate())
       load.start()
-      while load.finalIDs.isEmpty { usleep(10_000) }
+      try load.waitForFirst()
       #expect(mover.stop() == 0, "\(mover.lastLines)")
       let file = scratch.url.appendingPathComponent("protection-\(move).json").path
       let exported = try Command.moloch("validator", "protection", "export", "--retire", file, "--yes", "--home", mover.home.path)

@@ -2,14 +2,19 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// A listening TCP socket on loopback.
+/// A listening TCP socket on loopback, which no process that is started meanwhile inherits.
 final class Listener: Sendable {
   let descriptor: Int32
   let port: UInt16
 
   /// - Parameter port: 0 lets the kernel choose.
-  init(port: UInt16 = 0) throws {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  convenience init(port: UInt16 = 0) throws { try self.init(port, listens: true) }
+
+  /// Finds out whether a port is free, without listening on it: a process that is just being started may have a copy of the descriptor for a moment.
+  convenience init(probing port: UInt16) throws { try self.init(port, listens: false) }
+
+  private init(_ port: UInt16, listens: Bool) throws {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw Socket.Failure(call: "socket", code: errno) }
     self.descriptor = descriptor
     var one: Int32 = 1
@@ -23,7 +28,7 @@ final class Listener: Sendable {
     // sockaddr_in is laid out as sockaddr for this family; the calls read and fill it while they run.
     let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
       unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        unsafe bind(descriptor, address, length) == 0 && listen(descriptor, 64) == 0 && getsockname(descriptor, address, &length) == 0
+        unsafe bind(descriptor, address, length) == 0 && (!listens || listen(descriptor, 64) == 0) && getsockname(descriptor, address, &length) == 0
       }
     }
     guard result else {
@@ -77,11 +82,11 @@ final class Relay: Sendable {
 
   /// Closes all connections and refuses new ones until `heal`.
   func cut() {
-    let open = state.withLock { state in
+    // Under the lock: what is on the list is open, and its number nobody else's.
+    state.withLock { state in
       state.isCut = true
-      return state.open
+      for descriptor in state.open { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
     }
-    for descriptor in open { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
   }
 
   func heal() { state.withLock { $0.isCut = false } }
@@ -89,7 +94,13 @@ final class Relay: Sendable {
   private func accept() {
     while true {
       let client = Glibc.accept(listener.descriptor, nil, nil)
-      guard client >= 0 else { return }
+      guard client >= 0 else {
+        // Only the end of the listener ends the relay: a client may have left, or descriptors be short for a while.
+        guard errno != EINVAL else { return }
+        usleep(1000)
+        continue
+      }
+      _ = fcntl(client, F_SETFD, FD_CLOEXEC)
       guard !state.withLock({ $0.isCut }), let server = try? Socket.connected(port: target) else {
         _ = Glibc.close(client)
         continue

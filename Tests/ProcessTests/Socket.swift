@@ -1,6 +1,6 @@
 import Glibc
 
-/// A blocking TCP connection to a node on loopback, for tests that need to say exactly which bytes travel. Reads time out after 20 s.
+/// A blocking TCP connection to a node on loopback, for tests that need to say exactly which bytes travel. Reads time out after 120 s.
 final class Socket {
   private let descriptor: Int32
 
@@ -12,14 +12,14 @@ final class Socket {
 
   init(port: UInt16) throws {
     descriptor = try Self.connected(port: port)
-    var timeout = timeval(tv_sec: 20, tv_usec: 0)
+    var timeout = timeval(tv_sec: 120, tv_usec: 0)
     // The kernel copies the value during the call.
     _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
   }
 
   /// A connected descriptor, which the caller closes.
   static func connected(port: UInt16) throws -> Int32 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw Failure(call: "socket", code: errno) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

@@ -82,7 +82,7 @@ import Testing
     // All at once, while batches are under way, and back in any order.
     let loads = try (0..<2).map { BatchLoad(member: cluster[$0], genesis: cluster.genesis, key: try .generate()) }
     for load in loads { load.start() }
-    while loads.contains(where: { $0.finalIDs.isEmpty }) { usleep(10_000) }
+    for load in loads { try load.waitForFirst() }
     for member in cluster.members.shuffled(using: &random) { member.kill() }
     for load in loads { ids += load.finish() }
     let whole = Stopwatch()

@@ -59,13 +59,16 @@ import Testing
   }
 
   @Test(arguments: Kind.allCases) func aSlowReaderIsDisconnected(kind: Kind) throws {
-    let outcome = try Scenario(server: .flood(10_000), connections: 3, payloadBytes: 0, clientPauses: true, serverOutputMax: 200_000, ticksMax: 2000).play(on: kind)
+    var scenario = Scenario(server: .flood(10_000), connections: 3, payloadBytes: 0, clientPauses: true, serverOutputMax: 200_000, ticksMax: 100_000)
+    scenario.serverClosesMax = 3
+    let outcome = try scenario.play(on: kind)
     #expect(outcome.serverReasons == Array(repeating: .slowReader, count: 3))
     #expect(outcome.leaked == 0)
   }
 
   @Test(arguments: Kind.allCases) func moreConnectionsThanSlotsAreRefused(kind: Kind) throws {
-    var scenario = Scenario(server: .ignore, connections: 20, concurrency: 20, ticksMax: 300)
+    var scenario = Scenario(server: .ignore, connections: 20, concurrency: 20, ticksMax: 100_000)
+    scenario.refusalsMax = 15
     scenario.limits.connections = 25
     let outcome = try scenario.play(on: kind)
     #expect(outcome.refused == 15)

@@ -53,6 +53,10 @@ struct Scenario: Sendable {
   var serverOutputMax = 1 << 20
   var exhaustsDescriptors = false
   var ticksMax = 400_000
+  /// Ends when this many connections were refused.
+  var refusalsMax = UInt64.max
+  /// Ends when the server's side of this many connections was closed.
+  var serverClosesMax = Int.max
 }
 
 /// Both ends of every connection, on one loop.
@@ -101,7 +105,7 @@ struct Players: Driver {
 
   mutating func connected(_ id: ConnectionID, _ loop: Loop) {
     outcome.connected += 1
-    if scenario.clientPauses { loop.pauseInput(id) }
+    if scenario.clientPauses && (scenario.clientResumesAtTick == 0 || outcome.ticks < scenario.clientResumesAtTick) { loop.pauseInput(id) }
     push(id, loop)
   }
 
@@ -191,7 +195,11 @@ struct Players: Driver {
       default: loop.abort(id)
       }
     }
-    if isDone || outcome.ticks > scenario.ticksMax { loop.stop() }
+    if isDone || outcome.ticks > scenario.ticksMax || loop.refusedCount >= scenario.refusalsMax
+      || outcome.serverReasons.count >= scenario.serverClosesMax
+    {
+      loop.stop()
+    }
   }
 }
 

@@ -31,7 +31,7 @@ import Testing
 
   /// Accepts one connection, runs a server session over it until the client leaves, and sends `answer` when the session is open.
   static func serve(_ clientArguments: [String], input: String, answer: [UInt8]) throws -> Outcome {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(listener) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -50,8 +50,12 @@ import Testing
     client.standardOutput = stdout
     client.standardError = FileHandle.nullDevice
     try client.run()
+    // A tool that ends before it connects must not keep the test.
+    var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+    try #require(unsafe poll(&waiting, 1, 120_000) == 1, "the tool did not connect")
     let connection = accept(listener, nil, nil)
     try #require(connection >= 0)
+    _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
     let session = TLSSession(try Keys.context(.server, Keys.server))
     var plaintext: [UInt8] = [], wire: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1000)
@@ -66,7 +70,7 @@ import Testing
         stdin.fileHandleForWriting.write(Data(input.utf8))
       }
       if plaintext.count >= input.utf8.count && hasAnswered { session.close(wire: &wire) }
-      _ = unsafe wire.withUnsafeBytes { unsafe write(connection, $0.baseAddress, $0.count) }
+      _ = unsafe wire.withUnsafeBytes { unsafe send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
       wire.removeAll()
     }
     close(connection)

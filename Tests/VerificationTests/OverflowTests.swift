@@ -129,7 +129,8 @@ private final class End: Sendable {
             if seen[token] || verdict.isValid == statements.isBad(token) { wrong += 1 }
             seen[token] = true
           }
-          if offered == total { await Task.yield() }
+          // A helper may need this thread.
+          await Task.yield()
         }
         end.isOver.store(true, ordering: .releasing)
         return (wrong, seen.count)

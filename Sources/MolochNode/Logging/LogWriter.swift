@@ -52,10 +52,11 @@ final class LogWriter: @unchecked Sendable {
     _ = state.add(1, Word.dropped)
   }
 
+  /// Returns when everything that was posted before is written. A sink that takes nothing for ten seconds, a pipe that nobody reads, does not keep the process.
   func close() {
     state.storeReleasing(1, Word.isClosing)
     bell.ring()
-    _ = ended.wait(milliseconds: 2000)
+    _ = ended.wait(milliseconds: 10_000)
   }
 
   // MARK: The log thread

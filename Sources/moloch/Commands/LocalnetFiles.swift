@@ -33,7 +33,8 @@ struct LocalnetFilesCommand: ParsableCommand {
 
   func run() throws {
     try Files.makeDirectory(dir, mode: 0o750)
-    do { try NodeHome.createNetwork(names.map { ("\(dir)/\($0)", $0) }, chainID: chainID, blockTime: blockTime) } catch { throw CommandFailure(error) }
+    let founders = names.map { NodeHome.Founder(path: "\(dir)/\($0)", name: $0) }
+    do { try NodeHome.found(founders, chainID: chainID, blockTime: blockTime) } catch { throw CommandFailure(error) }
     var addresses: [String] = []
     for name in names {
       let path = "\(dir)/\(name)/keys/node.pub"

@@ -63,8 +63,7 @@ struct DevCommand: ParsableCommand {
     if reset, Files.exists(options.genesisPath) { try begin(anew: options) }
     if !Files.exists(options.genesisPath) {
       do {
-        try NodeHome.create(home, chainID: Self.chainID, blockTime: 100, name: "dev")
-        _ = try Protection.begin(options)
+        try NodeHome.found([NodeHome.Founder(options, name: "dev")], chainID: Self.chainID, blockTime: 100)
       } catch { throw CommandFailure(error) }
     }
     let isJSON = global.json
@@ -154,22 +153,31 @@ struct InitCommand: ParsableCommand {
         try NodeHome.join(home, genesis: text, isValidator: isValidator)
       } else {
         id = chainID ?? ""
-        try NodeHome.create(home, chainID: id, blockTime: blockTime ?? 1000, name: name ?? "v1")
+        try NodeHome.prepare(home)
       }
     } catch let failure as NodeFailure { throw CommandFailure(failure) }
+    // Before the genesis of a new chain: an interrupted call is given again until that is there.
     if !Files.exists(home + "/config/node.toml") {
       let text = Manual.nodeFile([
         ("node.chain_id", .text(id)), ("node.name", .text(name ?? (genesis == nil ? "v1" : ""))), ("consensus.validator", .boolean(isValidator)),
       ])
       try Files.create(home + "/config/node.toml", Array(text.utf8), mode: 0o640)
     }
-    if isValidator { try beginJournal() }
+    if isValidator {
+      let loaded = try LoadedConfiguration(global)
+      if genesis == nil { try found(id, loaded) } else { try beginJournal(loaded) }
+      if !loaded.settings.boolean("consensus.validator") { global.note("\(loaded.path) is kept as it is: set consensus.validator = true for a node that votes") }
+    }
     if global.json { return try printJSON(home) }
     Terminal.print("Made \(home): config/node.toml, config/genesis.json, keys/, data/\nStart it with: moloch run --home \(home)")
   }
 
-  private func beginJournal() throws {
-    let loaded = try LoadedConfiguration(global)
+  private func found(_ id: String, _ loaded: LoadedConfiguration) throws(CommandFailure) {
+    let founder = NodeHome.Founder(loaded.options, name: name ?? "v1")
+    do { try NodeHome.found([founder], chainID: id, blockTime: blockTime ?? 1000) } catch { throw CommandFailure(error) }
+  }
+
+  private func beginJournal(_ loaded: LoadedConfiguration) throws {
     let beginning: Protection.Beginning
     do { beginning = try Protection.begin(loaded.options) } catch { throw CommandFailure(error) }
     if beginning == .lost {
@@ -177,7 +185,6 @@ struct InitCommand: ParsableCommand {
         "\(loaded.options.validatorKeyPath).used says that this key has voted, and its journal is gone or damaged: no fresh one is made. "
           + "Start the node, which listens first, or 'moloch validator protection reset --unsafe'", Exit.dataCorrupt)
     }
-    if !loaded.settings.boolean("consensus.validator") { global.note("\(loaded.path) is kept as it is: set consensus.validator = true for a node that votes") }
   }
 
   private func printJSON(_ home: String) throws(CommandFailure) {

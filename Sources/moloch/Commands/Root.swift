@@ -18,26 +18,37 @@ import Glibc
     let arguments = Array(CommandLine.arguments.dropFirst())
     if let complaint = UnknownCommand.complaint(arguments) {
       Terminal.note(complaint)
-      Glibc.exit(Exit.usage.rawValue)
+      end(Exit.usage.rawValue)
     }
     do {
       var command = try Root.parseAsRoot(arguments)
       try command.run()
+      end(0)
     } catch let failure as CommandFailure {
       Terminal.note("error: \(failure.message)")
-      Glibc.exit(failure.code.rawValue)
+      end(failure.code.rawValue)
     } catch let code as ExitCode {
-      Glibc.exit(code.rawValue)
+      end(code.rawValue)
     } catch {
       let code = Root.exitCode(for: error)
       let message = Root.fullMessage(for: error)
       if code == .success {
         if !message.isEmpty { Terminal.print(message) }
-        Glibc.exit(0)
+        end(0)
       }
       if !message.isEmpty { Terminal.note(message) }
-      Glibc.exit(code == .validationFailure ? Exit.usage.rawValue : Exit.internalError.rawValue)
+      end(code == .validationFailure ? Exit.usage.rawValue : Exit.internalError.rawValue)
     }
+  }
+}
+
+extension Root {
+  /// Ends the process without exit handlers. Those of the libraries take away what threads of this process may still use: a start that fails ends while the storage
+  /// thread opens the chain. What has to be written was written before, whatever ends a process.
+  private static func end(_ code: Int32) -> Never {
+    // Of every stream.
+    fflush(nil)
+    _exit(code)
   }
 }
 

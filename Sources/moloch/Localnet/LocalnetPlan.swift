@@ -33,15 +33,14 @@ struct LocalnetPlan {
   /// Makes homes with keys, the shared genesis and a configuration each, unless they are there.
   func prepare() throws(CommandFailure) {
     let existing = Self.homes(in: directory)
-    if existing > 0 {
+    if existing < count, existing == 0 || (0..<count).contains(where: { NodeHome.isUnfinished(home($0)) }) {
+      try Files.makeDirectory(directory, mode: 0o750)
+      let founders = (0..<count).map { NodeHome.Founder(path: home($0), name: name($0)) }
+      do { try NodeHome.found(founders, chainID: Self.chainID, blockTime: blockTime) } catch { throw CommandFailure(error) }
+    } else {
       guard existing == count else {
         throw CommandFailure("\(directory) holds a network of \(existing) nodes; give -n \(existing), or another --dir", Exit.wouldOverwrite)
       }
-    } else {
-      try Files.makeDirectory(directory, mode: 0o750)
-      do {
-        try NodeHome.createNetwork((0..<count).map { (home($0), name($0)) }, chainID: Self.chainID, blockTime: blockTime)
-      } catch { throw CommandFailure(error) }
     }
     for index in 0..<count { try configure(index) }
   }

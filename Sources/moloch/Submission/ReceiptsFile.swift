@@ -35,7 +35,11 @@ final class ReceiptsFile {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // The same lock may be held by a copy of the descriptor.
+    _ = flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 
   private func read(_ text: [UInt8]) -> Bool {
     guard let json = try? StrictJSON(parsing: text, byteCountMax: 8 << 20), let line = json["line"]?.unsigned, line < ordinalLimit,
