@@ -13,6 +13,9 @@ let strict: [SwiftSetting] = [
   .strictMemorySafety(),
 ]
 
+/// The commit that is built, which `.ci/commit` prints and `.ci/release` and `.ci/deb` hand on.
+let commit: [CSetting] = Context.environment["MOLOCH_COMMIT"].map { [.define("MOLOCH_COMMIT", to: $0)] } ?? []
+
 let package = Package(
   name: "moloch",
   products: [
@@ -35,6 +38,7 @@ let package = Package(
     .target(name: "CToml"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CEd25519"),
+    .target(name: "CRelease", cSettings: commit),
 
     // 1 pure: bytes, queues between threads, time and chance as values
     .target(name: "Bytes", swiftSettings: strict),
@@ -81,7 +85,7 @@ let package = Package(
     .target(name: "MolochNode", dependencies: ["Peering", "PeerWire", "TLS", "CZlib", "Metrics", "CLinux", "Configuration", "Bytes", "Lanes", "Ambient", "Digests", "Ed25519", "Merkle", "HTTP1", "JSON", "Audit", "Verification", "Mempool", "Consensus", "Ledger", "Replication", "Reactor", "RocksStore", "API"], swiftSettings: strict),
 
     // X: the executables
-    .executableTarget(name: "moloch", dependencies: ["Ambient", "Peering", "MolochNode", "Configuration", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
+    .executableTarget(name: "moloch", dependencies: ["CRelease", "Ambient", "Peering", "MolochNode", "Configuration", "Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
     .executableTarget(name: "moloch-load", dependencies: ["Bytes", "Digests", "Ed25519", "Merkle", "JSON", "HTTP1", "Audit", "Reactor", "Ambient", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: strict),
 
     .executableTarget(name: "moloch-sim", dependencies: ["Simulation", "Digests", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),

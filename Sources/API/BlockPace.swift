@@ -2,13 +2,12 @@ import Audit
 
 /// How fast blocks come: the times of the newest 101 blocks, for the mean of the last 100 intervals.
 struct BlockPace {
-  private static let blocksMax = 101
   /// Unix milliseconds, ascending.
   private var times: [UInt64] = []
 
   mutating func note(_ timestamp: Timestamp) {
     guard timestamp.rawValue > times.last ?? 0 else { return }
-    if times.count == Self.blocksMax { times.removeFirst() }
+    if times.count == APILimit.paceBlocks { times.removeFirst() }
     times.append(timestamp.rawValue)
   }
 

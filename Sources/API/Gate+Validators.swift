@@ -65,9 +65,9 @@ extension Gate {
     json.key("missed_votes_24h")
     json.number(key == validatorKey ? surroundings.missedVotesLastDay : 0)
     json.key("last_vote_height")
-    json.number(index.map { replica.machine.votedHeight($0).rawValue } ?? 0)
+    json.number(index == nil ? 0 : replica.machine.votedHeight(key).rawValue)
     let head = replica.durable.header
-    let slot = index.flatMap { replica.machine.nextHeight(ofLeader: $0) }.map { max($0, head.height.next) }
+    let slot = (index == nil ? nil : replica.machine.nextHeight(ofLeader: key)).map { max($0, head.height.next) }
     json.key("next_slot")
     if let slot { json.number(slot.rawValue) } else { json.null() }
     json.key("next_slot_in_ms")
@@ -105,7 +105,7 @@ extension Gate {
 
   /// The body of `GET /v1/consensus/state`. Times are milliseconds; signers are names.
   func consensusBody(_ replica: Replica, _ now: Instant) -> [UInt8] {
-    let facts = replica.viewFacts, set = replica.chain.validators
+    let facts = replica.viewFacts, set = facts.validators
     var json = JSONWriter()
     json.beginObject()
     json.key("epoch")
@@ -143,7 +143,7 @@ extension Gate {
     for vote in facts.certificates { write(vote, &json) }
     json.endArray()
     writeFinal(replica.machine.floor, &json)
-    writeHeard(facts.heard, replica, now, &json)
+    writeHeard(facts, replica, now, &json)
     json.key("connected")
     json.beginArray()
     // Validator keys that peers have proven, in the set or not, and this node's own.
@@ -190,11 +190,11 @@ extension Gate {
     json.endObject()
   }
 
-  private func writeHeard(_ instants: [Instant], _ replica: Replica, _ now: Instant, _ json: inout JSONWriter) {
-    let set = replica.chain.validators
+  private func writeHeard(_ facts: ViewFacts, _ replica: Replica, _ now: Instant, _ json: inout JSONWriter) {
+    let set = facts.validators
     json.key("validators")
     json.beginArray()
-    for (index, heard) in instants.enumerated() where index < set.count {
+    for (index, heard) in facts.heard.enumerated() {
       json.beginObject()
       json.key("index")
       json.number(index)
@@ -203,7 +203,7 @@ extension Gate {
       json.key("heard_ms_ago")
       json.number(set.validators[index].publicKey == validatorKey || now <= heard ? 0 : now.milliseconds(since: heard))
       json.key("last_vote_height")
-      json.number(replica.machine.votedHeight(index).rawValue)
+      json.number(replica.machine.votedHeight(set.validators[index].publicKey).rawValue)
       json.endObject()
     }
     json.endArray()
@@ -236,7 +236,7 @@ extension Gate {
     json.number(votes.power)
     json.key("signers")
     json.beginArray()
-    for signer in votes.signers where signer < set.count { json.string(set.validators[signer].name) }
+    for signer in votes.signers { json.string(set.validators[signer].name) }
     json.endArray()
     json.endObject()
   }

@@ -1,5 +1,5 @@
 import Ambient
-import Audit
+public import Audit
 import Bytes
 import Ledger
 import Mempool
@@ -36,6 +36,9 @@ extension Gate {
     sessions[slot].results.append(SubmissionResult(id: id, range: 0..<0, outcome: .pending))
     waitForFinality(slot, milliseconds: sessions[slot].request.waitMilliseconds ?? APILimit.waitMillisecondsDefault, loop)
   }
+
+  /// Times of blocks that were final before the start, ascending: how fast blocks come is known at once.
+  public func notePace(_ times: [Timestamp]) { for time in times { pace.note(time) } }
 
   /// A block is final and durable: answers whoever waited for its events.
   public func final(_ block: FinalBlock, _ loop: Loop) {

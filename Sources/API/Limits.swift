@@ -20,6 +20,8 @@ public enum APILimit {
   public static let handoffs = 256
   /// A client's request id, bytes.
   public static let requestIDBytes = 64
+  /// Newest blocks whose times tell how fast blocks come.
+  public static let paceBlocks = 101
   /// How often sessions are looked at for time-outs, milliseconds.
   public static let sweepMilliseconds: UInt64 = 50
 }

@@ -1,6 +1,7 @@
 public import Ambient
 public import Audit
 public import Digests
+public import Ed25519
 
 /// Where a machine stands in its current view.
 public struct ViewFacts: Hashable, Sendable {
@@ -13,6 +14,8 @@ public struct ViewFacts: Hashable, Sendable {
 
   public var epoch: Epoch
   public var view: View
+  /// The set of the epoch, which every index here means. That of the chain is ahead of it from the last block of an epoch until the block is on disk.
+  public var validators: ValidatorSet
   /// Validator index.
   public var leader: Int
   /// The leader's proposal, when it is here.
@@ -93,13 +96,13 @@ extension Machine {
       return ViewFacts.Votes(signers: ballot.votes.indices.filter { ballot.votes[$0] != nil }, power: ballot.power)
     }
     return ViewFacts(
-      epoch: epoch, view: view, leader: leader, proposal: round?.proposal?.proposal.block, notarise: votes(.notarise), nullify: votes(.nullify),
+      epoch: epoch, view: view, validators: set, leader: leader, proposal: round?.proposal?.proposal.block, notarise: votes(.notarise), nullify: votes(.nullify),
       finalise: votes(.finalise), quorumPower: set.quorumPower, leaderDeadline: leaderDeadline, advanceDeadline: advanceDeadline, backOff: backOff,
       heard: heard, certificates: rounds.filter { $0.view > floor.view }.flatMap { $0.certificates.compactMap { $0?.vote } })
   }
 
-  /// Height of the newest block that a validator of the set in force is known to have voted for; 0 when none is known.
-  public func votedHeight(_ index: Int) -> Height { votedHeights[index] }
+  /// Height of the newest block that a validator of the epoch's set is known to have voted for; 0 when none is known.
+  public func votedHeight(_ key: PublicKey) -> Height { set.index(of: key).map { votedHeights[$0] } ?? Height(0) }
 
   /// Whether votes for a block can still make it final by itself: it belongs to the current view or the one before, and this node has not given that up.
   public func isUnderWay(_ hash: Digest) -> Bool {

@@ -71,7 +71,13 @@ extension Machine {
 
   /// The store was older than the journal: votes of the epoch that has now been reached bind again.
   mutating func restoreLaterVotes() {
-    for vote in pledges.later where vote.vote.epoch == epoch { restore(vote) }
+    for vote in pledges.later where vote.vote.epoch == epoch {
+      restore(vote)
+      guard vote.vote.view <= floor.view else { continue }
+      // It binds nobody any more, and was made here all the same: whoever shows it shows no other instance.
+      let place = Bound(epoch: epoch, view: vote.vote.view)
+      pledges.voted[vote.vote.kind.slot] = max(pledges.voted[vote.vote.kind.slot] ?? place, place)
+    }
     pledges.later.removeAll { $0.vote.epoch <= epoch }
   }
 

@@ -208,8 +208,8 @@ public struct Machine: Sendable {
   public var isRecovering: Bool { recovery != nil }
 
   /// The next height, at or after the floor's successor, that a validator leads if no view fails; nil for one that never leads in this epoch.
-  /// - Parameter index: of the validator in the set in force.
-  public func nextHeight(ofLeader index: Int) -> Height? {
+  public func nextHeight(ofLeader key: PublicKey) -> Height? {
+    guard let index = set.index(of: key) else { return nil }
     for step in 0..<UInt64(schedule.cycle.count) where schedule.leader(of: View(view.rawValue + step)) == index {
       return Height(floor.block.height.rawValue + 1 + step)
     }

@@ -13,9 +13,11 @@ public struct BodyGap: Hashable, Sendable {
   public var floor: Height
   /// Gaps up to this height were looked for; nil when all were.
   public var searched: Height?
+  /// Of the records of these blocks with all of their bodies, by the entries that are here; more does not belong to them.
+  public var byteCount: Int
 
-  public init(heights: ClosedRange<Height>?, earliest: Height, floor: Height, searched: Height? = nil) {
-    (self.heights, self.earliest, self.floor, self.searched) = (heights, earliest, floor, searched)
+  public init(heights: ClosedRange<Height>?, earliest: Height, floor: Height, searched: Height? = nil, byteCount: Int = 0) {
+    (self.heights, self.earliest, self.floor, self.searched, self.byteCount) = (heights, earliest, floor, searched, byteCount)
   }
 }
 
@@ -124,20 +126,22 @@ extension LedgerStore {
       var (first, bytes) = (last, 0)
       while true {
         guard let header = try header(at: first) else { throw .damaged("no header at height \(first.rawValue)") }
-        bytes += Entry.byteCount * Int(header.eventCount) + (try bodyByteCount(at: first))
+        let count = Entry.byteCount * Int(header.eventCount) + (try bodyByteCount(at: first))
+        bytes += count
         if bytes > bytesMax, first < last {
-          first = first.next
+          (first, bytes) = (first.next, bytes - count)
           break
         }
         guard first > floor, last.rawValue - first.rawValue + 1 < UInt64(blocksMax) else { break }
         first = Height(first.rawValue - 1)
       }
-      gap.heights = first...last
+      (gap.heights, gap.byteCount) = (first...last, bytes)
       return gap
     }
     let heights = try withheldHeights(from: max(searched.next, earliest), countMax: blocksMax)
     for height in heights where try missingBodies(at: height) > 0 {
-      gap.heights = height...height
+      guard let header = try header(at: height) else { throw .damaged("no header at height \(height.rawValue)") }
+      (gap.heights, gap.byteCount) = (height...height, Entry.byteCount * Int(header.eventCount) + (try bodyByteCount(at: height)))
       return gap
     }
     if heights.count == blocksMax { gap.searched = heights.last }

@@ -55,6 +55,7 @@ public struct Chain: Sendable {
     let offsets = try Block.cut(records, countMax: Int(state.parameters.eventsPerBlockMax))
     var parts = Parts()
     for position in 0..<offsets.count - 1 {
+      parts.leafHashes.append(Self.leafHash(records.bytes, at: offsets[position]))
       let record: Record
       do { record = try parts.append(records.bytes, at: offsets[position]) } catch { throw .event(position: position, .format(error)) }
       if let violation = parts.violation(of: record, records.bytes, at: offsets[position], under: state) { throw .event(position: position, violation) }
@@ -79,11 +80,16 @@ public struct Chain: Sendable {
   }
 
   /// The same but for the signatures of the events: the block is valid once those at the positions that are given back are accepted, too.
+  ///
+  /// What a body says counts only when it is that of the header: one that is not shows `.eventsRoot`, and a record whose salt and body are not those of its entry
+  /// `.event` with `.format`. Those two are the fault of whoever sent the bytes; all others are the block's own.
   public func prepare(
     _ block: Block, on parent: ChainTip, isVerified: (EventID, Signature) -> Bool = { _, _ in false }
   ) throws(BlockViolation) -> (candidate: Candidate, unverified: [Int]) {
     try checkHeader(block, on: parent)
-    var parts = Parts()
+    var parts = Parts(leafHashes: block.offsets.dropLast().map { Self.leafHash(block.body.bytes, at: $0) })
+    guard TreeHash.root(ofLeafHashes: parts.leafHashes) == block.header.eventsRoot else { throw .eventsRoot }
+    guard block.body.count <= Int(parent.governance.parameters.blockBytesMax) else { throw .bodyTooLarge(block.body.count) }
     var unverified: [Int] = []
     for position in 0..<block.offsets.count - 1 {
       let offset = block.offsets[position]
@@ -96,7 +102,6 @@ public struct Chain: Sendable {
       if !isVerified(record.id, record.entry.signature) { unverified.append(position) }
     }
     if let position = firstDuplicate(parts.ids) { throw .event(position: position, .duplicate) }
-    guard TreeHash.root(ofLeafHashes: parts.leafHashes) == block.header.eventsRoot else { throw .eventsRoot }
     let (tree, history) = frontiers(after: parent, parts.leafHashes)
     guard tree.root == block.header.treeRoot else { throw .treeRoot }
     guard history.root == block.header.historyRoot else { throw .historyRoot }
@@ -144,7 +149,6 @@ extension Chain {
 
     mutating func append(_ body: RawSpan, at offset: Int, isWithheld: Bool = false) throws(FormatError) -> Record {
       let record = isWithheld ? try Record(entryOf: body, at: offset) : try Record(parsing: body, at: offset)
-      leafHashes.append(TreeHash.leaf(body.extracting(offset..<offset + Entry.byteCount)))
       ids.append(record.id)
       timestamps.append(record.entry.statement.timestamp)
       return record
@@ -171,6 +175,9 @@ extension Chain {
       return nil
     }
   }
+
+  /// Hash of the entry at an offset of a body.
+  private static func leafHash(_ body: RawSpan, at offset: Int) -> Digest { TreeHash.leaf(body.extracting(offset..<offset + Entry.byteCount)) }
 
   private func frontiers(after parent: ChainTip, _ leafHashes: [Digest]) -> (MountainRange, MountainRange) {
     var tree = parent.tree
@@ -199,7 +206,6 @@ extension Chain {
     guard header.timestamp > parent.header.timestamp else { throw .timestamp }
     guard header.treeSize == parent.header.treeSize + UInt64(header.eventCount) else { throw .treeSize }
     guard header.eventCount <= state.parameters.eventsPerBlockMax else { throw .tooManyEvents(Int(header.eventCount)) }
-    guard block.body.count <= Int(state.parameters.blockBytesMax) else { throw .bodyTooLarge(block.body.count) }
     guard header.validatorsHash == parent.header.nextValidatorsHash else { throw .validatorsHash }
     guard header.nextValidatorsHash == state.validatorsAfterNext.hash else { throw .nextValidatorsHash }
     guard header.parametersHash == state.parametersHash else { throw .parametersHash }

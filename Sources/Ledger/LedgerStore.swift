@@ -65,8 +65,8 @@ public protocol LedgerStore: AnyObject {
   /// Header of the durable head; genesis counts as durable.
   var head: BlockHeader { get }
   /// Writes a candidate, so that its commit need not write its entries and bodies, with one synced write. Does nothing for one that is held already
-  /// or that lies at or below the head.
-  func store(_ candidate: Block) throws(StoreError)
+  /// or that lies at or below the head. Returns whether it wrote.
+  @discardableResult func store(_ candidate: Block) throws(StoreError) -> Bool
   /// The stored candidates above the head, ascending by height, then hash.
   func candidates() throws(StoreError) -> [Block]
   /// A stored candidate by its hash.

@@ -43,9 +43,11 @@ public final class MemoryStore: LedgerStore {
     sync()
   }
 
-  public func store(_ candidate: Block) throws(StoreError) {
+  @discardableResult public func store(_ candidate: Block) throws(StoreError) -> Bool {
+    let count = held.count
     storeUnsynced(candidate)
     sync()
+    return held.count > count
   }
 
   /// Everything written so far is durable.

@@ -6,8 +6,8 @@ public struct ChainMetrics: Sendable {
   public let blockTime: Gauge
   public let startTime: Gauge
   public let treeSize: Gauge
+  /// Both absent before the first checkpoint.
   public let checkpointSize: Gauge
-  /// Absent before the first checkpoint.
   public let checkpointAge: Gauge
   public let blocksCommitted: Counter
   public let blockEvents: Histogram

@@ -54,7 +54,7 @@ public struct StorageMetrics: Sendable {
   public let caches: Series<Gauge>
   /// By task, while it runs: compact, prune, verify, repair, scrub, backup; 0 to 1.
   public let maintenanceProgress: Series<Gauge>
-  /// Lowest height whose bodies are here.
+  /// Lowest height whose bodies are here; absent before the store is open.
   public let earliestBodyHeight: Gauge
   /// Bytes that compaction is behind by, and compactions at work.
   public let compactionPending, compactionRunning: Gauge

@@ -5,7 +5,8 @@ import Glibc
 import JSON
 import RocksStore
 
-/// Bytes on disk under a data directory: allocated blocks, as `du` counts them.
+/// Bytes on disk under a data directory: allocated blocks, as `du` counts them. What has several names, as the tables that a backup links, counts once, for the chain
+/// where it is one of its files.
 public struct DirectoryStatistics: Sendable {
   public var chain: UInt64 = 0
   public var mmr: UInt64 = 0
@@ -20,34 +21,19 @@ public struct DirectoryStatistics: Sendable {
   public var total: UInt64 { chain + mmr + index + validator + other }
 
   public init(data: String) {
-    chain = Self.allocated(data + "/chain")
-    mmr = Self.allocated(data + "/mmr")
-    index = Self.allocated(data + "/index")
-    validator = Self.allocated(data + "/validator")
-    let all = Self.allocated(data)
-    other = all - min(all, chain + mmr + index + validator)
+    var walk = DirectoryWalk()
+    chain = walk.allocated(data + "/chain")
+    mmr = walk.allocated(data + "/mmr")
+    index = walk.allocated(data + "/index")
+    validator = walk.allocated(data + "/validator")
+    // With the slash the walk is that of the directory, also where a link stands for it.
+    other = walk.allocated(data + "/", without: ["chain", "mmr", "index", "validator"])
     var status = statvfs()
     // The kernel fills the structure; the path is lent to the call.
     if unsafe statvfs(data, &status) == 0 {
       free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
       size = UInt64(status.f_blocks) * UInt64(status.f_frsize)
     }
-  }
-
-  /// Allocated bytes of a directory and all below it; what vanishes while it is counted counts as nothing.
-  private static func allocated(_ path: String) -> UInt64 {
-    var status = stat()
-    // The kernel fills the structure; the path is lent to the call.
-    guard unsafe lstat(path, &status) == 0 else { return 0 }
-    var bytes = UInt64(status.st_blocks) * 512
-    guard status.st_mode & S_IFMT == S_IFDIR, let directory = unsafe opendir(path) else { return bytes }
-    defer { unsafe closedir(directory) }
-    while let entry = unsafe readdir(directory) {
-      // The entry is valid until the next call; its name is a C string inside it.
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) }
-      if name != "." && name != ".." { bytes += allocated(path + "/" + name) }
-    }
-    return bytes
   }
 
   /// JSON object of the sizes, and of what the store says of itself.
@@ -86,6 +72,35 @@ public struct DirectoryStatistics: Sendable {
     json.endArray()
     json.endObject()
     return json.bytes
+  }
+}
+
+/// Counts the blocks of directories; a file that was met under another name counts as nothing.
+private struct DirectoryWalk {
+  private struct File: Hashable {
+    let device: dev_t
+    let inode: ino_t
+  }
+
+  /// Files with several names.
+  private var linked: Set<File> = []
+
+  /// Allocated bytes of a directory and all below it, less entries of these names in it; what vanishes while it is counted counts as nothing.
+  mutating func allocated(_ path: String, without names: Set<String> = []) -> UInt64 {
+    var status = stat()
+    // The kernel fills the structure; the path is lent to the call.
+    guard unsafe lstat(path, &status) == 0 else { return 0 }
+    let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+    if !isDirectory, status.st_nlink > 1, !linked.insert(File(device: status.st_dev, inode: status.st_ino)).inserted { return 0 }
+    var bytes = UInt64(status.st_blocks) * 512
+    guard isDirectory, let directory = unsafe opendir(path) else { return bytes }
+    defer { unsafe closedir(directory) }
+    while let entry = unsafe readdir(directory) {
+      // The entry is valid until the next call; its name is a C string inside it.
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) }
+      if name != "." && name != ".." && !names.contains(name) { bytes += allocated(path + "/" + name) }
+    }
+    return bytes
   }
 }
 

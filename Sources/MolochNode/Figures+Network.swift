@@ -56,7 +56,7 @@ extension Figures {
   private static func lanes(_ channel: Int) -> [Lane] { [[.votes, .blocks], [.sync], [.events], [.exchange]][channel] }
 
   func take(_ replica: Replica, key: PublicKey?, now: Instant) {
-    let metrics = metrics.consensus, facts = replica.viewFacts, set = replica.chain.validators, outcomes = replica.machine.outcomes
+    let metrics = metrics.consensus, facts = replica.viewFacts, set = facts.validators, outcomes = replica.machine.outcomes
     metrics.view.set(facts.view.rawValue)
     metrics.views[0].set(outcomes.finalised)
     metrics.views[1].set(outcomes.nullified)
@@ -67,19 +67,16 @@ extension Figures {
     metrics.isListening.set(own != nil && replica.machine.standing == .listening)
     metrics.power.set(own.map { set.validators[$0].power } ?? 0)
     metrics.quorumMargin.set(Double(Self.powerHeard(replica, key: key, now: now)) - Double(facts.quorumPower))
-    for (position, offence) in Evidence.Offence.allCases.enumerated() {
-      metrics.evidence[position].set(UInt64(replica.evidence.count { $0.offence == offence }))
-    }
     takeSync(replica, now)
   }
 
   /// Power of the validators heard from within 10 s, this one among them.
   static func powerHeard(_ replica: Replica, key: PublicKey?, now: Instant) -> UInt64 {
-    let facts = replica.viewFacts, set = replica.chain.validators, own = key.flatMap { set.index(of: $0) }
+    let facts = replica.viewFacts, set = facts.validators, own = key.flatMap { set.index(of: $0) }
     // With nothing to agree on validators are silent, and a link that is up is all one can ask for.
     let connected = replica.pool.load.events == 0 ? replica.peerHeads.compactMap { $0.validator.flatMap { set.index(of: $0) } } : []
     let heard = facts.heard.indices.filter { index in
-      index < set.count && (index == own || connected.contains(index) || now.milliseconds(since: facts.heard[index]) <= 10_000)
+      index == own || connected.contains(index) || now.milliseconds(since: facts.heard[index]) <= 10_000
     }
     return heard.reduce(0) { $0 + set.validators[$1].power }
   }

@@ -66,6 +66,11 @@ final class Figures {
     chain.blockTime.set((production + 500_000) / 1_000_000)
   }
 
+  /// A contradiction that this process was the first to keep: what an earlier one had kept raised its alarm then.
+  func found(_ evidence: Evidence) {
+    for (position, offence) in Evidence.Offence.allCases.enumerated() where offence == evidence.offence { metrics.consensus.evidence[position].add() }
+  }
+
   /// About once a second, what the storage thread saw.
   func take(_ pulse: StoragePulse) {
     let storage = metrics.storage, statistics = pulse.statistics
@@ -78,7 +83,7 @@ final class Figures {
     if let last = pulse.lastBackup { storage.lastBackup.set(last) } else { storage.lastBackup.clear() }
     storage.caches["block"].set(pulse.cacheBytes)
     storage.indexHeight.set(pulse.indexedHeight)
-    storage.indexLag.set(height - min(height, pulse.indexedHeight))
+    storage.indexLag.set(pulse.height - min(pulse.height, pulse.indexedHeight))
     storage.compactionPending.set(pulse.compaction.pendingBytes)
     storage.compactionRunning.set(pulse.compaction.running)
   }
@@ -113,12 +118,12 @@ final class Figures {
     metrics.api.isReady.set(gate.readiness.isReady)
     metrics.api.isHealthy.set(gate.health.status != .failing)
     metrics.storage.caches["key"].set(gate.signers.byteCount)
-    metrics.chain.checkpointSize.set(gate.surroundings.publication?.size ?? 0)
-    if let cosigned = gate.surroundings.publication?.lines.compactMap(\.time).max() {
-      metrics.chain.checkpointAge.set(Double(gate.wallMilliseconds) / 1000 - Double(cosigned))
+    if let publication = gate.surroundings.publication {
+      metrics.chain.checkpointSize.set(publication.size)
+      if let cosigned = publication.lines.compactMap(\.time).max() { metrics.chain.checkpointAge.set(Double(gate.wallMilliseconds) / 1000 - Double(cosigned)) }
     }
-    metrics.storage.earliestBodyHeight.set(gate.surroundings.earliestBodyHeight)
     if let replica = gate.replica {
+      metrics.storage.earliestBodyHeight.set(gate.surroundings.earliestBodyHeight)
       height = max(height, replica.durable.header.height.rawValue)
       metrics.chain.height.set(height)
       metrics.chain.treeSize.set(replica.durable.header.treeSize)
@@ -146,10 +151,11 @@ final class Figures {
   }
 
   private func readProcess() {
-    let process = metrics.process, statistics = ProcessStatistics(files)
+    // The threads first: what they spend meanwhile counts for the process alone, so that they are never more than it.
+    let process = metrics.process, byRole = ThreadStatistics.nanosecondsByRole(), statistics = ProcessStatistics(files)
     process.cpu.set(max(process.cpu.value, statistics.cpuNanoseconds))
     var rest = statistics.cpuNanoseconds
-    for (position, spent) in ThreadStatistics.nanosecondsByRole().enumerated() where position + 1 < process.threads.count {
+    for (position, spent) in byRole.enumerated() where position + 1 < process.threads.count {
       process.threads[position].set(max(process.threads[position].value, spent))
       rest -= min(rest, process.threads[position].value)
     }

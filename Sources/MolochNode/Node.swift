@@ -49,21 +49,32 @@ public enum Node {
     if let reason = decision.fallbackReason { log.notice("reactor", "io_uring is refused, epoll takes over", [("reason", reason)]) }
     log.info("reactor", "backend", [("io", "\(decision.kind)")])
     log.info("node", "signatures are verified", [("ed25519", "\(Path.best)")])
-    let failure: NodeFailure?
+    let end: End
     do throws(ReactorError) {
       switch decision.kind {
-      case .io_uring: failure = try serve(UringBackend(), home, options, log, started)
-      case .epoll: failure = try serve(EpollBackend(), home, options, log, started)
+      case .io_uring: end = try serve(UringBackend(), home, options, log, started)
+      case .epoll: end = try serve(EpollBackend(), home, options, log, started)
       }
     } catch {
       throw NodeFailure(75, "the event loop cannot start: \(error)")
     }
-    if let failure { throw failure }
+    // The event loop is gone, its listeners are closed and the admin socket is unlinked: whoever waits for the last record finds nothing that answers no more.
+    switch end {
+    case .failure(let failure): throw failure
+    case .complete(let fields): log.info("node", "shutdown complete", fields)
+    }
+  }
+
+  /// How serving ended.
+  private enum End {
+    case failure(NodeFailure)
+    /// Stopped as asked; fields of the last record.
+    case complete(Log.Fields)
   }
 
   private static func serve<B: Backend & ~Copyable>(
     _ backend: consuming B, _ home: NodeHome, _ options: NodeOptions, _ log: Log, _ started: (Endpoints) -> Void
-  ) throws(ReactorError) -> NodeFailure? {
+  ) throws(ReactorError) -> End {
     var limits = ReactorLimits()
     // Connections of the API, of peers with their handshakes, and of metrics and the admin socket.
     limits.connections = options.connections + 2 * options.settings.integer("network.max_peers") + 256
@@ -82,7 +93,7 @@ public enum Node {
     let storage = StorageThread(
       home: home, options: options.store, policies: options.storagePolicies, metrics: figures.metrics.storage, log: log)
     let network: Network
-    do throws(NodeFailure) { network = try makeNetwork(home, options, connections: limits.connections) } catch { return error }
+    do throws(NodeFailure) { network = try makeNetwork(home, options, connections: limits.connections) } catch { return .failure(error) }
     let driver = NodeDriver(
       home: home, options: options, gate: gate, storage: storage, verification: verification, network: network, log: log, figures: figures)
     let events = try EventLoop(backend, driver: driver, limits: limits)
@@ -115,10 +126,9 @@ public enum Node {
         while !events.loop.isStopping { events.runOnce() }
       }
     } catch {
-      return error
+      return .failure(error)
     }
-    if driver.failure == nil { driver.reportEnd() }
-    return driver.failure
+    return driver.failure.map { .failure($0) } ?? .complete(driver.ending)
   }
 
   private static func makeNetwork(_ home: NodeHome, _ options: NodeOptions, connections: Int) throws(NodeFailure) -> Network {

@@ -87,7 +87,7 @@ extension NodeDriver {
     // The newest change of a subsystem counts, and one of all ends those before it.
     levelChanges.removeAll { part == nil || $0.subsystem?.position == part?.position && $0.subsystem != nil }
     levelChanges.append(LevelChange(level: level, subsystem: part, until: milliseconds.map { loop.now.adding(milliseconds: $0) }))
-    let fields = [("level", "\(level)"), ("subsystem", subsystem ?? "all")] + (milliseconds.map { [("for_ms", "\($0)")] } ?? [])
+    let fields = [("new_level", "\(level)"), ("of", subsystem ?? "all")] + (milliseconds.map { [("for_ms", "\($0)")] } ?? [])
     noteLevels("log level changed", fields) { applyLevels() }
     var json = JSONWriter()
     json.beginObject()

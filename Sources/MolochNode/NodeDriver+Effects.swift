@@ -46,7 +46,7 @@ extension NodeDriver {
         network.penalise(LinkID(rawValue: link.rawValue), .ban, "\(fault)", loop)
       case .standing(let change): note(change, loop)
       case .evidence(let evidence, let isKept): report(evidence, isKept: isKept, loop)
-      case .unknownProtocol(let version, let height): end(.unknownProtocol(version, from: height), loop)
+      case .unknownProtocol(let version, let height): linger(.unknownProtocol(version, from: height), loop)
       case .halt(let reason): fail(NodeFailure(70, reason), loop)
       case .setTimer(let instant): setReplicaTimer(instant, loop)
       case .final(let block): final(block, loop)
@@ -64,6 +64,7 @@ extension NodeDriver {
   private func report(_ evidence: Evidence, isKept: Bool, _ loop: Loop) {
     guard let replica else { return }
     if isKept {
+      figures.found(evidence)
       post(.evidence(replica.evidence.flatMap(\.encoded)), loop)
       log.error(
         "consensus", "conflicting votes",

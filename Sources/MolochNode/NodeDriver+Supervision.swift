@@ -46,7 +46,7 @@ extension NodeDriver {
       let beats = [turns, storage.pulse.count] + (journal.map { [$0.pulse.count] } ?? [])
       if supervision.watchdog?.isDue(now: loop.now, beats: beats) == true { supervision.supervisor.tell("WATCHDOG=1") }
     }
-    guard let replica, case .serving = stage, loop.now >= supervision.nextStatus else { return }
+    guard let replica, loop.now >= supervision.nextStatus else { return }
     supervision.nextStatus = loop.now.adding(milliseconds: Supervision.statusMilliseconds)
     supervision.supervisor.tell("STATUS=" + statusLine(replica, loop))
   }
@@ -59,7 +59,7 @@ extension NodeDriver {
     if case .opening = stage, !isFirst { log.info("storage", "still opening the store", [("ms", "\(MonotonicClock.now().milliseconds(since: began))")]) }
   }
 
-  /// `Height 12345 (1.2 s ago), validator active, peers 5, lag 0, mempool 17`
+  /// `Height 12345 (1.2 s ago), validator active, peers 5, lag 0, mempool 17`, with what keeps requests away in front.
   private func statusLine(_ replica: Replica, _ loop: Loop) -> String {
     let age = figures.lastCommit.map { loop.now.milliseconds(since: $0) }.map { " (\($0 / 1000).\($0 % 1000 / 100) s ago)" } ?? ""
     let standing =
@@ -71,6 +71,12 @@ extension NodeDriver {
     let validator = home.validatorKey == nil ? "none" : replica.machine.isMember ? standing : "inactive"
     let lag = replica.syncFacts.lag.map { "\($0)" } ?? "unknown"
     let line = "Height \(replica.durable.header.height.rawValue)\(age), validator \(validator), peers \(network.count), lag \(lag), mempool \(replica.pool.load.events)"
-    return isReadOnly ? "Read-only, the disk is too full. \(line)" : line
+    let obstacle =
+      switch stage {
+      case .draining, .finishing: "Draining. "
+      case .drained: "Drained, no requests are taken. "
+      case .opening, .serving, .saving, .ended: ""
+      }
+    return obstacle + (isReadOnly ? "Read-only, the disk is too full. " : "") + line
   }
 }

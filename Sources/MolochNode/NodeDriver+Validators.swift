@@ -1,10 +1,15 @@
+import Ambient
 import Audit
 import Ed25519
 import Ledger
+import Reactor
 import Replication
 
 /// What the log says of changes of the validator set: when one is approved, and when it is in force.
 extension NodeDriver {
+  /// Longest time that a node whose program is too old serves its last block.
+  private static let lingerMilliseconds: UInt64 = 5000
+
   /// A set is in force from a height on.
   /// - Parameter before: the set that was in force until then; nil at the start of the process.
   func logSet(_ set: ValidatorSet, before: ValidatorSet?, height: Height) {
@@ -57,6 +62,28 @@ extension NodeDriver {
     log.warn(
       "node", "the chain changes to a version of the protocol that this program does not know: it stops before that height and votes on nothing from there on; install a newer release",
       [("height", "\(height)"), ("epoch", "\(epoch.rawValue)"), ("known", "\(ProtocolVersion.newest)")])
+  }
+
+  /// The process ends with this reason once the connected validators have the last block, too: the certificates that this node holds may be what they lack, and two
+  /// that leave first would strand a third. Nothing is voted on meanwhile.
+  func linger(_ reason: NodeFailure, _ loop: Loop) {
+    guard lingering == nil else { return }
+    lingering = (reason, loop.now.adding(milliseconds: Self.lingerMilliseconds))
+    log.notice("node", "the last block that this program can follow is stored: it is served to the connected validators", [("ms", "\(Self.lingerMilliseconds)")])
+  }
+
+  /// With every sweep of the reactor.
+  func endLingering(_ loop: Loop) {
+    guard let (reason, until) = lingering, let replica else { return }
+    let last = replica.durable.header.height
+    let behind = replica.peerHeads.count { $0.validator != nil && $0.head < last }
+    guard behind == 0 || loop.now >= until else { return }
+    if behind == 0 {
+      log.info("node", "the connected validators have the last block", [("height", "\(last.rawValue)")])
+    } else {
+      log.warn("node", "connected validators have not shown that they have the last block", [("height", "\(last.rawValue)"), ("validators", "\(behind)")])
+    }
+    end(reason, loop)
   }
 
   /// Whether a key of this node is in a set: the one it votes with, or the one that takes over.

@@ -90,6 +90,11 @@ struct Watch {
     return complaints
   }
 
+  /// Boot nodes without a connection, in one field.
+  static func fields(unreachable nodes: [(address: String, reason: String?)]) -> Log.Fields {
+    nodes.isEmpty ? [] : [("boot_nodes", nodes.map { "\($0.address): \($0.reason ?? "not dialled yet")" }.joined(separator: "; "))]
+  }
+
   /// What `/v1/health` warns of now.
   static func warnings(_ sight: Sight) -> [HealthWarning] {
     var warnings: [HealthWarning] = []
@@ -133,8 +138,8 @@ extension NodeDriver {
     for complaint in complaints.look(sight) {
       switch complaint {
       case .noPeers:
-        let nodes = network.unreachableBootNodes().map { ("boot_node", "\($0.address): \($0.reason?.rawValue ?? "not dialled yet")") }
-        log.warn("peering", "peer_count = 0: no peer is connected", nodes)
+        let nodes = network.unreachableBootNodes().map { (address: "\($0.address)", reason: $0.reason?.rawValue) }
+        log.warn("peering", "peer_count = 0: no peer is connected", Watch.fields(unreachable: nodes))
       case .skew(let milliseconds, let isGross):
         let fields = [("skew_ms", "\(milliseconds)"), ("fix", "chronyc tracking")]
         let text = "this clock is not that of the peers"
@@ -153,10 +158,10 @@ extension NodeDriver {
   }
 
   private func logStall(_ milliseconds: UInt64, _ replica: Replica, _ loop: Loop) {
-    let set = replica.chain.validators.validators, facts = replica.viewFacts
+    let facts = replica.viewFacts, set = facts.validators.validators
     let limit = Watch.stalledBlockTimes * UInt64(replica.chain.parameters.blockTime)
     let silent = facts.heard.indices.filter { index in
-      index < set.count && set[index].publicKey != replica.key?.publicKey && loop.now.milliseconds(since: facts.heard[index]) > limit
+      set[index].publicKey != replica.key?.publicKey && loop.now.milliseconds(since: facts.heard[index]) > limit
     }
     log.warn(
       "consensus", "pending work does not become final",

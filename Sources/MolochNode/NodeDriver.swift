@@ -55,6 +55,8 @@ final class NodeDriver: Driver {
   var loggedChange: EventID?
   /// The first epoch of an unknown version of the protocol, as the log says.
   var unknownEpoch: Epoch?
+  /// Why the process ends when its peers have what it has, and when at the latest; nil while it has no reason to.
+  var lingering: (reason: NodeFailure, until: Instant)?
   /// Heights of the newest tree heads, for their checkpoints.
   var newestHeads: [BlockHeader] = []
   private var replicaTimer = TimerID.none
@@ -179,6 +181,7 @@ final class NodeDriver: Driver {
       gate.sweep(loop)
       // Nobody is dialled before there is a replica to tell: a link that came up earlier would stay unknown to it.
       if replica != nil { network.sweep(wall: gate.wallMilliseconds, loop) }
+      endLingering(loop)
       advanceStage(loop)
       supervise(loop)
       armSweep(loop)
@@ -300,7 +303,8 @@ final class NodeDriver: Driver {
       lastReport = loop.now
       switch report.kind {
       case .claimed: isClaimed = true
-      case .opened(let store):
+      case .opened(let store, let blockTimes):
+        gate.notePace(blockTimes)
         gate.surroundings.earliestBodyHeight = store.earliestBodyHeight.rawValue
         show(store.earliestEntry, loop)
         open(store, loop)
@@ -321,6 +325,7 @@ final class NodeDriver: Driver {
         gate.surroundings.indexedHeight = pulse.indexedHeight
         let isPruned = gate.surroundings.earliestBodyHeight != pulse.earliestBodyHeight
         gate.surroundings.earliestBodyHeight = pulse.earliestBodyHeight
+        if let floor = pulse.bodyFloor { replica?.knowBodies(earliest: Height(pulse.earliestBodyHeight), floor: floor) }
         // Whoever connects next hears it, also on an idle chain.
         if isPruned, let replica { announce(replica, loop) }
         // Who held less than this node at the handshake may hold less of what is pruned next.
@@ -384,6 +389,7 @@ final class NodeDriver: Driver {
     self.replica = replica
     newestHeads = store.state.newestHead.map { [$0.header] } ?? []
     gate.replica = replica
+    replica.knowBodies(earliest: store.earliestBodyHeight, floor: store.bodyFloor)
     replica.looksForBodies = true
     replica.rebroadcastMilliseconds = options.poolRebroadcastMilliseconds
     replica.start(now: times(loop), &effects)
@@ -468,12 +474,11 @@ final class NodeDriver: Driver {
     }
   }
 
-  func reportEnd() {
-    let height = gate.replica?.durable.header.height.rawValue ?? 0
-    log.info(
-      "node", "shutdown complete",
-      [
-        ("height", "\(height)"), ("mempool_saved", "\(savedBytes)"), ("seconds", "\(MonotonicClock.now().milliseconds(since: began) / 1000)"),
-      ])
+  /// Fields of the last record.
+  var ending: Log.Fields {
+    [
+      ("height", "\(gate.replica?.durable.header.height.rawValue ?? 0)"), ("mempool_saved", "\(savedBytes)"),
+      ("seconds", "\(MonotonicClock.now().milliseconds(since: began) / 1000)"),
+    ]
   }
 }

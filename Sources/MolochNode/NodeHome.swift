@@ -23,6 +23,8 @@ public struct NodeHome: Sendable {
   /// The same of the next key.
   let nextValidatorMarkPath: String?
   let genesisPath: String
+  /// The configuration file, which need not be there.
+  let configurationPath: String
   /// The vote journal is tied to this machine and directory. A developer's chain is copied freely.
   let isBound: Bool
 
@@ -36,13 +38,14 @@ public struct NodeHome: Sendable {
     data = options.dataPath
     let genesisPath = options.genesisPath
     self.genesisPath = genesisPath
+    configurationPath = options.configurationPath
     let json: [UInt8]
     do { json = try HomeFile.read(genesisPath) } catch { throw NodeFailure(66, "\(error.message); 'moloch init' or 'moloch dev' makes it") }
     do { genesis = try Genesis(json: json) } catch {
       throw NodeFailure(78, error.faults.map { "\(genesisPath):\($0.line):\($0.column): \($0.message)" }.joined(separator: "\n"))
     }
     nodeKey = try Self.key(options.nodeKeyPath)
-    validatorKey = readsValidatorKeys && options.settings.boolean("consensus.validator") ? try Self.key(options.validatorKeyPath) : nil
+    validatorKey = readsValidatorKeys && options.settings.boolean("consensus.validator") ? try Self.validatorKey(options.validatorKeyPath) : nil
     nextValidatorKey = readsValidatorKeys ? try Self.nextKey(options) : nil
     isBound = !options.settings.isDevelopment
     validatorMarkPath = options.validatorKeyPath + ".used"
@@ -60,7 +63,7 @@ public struct NodeHome: Sendable {
   /// The key of `consensus.next_validator_key`.
   static func nextKey(_ options: NodeOptions) throws(NodeFailure) -> SigningKey? {
     guard options.settings.boolean("consensus.validator"), let path = options.nextValidatorKeyPath else { return nil }
-    return try key(path)
+    return try validatorKey(path)
   }
 
   /// What the mark of a validator key says.
@@ -77,12 +80,19 @@ public struct NodeHome: Sendable {
     }
   }
 
-  /// A private key.
+  /// The private key of a validator: for its owner alone.
+  /// - Throws: as `key`.
+  public static func validatorKey(_ path: String) throws(NodeFailure) -> SigningKey { try key(path, closedTo: 0o077) }
+
+  /// A private key, which the group of its file may read.
   /// - Throws: 66 when it is missing, 77 when others can read it, 78 when it is no Ed25519 key in PEM.
-  public static func key(_ path: String) throws(NodeFailure) -> SigningKey {
+  public static func key(_ path: String) throws(NodeFailure) -> SigningKey { try key(path, closedTo: 0o037) }
+
+  /// - Parameter mask: bits that the mode must not have.
+  private static func key(_ path: String, closedTo mask: mode_t) throws(NodeFailure) -> SigningKey {
     var status = stat()
     // The kernel fills the structure; the path is lent to the call.
-    if unsafe stat(path, &status) == 0, status.st_mode & 0o037 != 0 {
+    if unsafe stat(path, &status) == 0, status.st_mode & mask != 0 {
       throw NodeFailure(77, "\(path) can be read by others; set its mode to 0600")
     }
     let pem: [UInt8]

@@ -40,15 +40,20 @@ struct StoragePolicies: Sendable {
 public struct NodeOptions: Sendable {
   /// Without a slash at the end.
   public let home: String
+  /// The configuration file, which need not be there.
+  public let configurationPath: String
   public var settings: Settings
   /// The commit that the program was built from, for `build_info`.
   public var commit = "unknown"
   /// Reads the configuration again, for SIGHUP.
   public var reread: @Sendable () -> Settings
 
-  /// - Parameter settings: without errors.
-  public init(home: String, settings: Settings, reread: @escaping @Sendable () -> Settings) {
+  /// - Parameters:
+  ///   - configuration: path of the file; nil: the one of the home.
+  ///   - settings: without errors.
+  public init(home: String, configuration: String? = nil, settings: Settings, reread: @escaping @Sendable () -> Settings) {
     self.home = home
+    configurationPath = configuration ?? home + "/config/node.toml"
     self.settings = settings
     self.reread = reread
   }

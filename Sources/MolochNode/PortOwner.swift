@@ -3,31 +3,45 @@ import Glibc
 
 /// Finds who listens on a TCP port of this host.
 enum PortOwner {
-  /// Process id and name of a listener, as far as this process may see: `process 4242 (prometheus)`. Nil when none is found.
+  /// Process id and name of a listener, as far as this process may see: `process 4242 (prometheus)`; of another user's process the user, which the table of
+  /// sockets names to everybody: `a process of user prometheus`. Nil when none is found.
   static func description(of port: UInt16) -> String? {
-    let inodes = inodes(listeningOn: port)
-    guard !inodes.isEmpty else { return nil }
+    let sockets = sockets(listeningOn: port)
+    guard let first = sockets.first else { return nil }
+    let inodes = Set(sockets.map { "socket:[\($0.inode)]" })
     for process in numbers(in: "/proc") {
       for file in numbers(in: "/proc/\(process)/fd") where inodes.contains(link("/proc/\(process)/fd/\(file)")) {
         let name = ProcessStatistics.text("/proc/\(process)/comm")?.split(separator: "\n").first.map { String($0) } ?? "?"
         return "process \(process) (\(name))"
       }
     }
-    return nil
+    return "a process of user \(user(first.user))"
   }
 
-  /// Link texts `socket:[INODE]` of sockets in the state LISTEN.
-  private static func inodes(listeningOn port: UInt16) -> Set<String> {
-    var inodes: Set<String> = []
+  /// Inodes and users of sockets in the state LISTEN.
+  private static func sockets(listeningOn port: UInt16) -> [(inode: Substring, user: Substring)] {
+    var sockets: [(inode: Substring, user: Substring)] = []
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
       for line in ProcessStatistics.text(table)?.split(separator: "\n").dropFirst() ?? [] {
         let fields = line.split(separator: " ")
-        // Local address, state 0A, inode.
+        // Local address, state 0A, user, inode.
         guard fields.count > 9, fields[3] == "0A", let colon = fields[1].lastIndex(of: ":") else { continue }
-        if UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == port { inodes.insert("socket:[\(fields[9])]") }
+        if UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == port { sockets.append((fields[9], fields[7])) }
       }
     }
-    return inodes
+    return sockets
+  }
+
+  /// Name of a user; the number of one that the system does not know.
+  private static func user(_ number: Substring) -> String {
+    guard let identifier = uid_t(number) else { return String(number) }
+    var entry = unsafe passwd() /* all zero: its pointers stay null until they point into the buffer */
+    var found: UnsafeMutablePointer<passwd>?
+    // The system writes at most the buffer's length, into which the entry points; the name is copied before the buffer ends.
+    return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16_384) { buffer in
+      guard unsafe getpwuid_r(identifier, &entry, buffer.baseAddress!, buffer.count, &found) == 0, unsafe found != nil, let name = unsafe entry.pw_name else { return String(number) }
+      return unsafe String(cString: name)
+    }
   }
 
   private static func numbers(in path: String) -> [Int] {

@@ -38,7 +38,7 @@ extension Protection {
   /// - Throws: also 65 when blocks of the chain are there but no journal: the key may have voted for them.
   public static func begin(_ options: NodeOptions) throws(NodeFailure) -> Beginning {
     let home = try NodeHome(options)
-    let key = try NodeHome.key(options.validatorKeyPath).publicKey
+    let key = try NodeHome.validatorKey(options.validatorKeyPath).publicKey
     let records = try VoteJournal.records(directory: options.dataPath + "/validator", chainTag: home.genesis.chainTag)
     if records.isEmpty, try hasBlocks(home) {
       throw NodeFailure(

@@ -38,6 +38,6 @@ public struct StoppedValidator: Sendable {
     {
       return key
     }
-    return HomeFile.exists(path) ? try NodeHome.key(path).publicKey : nil
+    return HomeFile.exists(path) ? try NodeHome.validatorKey(path).publicKey : nil
   }
 }

@@ -53,7 +53,8 @@ final class StorageReport: Sendable {
   enum Kind: Sendable {
     /// The data directory is this process's own.
     case claimed
-    case opened(OpenedStore)
+    /// With the times of the newest blocks, ascending.
+    case opened(OpenedStore, blockTimes: [Timestamp])
     case persisted(Height, FloorRecord, nanoseconds: UInt64)
     case stored(Digest)
     case loaded(StoreQuery, StoreAnswer)
@@ -77,6 +78,8 @@ struct OpenedStore: Sendable {
   /// Records that the last clean stop saved.
   var pending: [UInt8]
   var earliestBodyHeight: Height
+  /// Bodies from it on are to be here, later at least.
+  var bodyFloor: Height
   var earliestEntry: EntryMark
 }
 
@@ -94,6 +97,8 @@ struct EntryMark: Sendable {
 struct StoragePulse: Sendable {
   var indexedHeight: UInt64
   var earliestBodyHeight: UInt64
+  /// Nil when the blocks cannot be read.
+  var bodyFloor: Height?
   /// Nil when the block cannot be read.
   var earliestEntry: EntryMark?
   var statistics: DirectoryStatistics
@@ -107,6 +112,8 @@ struct StoragePulse: Sendable {
   var lastBackup: UInt64?
   /// Final blocks by proposer.
   var proposedLastDay: [PublicKey: UInt64]
+  /// Of the last durable block.
+  var height: UInt64
 }
 
 /// The thread that owns the disk.
@@ -172,7 +179,7 @@ final class StorageThread: @unchecked Sendable {
     let session = try StorageSession(home: home, options: options, policies: policies, metrics: metrics, log: log) { report(.claimed) }
     // A thread of maintenance must not use the store while the process ends.
     defer { session.endMaintenance() }
-    report(.opened(try session.opened()))
+    report(.opened(try session.opened(), blockTimes: session.blockTimes()))
     return try serve(session)
   }
 
@@ -182,8 +189,11 @@ final class StorageThread: @unchecked Sendable {
     while true {
       var didWork = false
       pulse.beat()
-      while let job = jobs.take() {
+      // However many read, the clock of everything below goes on.
+      var reads = 0
+      while reads < StorageQueue.readsPerTurn, let job = jobs.take() {
         didWork = true
+        if job.kind.isRead { reads += 1 }
         pulse.beat()
         switch job.kind {
         case .persist(let blocks, let floor, let height):
@@ -274,8 +284,7 @@ final class StorageSession {
   func fill() throws(NodeFailure) -> (BackfillResult, BodyGap)? {
     guard filling != nil else { return nil }
     do {
-      let floor = try Pruning.backfillFloor(store, home.genesis, desk.policies.retention, wall: WallClock.now().milliseconds)
-      guard let done = try filling?.step(store, floor: floor, hasRoom: !space.isLow && !space.isReadOnly, &fillBatch) else { return nil }
+      guard let done = try filling?.step(store, floor: try bodyFloor(), hasRoom: !space.isLow && !space.isReadOnly, &fillBatch) else { return nil }
       filling = nil
       return done
     } catch {
@@ -284,6 +293,10 @@ final class StorageSession {
       filling = nil
       return (.looked, BodyGap(heights: nil, earliest: store.earliestBodyHeight, floor: store.earliestBodyHeight))
     }
+  }
+
+  private func bodyFloor() throws(StoreError) -> Height {
+    try Pruning.backfillFloor(store, home.genesis, desk.policies.retention, wall: WallClock.now().milliseconds)
   }
 
   var peerBookPath: String { home.data + "/peers.json" }
@@ -305,9 +318,9 @@ final class StorageSession {
     guard let found = RocksLedgerStore.formatNumber(of: line), found != own else {
       return NodeFailure(78, "data/FORMAT says \"\(line)\"; this program reads \"\(RocksLedgerStore.format)\"")
     }
-    guard found > own else { return NodeFailure(78, "data format \(found) is older than that of this program, \(own): run 'moloch migrate'") }
+    guard found > own else { return NodeFailure(78, "data format \(found) is older than format \(own) of moloch \(Node.version); run: moloch migrate") }
     return NodeFailure(
-      78, "data format \(found) needs a newer moloch than \(Node.version), which has format \(own): install the release that wrote the data, or go back with its "
+      78, "data format \(found) needs moloch > \(Node.version), which has format \(own): install the release that wrote the data, or go back with its "
         + "'moloch migrate --rollback'")
   }
 
@@ -348,7 +361,8 @@ final class StorageSession {
     state.newestHead = try newestHead()
     state.evidence = try evidence()
     return OpenedStore(
-      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, earliestEntry: try EntryMark(store))
+      state: state, journal: journal?.file, doubt: journal?.doubt, pending: pending, earliestBodyHeight: store.earliestBodyHeight, bodyFloor: try bodyFloor(),
+      earliestEntry: try EntryMark(store))
   }
 
   /// What this node has seen of contradictions before it was started; without the file, nothing.
@@ -358,6 +372,13 @@ final class StorageSession {
     do { return try Evidence.decodeAll(bytes.bytes) } catch { throw NodeFailure(65, "\(evidencePath) is damaged: \(error); move it aside to start without it") }
   }
 
+  /// Times of the last blocks, for how fast they come: those whose headers can be read.
+  func blockTimes() -> [Timestamp] {
+    let head = store.head.height.rawValue, count = min(head, UInt64(APILimit.paceBlocks))
+    // Without genesis, which is made whenever its operators meet.
+    return (head + 1 - count..<head + 1).compactMap { (try? store.header(at: Height($0)))?.timestamp }
+  }
+
   /// The header of the newest block with events, the head that a checkpoint is about, and the set of its height.
   private func newestHead() throws -> (header: BlockHeader, validators: ValidatorSet)? {
     guard store.head.treeSize > 0, let height = try store.height(containing: LeafIndex(store.head.treeSize - 1)), let header = try store.header(at: height)
@@ -365,8 +386,12 @@ final class StorageSession {
     return (header, try store.validators(at: height, genesis: home.genesis.validators))
   }
 
+  /// One synced write of a block that is not final, unless it is there.
   func store(_ block: Block) throws {
-    do { try store.store(block) } catch { throw Self.failure(error, home) }
+    let began = MonotonicClock.now()
+    let isWritten: Bool
+    do { isWritten = try store.store(block) } catch { throw Self.failure(error, home) }
+    if isWritten { metrics.fsync["chain"].observe(MonotonicClock.now().nanoseconds(since: began)) }
   }
 
   func adopt(_ anchor: Anchor) throws {
@@ -487,10 +512,10 @@ final class StorageSession {
     metrics.snapshotBytes.set(snapshot.byteCount)
     desk.tick(store, isDiskLow: space.isLow || space.isReadOnly)
     return StoragePulse(
-      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, earliestEntry: try? EntryMark(store),
+      indexedHeight: store.indexedHeight.rawValue, earliestBodyHeight: store.earliestBodyHeight.rawValue, bodyFloor: try? bodyFloor(), earliestEntry: try? EntryMark(store),
       statistics: statistics,
       cacheBytes: store.cacheBytes, compaction: store.compactionLoad, isReadOnly: space.isReadOnly, isDiskLow: space.isLow, integrityDetail: integrity.detail, lastBackup: BackupMark.seconds(data: home.data),
-      proposedLastDay: proposals.totals)
+      proposedLastDay: proposals.totals, height: store.head.height.rawValue)
   }
 
   func endMaintenance() { desk.stop() }

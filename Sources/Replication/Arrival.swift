@@ -10,6 +10,8 @@ struct Arrival: Sendable {
   var header: BlockHeader?
   /// Of a proposal that names its events; empty for others.
   var ids: [EventID] = []
+  /// Who has named them.
+  var author: PeerLink?
   /// Records that peers have sent for the ids that the pool lacks.
   var records: [EventID: [UInt8]] = [:]
   var block: Block?

@@ -30,7 +30,7 @@ public struct BackfillFacts: Sendable {
   public enum State: String, Sendable {
     /// Bodies are being fetched.
     case fetching
-    /// No connected peer has the bodies that are wanted, or those that have them are passed over for a while.
+    /// Nothing is asked for yet, or no connected peer has the bodies that are wanted, or those that have them are passed over for a while.
     case waiting
     /// The disk has no room for more.
     case full
@@ -45,7 +45,8 @@ public struct BackfillFacts: Sendable {
 /// is compared with the chain by the store.
 ///
 /// A range goes to the store when all of it is here. When bodies are missing that no redaction names, the other peers are asked for the same range first, and the one
-/// with the fewest gaps is taken when nobody is left to ask; its gaps are looked for again later. After each range it rests `backfillShare - 1` times as long as that took.
+/// with the fewest gaps is taken when nobody is left to ask; its gaps are looked for again later. After each range it rests `backfillShare - 1` times as long as that took;
+/// when nobody has a range, for long, but no longer than until a peer that was only too slow may be asked again.
 struct Backfill: Sendable {
   enum Step: Sendable {
     case ask(Request)
@@ -74,6 +75,8 @@ struct Backfill: Sendable {
   private var sender: PeerLink?
   /// Peers that have given what they have of the range, or have not answered.
   private var asked: [PeerLink] = []
+  /// Those of them that have not answered in time.
+  private var late: [PeerLink] = []
   private var best: Answer?
   private var isStoreBusy = false
   private var isFull = false
@@ -93,6 +96,13 @@ struct Backfill: Sendable {
     return BackfillFacts(state: isFull ? .full : isWaiting ? .waiting : .fetching, gap: gap, percent: percent)
   }
 
+  /// What the store says of itself, unasked: what is to be fetched is known before the first look, and while a node that is behind does not look.
+  mutating func know(earliest: Height, floor: Height) {
+    if gap == nil { isWaiting = true }
+    guard gap?.heights == nil else { return }
+    gap = BodyGap(heights: nil, earliest: earliest, floor: floor)
+  }
+
   // MARK: Peers
 
   /// Somebody new may have what is missing.
@@ -100,6 +110,7 @@ struct Backfill: Sendable {
 
   mutating func peerDown(_ link: PeerLink) {
     asked.removeAll { $0 == link }
+    late.removeAll { $0 == link }
     guard request?.peer == link || sender == link else { return }
     request = nil
     restart()
@@ -114,11 +125,12 @@ struct Backfill: Sendable {
 
   /// Takes back the request that was not answered in time: whose it was.
   mutating func expire(_ now: Instant) -> PeerLink? {
-    guard let late = request, late.deadline <= now else { return nil }
-    request = nil
-    asked.append(late.peer)
+    guard let request, request.deadline <= now else { return nil }
+    self.request = nil
+    asked.append(request.peer)
+    late.append(request.peer)
     restart()
-    return late.peer
+    return request.peer
   }
 
   /// What to do now.
@@ -160,20 +172,26 @@ struct Backfill: Sendable {
       isStoreBusy = true
       return .work(.write(best.blocks, from: best.peer, acceptsGaps: true))
     }
-    pass(now)
+    let again = sources.filter { late.contains($0.link) }.map { $0.pausedUntil }.min()
+    pass(now, until: again.map { max($0, now.adding(milliseconds: 1)) })
     return nil
   }
 
   /// Nobody has it: what lies below is not asked for, and a gap is left until all were tried.
-  private mutating func pass(_ now: Instant) {
+  /// - Parameter again: when a peer that was too slow may be asked again.
+  private mutating func pass(_ now: Instant, until again: Instant? = nil) {
     isWaiting = true
     if let gap, let heights = gap.heights, heights.lowerBound >= gap.earliest { searched = heights.upperBound }
-    rest(until: now.adding(milliseconds: ReplicationLimit.backfillMilliseconds))
+    let end = now.adding(milliseconds: ReplicationLimit.backfillMilliseconds)
+    rest(until: min(end, again ?? end))
   }
+
+  /// The next range is another one.
+  private mutating func forget() { (asked, late, best) = ([], [], nil) }
 
   private mutating func rest(until instant: Instant) {
     gap?.heights = nil
-    (asked, best) = ([], nil)
+    forget()
     restart()
     (next, deadline) = (instant, instant)
   }
@@ -190,7 +208,8 @@ struct Backfill: Sendable {
       return .empty
     }
     let isLinked = zip(blocks, blocks.dropFirst()).allSatisfy { $0.hash == $1.header.parentHash && $0.header.height.next == $1.header.height }
-    guard isLinked, blocks[0].header.height == from, collected.last.map({ $0.hash == blocks[0].header.parentHash }) ?? true else {
+    let byteCount = (collected + blocks).reduce(0) { $0 + $1.body.count }
+    guard isLinked, blocks[0].header.height == from, collected.last.map({ $0.hash == blocks[0].header.parentHash }) ?? true, byteCount <= gap?.byteCount ?? 0 else {
       asked.append(link)
       restart()
       return .malformed
@@ -216,7 +235,7 @@ struct Backfill: Sendable {
     switch result {
     case .looked:
       self.gap = gap
-      (asked, best) = ([], nil)
+      forget()
       if let height = gap.searched { searched = height } else if gap.heights == nil {
         // All were looked at; the next look begins from the front.
         searched = Height(0)
@@ -227,7 +246,8 @@ struct Backfill: Sendable {
       rest(until: now.adding(milliseconds: ReplicationLimit.backfillMilliseconds))
     case .written:
       self.gap = gap
-      (asked, best, isWaiting) = ([], nil, false)
+      forget()
+      isWaiting = false
       next = now.adding(milliseconds: (ReplicationLimit.backfillShare - 1) * now.milliseconds(since: began))
     case .lacking(let missing):
       guard let peer, best == nil || !blocks.isEmpty else {

@@ -251,7 +251,7 @@ struct BlockSync: Sendable {
       return []
     }
     var planned: [Request] = []
-    var bytes = ranges.reduce(requests.count * ReplicationLimit.rangeBytesMax) { $0 + $1.byteCount } + taken.reduce(0) { $0 + $1.byteCount }
+    var bytes = backlogBytes + requests.count * ReplicationLimit.rangeBytesMax
     while requests.count + ranges.count < rangesInFlight, requests.isEmpty || bytes < ReplicationLimit.rangeBacklogBytes {
       let from = firstUncovered()
       let epochEnd = ((from.rawValue - 1) / UInt64(epochLength) + 1) * UInt64(epochLength)
@@ -453,7 +453,7 @@ struct BlockSync: Sendable {
       return false
     }
     let range = wholest(Range(from: from, blocks: blocks, certificate: certificate, peer: link, isHistory: isHistory), now)
-    if let range, range.to > applied {
+    if let range, range.to > applied, range.from <= frontier.next || backlogBytes + range.byteCount <= ReplicationLimit.rangeBacklogBytes {
       ranges.insert(range, at: ranges.firstIndex { $0.from > from } ?? ranges.count)
       late += requests.filter { $0.from == from }
       requests.removeAll { $0.from == from }
@@ -488,6 +488,9 @@ struct BlockSync: Sendable {
       if best.to > applied { ranges.insert(best, at: ranges.firstIndex { $0.from > best.from } ?? ranges.count) }
     }
   }
+
+  /// Of the ranges that are here. One that is larger than it was asked for, and has no room beside them, is asked for again when its turn has come.
+  private var backlogBytes: Int { ranges.reduce(0) { $0 + $1.byteCount } + taken.reduce(0) { $0 + $1.byteCount } }
 
   /// Up to here blocks are applied or are being verified.
   private var frontier: Height { max(applied, taken.last?.to ?? applied) }

@@ -104,7 +104,8 @@ public enum ReplicationLimit {
   public static let slowMilliseconds: UInt64 = 2000
   /// Of the time, fetching bodies of old blocks takes one part in so many at most; the rest it rests.
   public static let backfillShare: UInt64 = 4
-  /// When nobody has the bodies that are wanted, and when nothing is wanted, this long passes before the next look; a new peer ends it.
+  /// When nobody has the bodies that are wanted, and when nothing is wanted, this long passes before the next look; a new peer ends it, and so does the end of the
+  /// pause of a peer that was too slow.
   public static let backfillMilliseconds: UInt64 = 60_000
   /// Blocks behind a claimed head at which ranges are asked for at once; fewer come by themselves, or after this wait without progress.
   public static let syncLagMin: UInt64 = 8

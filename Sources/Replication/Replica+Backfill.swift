@@ -1,5 +1,5 @@
 import Ambient
-import Audit
+public import Audit
 public import Consensus
 public import Ledger
 
@@ -16,6 +16,9 @@ extension Replica {
 
   /// What is being fetched; nil when nothing is known to be missing.
   public var backfillFacts: BackfillFacts? { backfill.facts(anchor: sync.anchor?.height) }
+
+  /// From where on the store has bodies, and from where on it is to have them: said when it is opened and now and then later.
+  public func knowBodies(earliest: Height, floor: Height) { backfill.know(earliest: earliest, floor: floor) }
 
   /// The store's answer to `fill`.
   public func filled(_ result: BackfillResult, _ gap: BodyGap, now: Times, _ effects: inout [ReplicaEffect]) {

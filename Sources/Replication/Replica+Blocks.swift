@@ -40,7 +40,9 @@ extension Replica {
     let hash = proposal.block.hash
     guard BlockReference(header, hash: header.hash) == proposal.block else { return effects.append(.penalise(peer, .malformed)) }
     var isAwaited = false
-    if tree[hash] == nil, header.height > chain.tip.header.height {
+    // The machine takes a proposal from its leader alone, and so are its contents taken: anybody can repeat one with others.
+    let isLeader = peers.contains { $0.link == peer && $0.validator == proposal.vote.publicKey }
+    if isLeader, tree[hash] == nil, header.height > chain.tip.header.height {
       let index = arrival(hash, sources: [peer], now)
       if let index, arrivals[index].block == nil {
         isAwaited = arrivals[index].isWanted || arrivals[index].isFetched
@@ -48,6 +50,7 @@ extension Replica {
         switch contents {
         case .ids(let ids, let records):
           arrivals[index].ids = ids
+          arrivals[index].author = peer
           if !take(records, index) { effects.append(.penalise(peer, .malformed)) }
         case .body(let body):
           if let block = try? Block(header: header, body: body) {
@@ -219,8 +222,15 @@ extension Replica {
   }
 
   func receivedEvents(_ hash: Digest, _ records: [UInt8], _ peer: PeerLink, _ now: Times, _ effects: inout [ReplicaEffect]) {
-    guard let index = arrivals.firstIndex(where: { $0.hash == hash }), arrivals[index].block == nil, !arrivals[index].ids.isEmpty else { return }
-    guard take(records, index) else { return effects.append(.penalise(peer, .malformed)) }
+    guard let index = arrivals.firstIndex(where: { $0.hash == hash }), arrivals[index].block == nil, !arrivals[index].ids.isEmpty,
+      arrivals[index].asked == peer || arrivals[index].author == peer
+    else { return }
+    guard take(records, index) else {
+      // Who named the events contradicts itself. Of another the records may be right and the names wrong: the block as a whole shows what is true.
+      if arrivals[index].author == peer { effects.append(.penalise(peer, .malformed)) }
+      arrivals[index].ids = []
+      return ask(index, now, &effects)
+    }
     advance(hash, now, &effects)
   }
 

@@ -147,6 +147,11 @@ extension Replica {
   /// The certificate first: it names the last block, and the hashes lead from there to the first.
   private func begin(_ range: BlockSync.Range, _ now: Times, _ effects: inout [ReplicaEffect]) -> Bool {
     guard let last = range.blocks.last else { return false }
+    // Another range that overlaps it has brought all of it, and the set in force may be a later one.
+    guard last.header.height > frontier.header.height else {
+      sync.succeeded(range)
+      return false
+    }
     do {
       // The set of the height behind the frontier is that of the range: no range leads past the end of an epoch.
       try range.certificate.verifyFinality(of: last.header, in: frontier.governance.validators, epochLength: chain.parameters.epochLength)

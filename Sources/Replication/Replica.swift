@@ -262,6 +262,8 @@ public final class Replica {
     if let newest = decided.prefix(count).last { announce(newest.commit, &effects) }
     decided.removeFirst(count)
     if let version = unknownProtocol, durable.header.height == chain.tip.header.height {
+      // Nobody waits for a peer that is known to have all of it.
+      if !peers.isEmpty { effects.append(.send(.consensus(.status(machine.status(now))), to: .all)) }
       effects.append(.unknownProtocol(version, from: durable.header.height.next))
     }
     if !machine.isSole { step(.applied(height), now, &effects) }

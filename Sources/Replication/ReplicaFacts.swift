@@ -68,7 +68,7 @@ extension Replica {
   public func takeSteps() -> StepDurations { machine.takeSteps() }
 
   /// The key of the leader of the current view.
-  public var leader: PublicKey { chain.validators.validators[machine.leader].publicKey }
+  public var leader: PublicKey { viewFacts.validators.validators[machine.leader].publicKey }
 }
 
 /// What the signatures of peers' records have cost.

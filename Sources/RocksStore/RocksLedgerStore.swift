@@ -163,15 +163,16 @@ public final class RocksLedgerStore: LedgerStore {
     )
   }
 
-  public func store(_ candidate: Block) throws(StoreError) {
+  @discardableResult public func store(_ candidate: Block) throws(StoreError) -> Bool {
     let row = (height: candidate.header.height, hash: candidate.hash)
-    guard row.height > head.height, !held.contains(where: { $0 == row }) else { return }
+    guard row.height > head.height, !held.contains(where: { $0 == row }) else { return false }
     let sections = candidate.sections
     let key = Self.key(row.height, row.hash)
     try chain.write([
       (Family.candidates, key, candidate.header.encoded), (Family.entries, key, sections.entries), (Family.bodies, key, sections.bodies),
     ])
     held.insert(row, at: held.firstIndex { ($0.height, $0.hash) > (row.height, row.hash) } ?? held.count)
+    return true
   }
 
   public func candidates() throws(StoreError) -> [Block] {

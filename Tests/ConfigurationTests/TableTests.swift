@@ -55,7 +55,7 @@ import Testing
   @Test func theManualPageIsThatOfTheTable() throws {
     let page = try String(contentsOf: Self.root.appendingPathComponent("docs/configuration.md"), encoding: .utf8)
     if page != Manual.page {
-      let fresh = FileManager.default.temporaryDirectory.appendingPathComponent("configuration.md")
+      let fresh = FileManager.default.temporaryDirectory.appendingPathComponent("moloch-\(getuid())-configuration.md")
       try Manual.page.write(to: fresh, atomically: true, encoding: .utf8)
       Issue.record("docs/configuration.md differs from the table; the page of the table is \(fresh.path)")
     }

@@ -155,6 +155,45 @@ import Testing
     #expect(cluster.nodes[3].standings.isEmpty && cluster.checker.violations.isEmpty)
   }
 
+  /// The chain is gone, the journal is not, and it had no time to note the newest floor: the certificate of that block, which this key has signed, comes before
+  /// the blocks do.
+  @Test func ownVotesBelowASyncedFloorAreNotThoseOfAnother() throws {
+    var signed = 0
+    for seed in 80..<100 as Range<UInt64> {
+      var cluster = try Cluster(4, seed: seed, epochLength: 6, listenMilliseconds: Self.window)
+      try cluster.start()
+      #expect(try cluster.run(milliseconds: 60_000) { $0.height() >= 9 })
+      let victim = 3, epoch = cluster.nodes[2].machine.epoch
+      // Nothing becomes final any more.
+      for node in [0, 1, victim] { try cluster.crash(node) }
+      let newest = try #require(cluster.nodes[2].machine.floor.certificate), own = SignedVote(signing: newest.vote, with: cluster.keys[victim])
+      guard let index = try cluster.set(epoch).index(of: cluster.keys[victim].publicKey), newest.signers.contains(index), newest.vote.epoch == epoch, epoch.rawValue > 0 else { continue }
+      signed += 1
+      cluster.nodes[victim].journal.removeAll { record in
+        switch record {
+        case .floor(let place, _, _, _), .voted(_, let place, _): place == epoch
+        default: false
+        }
+      }
+      // That of the end of the epoch before is the newest that it knows.
+      let last = epoch.rawValue * 6
+      cluster.nodes[victim].journal.append(
+        .floor(epoch: Epoch(epoch.rawValue - 1), view: View(last + 100), height: Height(last), blockHash: cluster.nodes[2].chain[Int(last)].hash))
+      if !cluster.nodes[victim].journal.contains(.vote(own)) { cluster.nodes[victim].journal.append(.vote(own)) }
+      cluster.resetStore(victim)
+      try cluster.restart(victim)
+      let link = try #require(cluster.nodes[victim].links[2])
+      try cluster.step(victim, .received(.certificate(newest), from: link))
+      #expect(try cluster.run(milliseconds: 60_000) { $0.height([victim]) >= $0.height([2]) }, "seed \(seed)")
+      try cluster.run(milliseconds: 3000)
+      #expect(cluster.nodes[victim].standings.isEmpty, "seed \(seed): \(cluster.nodes[victim].standings)")
+      for node in [0, 1] { try cluster.restart(node) }
+      let before = cluster.height()
+      #expect(try cluster.run(milliseconds: 60_000) { $0.height() >= before + 3 } && cluster.checker.violations.isEmpty, "seed \(seed): \(cluster.checker.violations)")
+    }
+    #expect(signed >= 3, "\(signed)")
+  }
+
   /// Crashes and lost journals of one validator after the other: nobody takes what was forgotten for the votes of another.
   @Test func forgottenVotesAreNotTakenForThoseOfAnother() throws {
     for seed in 70..<73 as Range<UInt64> {

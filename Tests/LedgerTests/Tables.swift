@@ -78,6 +78,21 @@ extension ChainFixture {
   #expect(fixture.violation(header, altered) == .event(position: 0, .format(.digestMismatch)))
 }
 
+/// Whoever sends a body chooses what its records say; the header's own body is the only one that can make the block invalid.
+@Test func whatAForeignBodySaysIsNotTheBlocksFault() throws {
+  let fixture = try ChainFixture()
+  let header = try fixture.build(fixture.record(1) + fixture.record(2)).block.header
+  let inside: UInt64 = 1_700_000_001_000
+  var foreignTag = fixture.record(1) + fixture.record(2)
+  foreignTag[48] ^= 1
+  let long = try fixture.build(fixture.record(1)).block.header
+  #expect(fixture.violation(long, fixture.record(1, body: [UInt8](repeating: 7, count: Int(fixture.chain.parameters.blockBytesMax)))) == .eventsRoot)
+  for body in [
+    foreignTag, fixture.record(1, at: inside - 86_400_001) + fixture.record(2), fixture.record(1) + fixture.record(1), fixture.record(1, type: 0xF1) + fixture.record(2),
+    fixture.record(1, by: SigningKey(seed: Bytes32(repeating: 1))) + fixture.record(2),
+  ] { #expect(fixture.violation(header, body) == .eventsRoot) }
+}
+
 @Test func anEventIsOnTheChainOnce() throws {
   var fixture = try ChainFixture()
   let twice = try fixture.build(fixture.record(1) + fixture.record(1)).block

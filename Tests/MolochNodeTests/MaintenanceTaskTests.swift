@@ -48,4 +48,23 @@ import Testing
     }
     #expect(failure?.code == 65 && failure?.message == "a file is damaged")
   }
+
+  /// Without a budget nothing waits, however much was gone through; one that is lifted ends a wait that has begun. At 1 MB/s these would be hours.
+  @Test(.timeLimit(.minutes(2))) func workWithoutABudgetDoesNotWait() {
+    let free = MaintenanceTask("compact", unit: "bytes", budget: ByteBudget(megabytesPerSecond: 0))
+    free.wait(after: 10_000_000_000)
+    #expect(free.megabytesPerSecond == 0)
+    let budget = ByteBudget(megabytesPerSecond: 1)
+    let paced = MaintenanceTask("compact", unit: "bytes", budget: budget)
+    #expect(paced.megabytesPerSecond == 1)
+    paced.start({ task in
+      task.setDone(1)
+      task.wait(after: 10_000_000_000)
+      return []
+    }) {}
+    while paced.done == 0 { usleep(1000) }
+    budget.bytesPerSecond = 0
+    paced.join()
+    #expect(paced.megabytesPerSecond == 0 && !paced.isCancelled)
+  }
 }

@@ -57,4 +57,30 @@ import Testing
     #expect(Self.options(isDevelopment: true).gate.rateLimit == nil)
   }
 
+  /// The sections `[storage]` and `[network]` of the operations guide, and other values.
+  @Test(arguments: [(1024, 128, 50_000, 100, 10, 1000), (96, 32, 512, 60, 7, 300)])
+  func theGuidesKeysReachTheParts(_ cache: Int, _ buffer: Int, _ files: Int, _ peers: Int, _ requests: Int, _ messages: Int) throws {
+    let options = Self.options(
+      """
+      [storage]
+      cache_size_mb = \(cache)
+      write_buffer_size_mb = \(buffer)
+      max_open_files = \(files)
+      compression = "zstd"
+      [network]
+      max_peers = \(peers)
+      max_concurrent_requests = \(requests)
+      message_buffer_size = \(messages)
+      """)
+    #expect(!options.settings.hasErrors, "\(options.settings.findings)")
+    #expect(options.store.cacheBytes == cache << 20 && options.store.writeBufferBytes == buffer << 20 && options.store.openFilesMax == files && options.store.compression == .zstd)
+    let peering = try options.peering(listenPort: 9000)
+    #expect(peering.peersMax == peers && peering.messageBufferSize == messages && options.syncRequestsMax == requests)
+  }
+
+  @Test func theConfigurationIsTheHomesUnlessItIsNamed() {
+    let settings = Self.options().settings
+    #expect(Self.options().configurationPath == "/h/config/node.toml")
+    #expect(NodeOptions(home: "/h", configuration: "/etc/n.toml", settings: settings) { settings }.configurationPath == "/etc/n.toml")
+  }
 }

@@ -10,6 +10,9 @@ import Testing
     (["systemd"], "deployment/moloch.service"), (["haproxy"], "deployment/haproxy.cfg"), (["nginx"], "deployment/nginx.conf"),
   ]
 
+  /// Where a page that should be another is left to be taken; each user has files of their own there.
+  static func fresh(_ name: String) -> URL { FileManager.default.temporaryDirectory.appendingPathComponent("moloch-\(getuid())-\(name)") }
+
   static func gen(_ arguments: String..., home: String = "/opt/moloch") throws -> Command {
     try Command.run(NodeProcess.moloch, ["gen"] + arguments + ["--home", home])
   }
@@ -20,7 +23,7 @@ import Testing
     #expect(printed.status == 0, "\(printed.errors)")
     let stored = (try? String(contentsOf: Self.docs.appendingPathComponent(name), encoding: .utf8)) ?? ""
     if stored != printed.output {
-      let fresh = FileManager.default.temporaryDirectory.appendingPathComponent(name.replacingOccurrences(of: "/", with: "-"))
+      let fresh = Self.fresh(name.replacingOccurrences(of: "/", with: "-"))
       try printed.output.write(to: fresh, atomically: true, encoding: .utf8)
       Issue.record("docs/\(name) is not what 'moloch gen \(arguments.joined(separator: " "))' prints: \(fresh.path)")
     }

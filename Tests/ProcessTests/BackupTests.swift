@@ -51,11 +51,8 @@ import Testing
     #expect(verified.status == 0 && verified.output.contains("intact"), "\(verified.output)\(verified.errors)")
     #expect(try Command.moloch("backup", "verify", backup).status == 0, "a verification leaves nothing behind")
     #expect(!FileManager.default.fileExists(atPath: backup + "/data/validator") && !FileManager.default.fileExists(atPath: backup + "/keys"))
-    // The figure comes with the next look of the storage thread; each turn is an exchange with the node.
-    let metrics = try HTTPClient(port: node.metricsPort)
-    var isMarked = false
-    for _ in 0..<20_000 where !isMarked { isMarked = try metrics.get("/metrics").text.contains("\nmoloch_backup_last_success_timestamp_seconds ") }
-    #expect(isMarked)
+    // The figure comes with the next look of the storage thread.
+    try node.expectMetric("moloch_backup_last_success_timestamp_seconds") { $0 > 0 }
     // Another home: the backup's head, block for block, and it goes on from there.
     let block = try client.get("/v1/blocks/\(height)").json["hash"] as? String
     let dry = try Command.moloch("backup", "restore", backup, "--dry-run", "--home", other)

@@ -14,13 +14,14 @@ final class Cluster {
   /// Makes homes with keys and one genesis; starts nothing.
   /// - Parameter addresses: where member `from` is told to find member `to`; nil leaves the listening address.
   init(
-    count: Int = 4, chainID: String = "moloch-cluster", extra: String = "", epochLength: UInt32 = 100, blockTime: UInt32 = 100, listenWindow: String = "2m",
-    eventsPerBlock: UInt32 = 10_000, timestamp: Timestamp = RecordMaker.now(), addresses: (_ from: Int, _ to: Int, _ port: UInt16) throws -> UInt16? = { _, _, _ in nil }
+    count: Int = 4, chainID: String = "moloch-cluster", extra: String = "", epochLength: UInt32 = 100, blockTime: UInt32 = 100, emptyBlockInterval: UInt32? = nil,
+    listenWindow: String = "2m", eventsPerBlock: UInt32 = 10_000, timestamp: Timestamp = RecordMaker.now(), addresses: (_ from: Int, _ to: Int, _ port: UInt16) throws -> UInt16? = { _, _, _ in nil }
   ) throws {
     scratch = try ScratchDirectory()
     let keys = try (0..<count).map { _ in try SigningKey.generate() }
     var parameters = ChainParameters()
     parameters.blockTime = blockTime
+    parameters.emptyBlockInterval = emptyBlockInterval ?? parameters.emptyBlockInterval
     parameters.epochLength = epochLength
     parameters.eventsPerBlockMax = eventsPerBlock
     let validators = keys.enumerated().map { Validator(publicKey: $1.publicKey, cosignerKey: $1.publicKey, power: 1, name: "v\($0 + 1)") }

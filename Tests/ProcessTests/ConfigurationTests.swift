@@ -53,14 +53,14 @@ import Testing
   }
 
   @Test func theFileConfiguresTheNode() throws {
-    let scratch = try Self.home("[api]\nmax_body_size = \"2kB\"\n[node]\ndata_dir = \"elsewhere\"\n")
+    let scratch = try Self.home("[api]\nmax_body_size = \"2kB\"\n[node]\ndata_dir = \"elsewhere\"\n[storage]\nmax_open_files = 5000\nwrite_buffer_size_mb = 96\ncompression = \"zstd\"\n")
     let node = try NodeProcess(home: scratch.url)
     let answer = try node.client().post("/v1/events/batch", type: SubmissionTests.events, body: [UInt8](repeating: 0, count: 2001))
     #expect(answer.status == 413, "\(answer.text)")
     #expect(FileManager.default.fileExists(atPath: scratch.url.path + "/elsewhere/chain/CURRENT"))
     let options = try FileManager.default.contentsOfDirectory(atPath: scratch.url.path + "/elsewhere/chain").filter { $0.hasPrefix("OPTIONS-") }.max()
     let text = try String(contentsOfFile: scratch.url.path + "/elsewhere/chain/" + (try #require(options)), encoding: .utf8)
-    #expect(text.contains("max_open_files=10000") && text.contains("write_buffer_size=67108864") && text.contains("compression=kLZ4Compression"), "\(text)")
+    #expect(text.contains("max_open_files=5000\n") && text.contains("write_buffer_size=100663296\n") && text.contains(" compression=kZSTD\n"), "\(text)")
     let status = try Command.moloch("status", "--home", scratch.url.path)
     #expect(status.status == 0, "\(status.errors)")
   }

@@ -149,8 +149,10 @@ import Testing
       command.standardOutput = FileHandle.nullDevice
       command.standardError = FileHandle.nullDevice
       try command.run()
-      let deadline = Date(timeIntervalSinceNow: 30)
-      while !node.log.contains("begun task=prune"), Date() < deadline {}
+      // The pause between looks is short beside the time within which the kill is to come.
+      let deadline = Date(timeIntervalSinceNow: 180)
+      while !node.log.contains("begun task=prune"), Date() < deadline { usleep(1000) }
+      try #require(node.log.contains("begun task=prune"), "\(note): \(node.log)")
       usleep(useconds_t(UInt32.random(in: 0...30_000, using: &random)))
       node.signal(SIGKILL)
       _ = node.waitForExit()
@@ -160,9 +162,12 @@ import Testing
       #expect(status["earliest_body_height"] as? Int == height, "\(note): \(status)")
       let client = try again.client()
       // Its row goes with the sweep, which goes on beside the node.
-      let late = Date(timeIntervalSinceNow: 30)
+      let late = Date(timeIntervalSinceNow: 180)
       var gone = try client.get("/v1/events/\(ids[5])")
-      while gone.status != 404, Date() < late { gone = try client.get("/v1/events/\(ids[5])") }
+      while gone.status != 404, Date() < late {
+        usleep(20_000)
+        gone = try client.get("/v1/events/\(ids[5])")
+      }
       #expect(gone.status == 404, "\(note): \(gone.text)")
       #expect(try client.get("/v1/events/\(ids[44])").status == 200, "\(note)")
       try Self.expectVerified(home.path, note)

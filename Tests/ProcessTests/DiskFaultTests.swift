@@ -54,7 +54,7 @@ import Testing
     var before = ""
     var reason: String
 
-    func matches(_ line: Substring, after previous: Substring) -> Bool { parts.allSatisfy(line.contains) && (before.isEmpty || previous.contains(before)) }
+    func matches(_ line: String, after previous: String) -> Bool { parts.allSatisfy(line.contains) && (before.isEmpty || previous.contains(before)) }
   }
 
   static let tolerated = [
@@ -84,6 +84,38 @@ import Testing
     #expect(injected > 0, "seed \(Self.seed): no call was reached")
   }
 
+  /// The traced calls of each thread, in its order. A call during which the tracer saw another thread stands in two lines, which are joined.
+  static func calls(_ trace: String) -> [[String]] {
+    let unfinished = " <unfinished ...>"
+    var threads: [Substring: [String]] = [:]
+    for line in trace.split(separator: "\n") {
+      let words = line.split(separator: " ", maxSplits: 1)
+      guard words.count == 2 else { continue }
+      let (thread, call) = (words[0], words[1].drop { $0 == " " })
+      if call.hasPrefix("<... "), let end = call.firstRange(of: " resumed>"), let begun = threads[thread]?.popLast() {
+        threads[thread]?.append(begun.replacing(unfinished, with: "") + call[end.upperBound...])
+      } else {
+        threads[thread, default: []].append(String(call))
+      }
+    }
+    return threads.sorted { $0.key < $1.key }.map { $0.value }
+  }
+
+  @Test func theTraceIsReadByThread() {
+    let trace = """
+      11 openat(AT_FDCWD</>, "/data/chain/OPTIONS-000007.dbtmp", O_RDONLY) = 5</data/chain/OPTIONS-000007.dbtmp>
+      12 write(6</data/pending>, "a", 1 <unfinished ...>
+      11 fsync(5</data/chain> <unfinished ...>
+      12 <... write resumed>)              = 1
+      11 <... fsync resumed>)              = -1 EIO (Input/output error) (INJECTED)
+      12 +++ killed by SIGKILL +++
+      """
+    let calls = Self.calls(trace)
+    #expect(calls.map(\.count) == [2, 2] && calls[1] == ["write(6</data/pending>, \"a\", 1)              = 1", "+++ killed by SIGKILL +++"], "\(calls)")
+    #expect(calls[0][1] == "fsync(5</data/chain>)              = -1 EIO (Input/output error) (INJECTED)", "\(calls)")
+    #expect(Self.tolerated.contains { $0.matches(calls[0][1], after: calls[0][0]) } && !Self.tolerated.contains { $0.matches(calls[0][1], after: "") })
+  }
+
   private func run(_ fault: Fault, _ note: String) throws -> (ending: String, wasInjected: Bool) {
     let scratch = try ScratchDirectory()
     let home = scratch.url.appendingPathComponent("home"), trace = scratch.url.appendingPathComponent("trace")
@@ -103,19 +135,19 @@ import Testing
       node.signal(SIGTERM)
       // A node that hangs is killed, and then fails the expectation below.
       let guardian = DispatchWorkItem { [identifier = node.identifier] in kill(identifier, SIGABRT) }
-      DispatchQueue.global().asyncAfter(deadline: .now() + 40, execute: guardian)
+      DispatchQueue.global().asyncAfter(deadline: .now() + 180, execute: guardian)
       status = node.waitForExit()
       guardian.cancel()
       log = node.log
     } catch let end as NodeProcess.EarlyEnd { (status, log) = (end.status, end.log) }
-    let calls = (try? String(contentsOf: trace, encoding: .utf8))?.split(separator: "\n") ?? []
-    let injected = calls.filter { $0.contains("(INJECTED)") || $0.contains("killed by SIGKILL") }
+    let threads = Self.calls((try? String(contentsOf: trace, encoding: .utf8)) ?? "")
+    let injected = threads.flatMap { $0 }.filter { $0.contains("(INJECTED)") || $0.contains("killed by SIGKILL") }
     #expect([0, 74, -SIGKILL].contains(status), "\(note) ended with \(status): \(injected.prefix(2))\n\(log.suffix(1500))")
     // A failed call is an exit with 74, but for those that are tolerated by name.
     if status == 0 {
-      let untold = calls.indices.filter { index in
-        calls[index].contains("(INJECTED)") && !Self.tolerated.contains { $0.matches(calls[index], after: index > 0 ? calls[index - 1] : "") }
-      }.map { calls[$0] }
+      let untold = threads.flatMap { calls in
+        zip(calls, [""] + calls).filter { call, previous in call.contains("(INJECTED)") && !Self.tolerated.contains { $0.matches(call, after: previous) } }.map { $0.0 }
+      }
       #expect(untold.isEmpty, "\(note) ended with 0 in spite of \(untold.prefix(3))")
     }
     if !finalIDs.isEmpty {

@@ -33,7 +33,7 @@ import Testing
   @Test func thePageIsMadeFromTheTable() throws {
     let stored = (try? String(contentsOf: ArtifactTests.docs.appendingPathComponent("guide-lines.md"), encoding: .utf8)) ?? ""
     guard stored != Self.page else { return #expect(stored.count > 1000) }
-    let fresh = FileManager.default.temporaryDirectory.appendingPathComponent("guide-lines.md")
+    let fresh = ArtifactTests.fresh("guide-lines.md")
     try Self.page.write(to: fresh, atomically: true, encoding: .utf8)
     Issue.record("docs/guide-lines.md differs from the table; the page of the table is \(fresh.path)")
   }
@@ -64,7 +64,8 @@ import Testing
     #expect(try Self.shell("curl -s \(api)/v1/status | jq .peer_count").output == "0\n")
     #expect(try Self.shell("curl -s \(api)/v1/status | jq .mempool_size").output == "0\n")
     let watched = try Self.shell("curl -s \(api)/v1/status | jq -c \"{height: .head_height, syncing: .syncing}\"")
-    #expect(watched.output == "{\"height\":0,\"syncing\":false}\n", "\(watched.output)")
+    // An empty block may have come.
+    #expect(watched.output.wholeMatch(of: /{"height":\d+,"syncing":false}\n/) != nil, "\(watched.output)")
     #expect(try Self.shell("curl -s \(api)/v1/peers | jq -c '[.count, (.peers | length)]'").output == "[0,0]\n")
     #expect(try Self.shell("curl -sf \(api)/v1/health | jq -r .status").output == "ok\n")
   }
@@ -89,7 +90,7 @@ import Testing
     // What `watch` would show, as often as it can be asked.
     let watched = "curl -s http://localhost:\(member.apiPort)/v1/status | jq -c \"{height: .head_height, syncing: .syncing}\""
     var heights: [Int] = []
-    let deadline = Date(timeIntervalSinceNow: 60)
+    let deadline = Date(timeIntervalSinceNow: 180)
     while Date() < deadline {
       let shown = try Self.shell(watched).output
       let object = try JSONSerialization.jsonObject(with: Data(shown.utf8)) as? [String: Any]

@@ -44,6 +44,22 @@ final class HTTPClient {
   /// Sends bytes as they are; `answer` reads what comes back.
   func send(_ bytes: [UInt8]) throws { try socket.send(bytes) }
 
+  /// Waits until the node has read all that was sent: nothing lies in a queue of the kernel on either side.
+  func waitUntilRead(within seconds: Double = 180) throws {
+    let port = ":" + String(String(Int(socket.localPort) + 0x10000, radix: 16, uppercase: true).dropFirst())
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    var queues: [Substring] = []
+    while Date() < deadline {
+      // Read to its end: the file has no size, and one read gives a page of it.
+      let table = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/net/tcp")).readToEnd() ?? Data()
+      queues = String(decoding: table, as: UTF8.self).split(separator: "\n").map { $0.split(separator: " ") }
+        .filter { $0.count > 4 && ($0[1].hasSuffix(port) || $0[2].hasSuffix(port)) }.map { $0[4] }
+      if queues.count == 2, queues.allSatisfy({ $0 == "00000000:00000000" }) { return }
+      usleep(5000)
+    }
+    throw Failure.malformed("the node does not read: \(queues)")
+  }
+
   /// Reads one answer from the connection.
   func answer(headOnly: Bool = false) throws -> Answer {
     let separator = Array("\r\n\r\n".utf8)

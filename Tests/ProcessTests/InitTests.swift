@@ -166,7 +166,7 @@ import Testing
     #expect(probe.status != 0, "the keys can be written: this test shows nothing")
     try member.start(nobody)
     _ = try member.finalise(3, of: cluster.records())
-    #expect(try member.metric("moloch_validator_active") == 1)
+    try member.expectMetric("moloch_validator_active") { $0 == 1 }
     #expect(!member.log.contains("mark"), "\(member.lastLines)")
 
     let configuration = member.file("config/node.toml")

@@ -17,10 +17,20 @@ import Testing
     try text.write(to: file, atomically: true, encoding: .utf8)
   }
 
-  private func fate(_ member: Cluster.Member, _ id: String, _ state: String, within seconds: Double = 60) throws {
-    try member.read("/v1/governance", within: seconds) { answer in
+  private func fate(_ member: Cluster.Member, _ id: String, _ state: String) throws {
+    try member.read("/v1/governance") { answer in
       (answer["changes"] as? [[String: Any]] ?? []).contains { $0["id"] as? String == id && $0["state"] as? String == state }
     }
+  }
+
+  /// How many views of an epoch failed before its first block that has a certificate of its own.
+  private func failedViews(_ member: Cluster.Member, from first: Int) throws -> Int {
+    let client = try member.client()
+    for height in first..<first + 10 {
+      // The first view of an epoch is 1, and a block takes one at least.
+      if let view = try client.get("/v1/blocks/\(height)").json["view"] as? Int { return view - 1 - (height - first) }
+    }
+    throw NodeProcess.Failure(description: "no block from \(first) on has a certificate")
   }
 
   /// The longest time between two blocks of a range, milliseconds, and the height of the later one.
@@ -47,8 +57,9 @@ import Testing
     let cluster = try Cluster(chainID: "moloch-rotation", epochLength: UInt32(Self.epochLength))
     try cluster.start()
     let (v1, v4) = (cluster[0], cluster[3])
-    let load = BatchLoad(member: cluster[2], genesis: cluster.genesis, key: try .forTest())
-    load.start()
+    let loads = [BatchLoad(member: cluster[2], genesis: cluster.genesis, key: try .forTest()), BatchLoad(member: cluster[2], genesis: cluster.genesis, key: try .forTest())]
+    loads[0].start()
+    try loads[0].waitForFirst()
     let before = try v1.finalise(1, of: cluster.records())
 
     // The guide's line, for a validator; the running node takes the key.
@@ -60,6 +71,8 @@ import Testing
     try v4.logs("configuration reloaded", "consensus.next_validator_key")
     #expect(FileManager.default.fileExists(atPath: v4.file("keys/new/validator.key.used").path))
 
+    // Without a load the epoch does not pass while the states of the proposal are looked at.
+    #expect(!loads[0].stop().isEmpty)
     let proposal = try ValidatorChangesTests.json(v4.home, "validator", "propose-change", "--rotate", "v4=\(new)")
     let id = proposal["id"] as? String ?? ""
     #expect(proposal["change"] as? String == "rotate v4: \(old) to \(new)", "\(proposal)")
@@ -70,6 +83,7 @@ import Testing
     }
     try fate(v4, id, "approved")
     #expect(try v1.client().get("/v1/validators/\(new)").json["state"] as? String == "pending")
+    loads[1].start()
 
     let first = epoch * Self.epochLength + 1
     try v4.logs("another validator key votes from here on", new)
@@ -81,10 +95,11 @@ import Testing
     #expect(status.status == 0 && status.output.hasPrefix("Validator: active\nPublic Key: \(new)\nPower: 1\n"), "\(status.output)\(status.errors)")
     try cluster.expectAgreement(at: first + Self.epochLength)
 
-    // Finality goes on across the boundary within one skipped leader.
+    // Finality goes on across the boundary within one skipped leader. The time says how busy the machine is, too.
     let gap = try longestGap(v1, first - 10...first + 20)
     print("MEASURED key rotation: longest time between blocks \(first - 10) to \(first + 20): \(gap.milliseconds) ms, before height \(gap.height)")
-    #expect(gap.milliseconds <= 3000, "\(gap)")
+    let failed = try failedViews(v1, from: first)
+    #expect(failed <= 1, "\(failed) views failed; \(gap)")
     let after = try v1.finalise(1, of: cluster.records())
     for member in cluster.members {
       for id in [before.ids[0], after.ids[0]] { try member.expectBundleVerifies(id, genesis: cluster.genesis) }
@@ -95,7 +110,7 @@ import Testing
 
     try expectVotesAfterRestarts(v4, of: new, seenBy: v1)
     cluster[2].kill()
-    #expect(!load.finish().isEmpty)
+    #expect(!loads[1].finish().isEmpty)
   }
 
   @Test func aValidatorIsAddedWithTheAcceptanceOfItsKey() throws {
@@ -125,7 +140,7 @@ import Testing
       _ = try ValidatorChangesTests.json(member.home, "validator", "approve", id)
     }
     let first = (proposal["effective_height"] as? Int ?? 0)
-    try fate(joiner, id, "active", within: 120)
+    try fate(joiner, id, "active")
     // The heartbeat of an idle chain is too slow for a test: events keep it going.
     let records = try cluster.records()
     try joiner.status { _ in

@@ -20,11 +20,16 @@ import Testing
     let remarks = (checked.output + checked.errors).split(separator: "\n")
     #expect(remarks.count == 3, "\(remarks.joined(separator: "\n"))")
     #expect(Set(remarks.compactMap { $0.split(separator: " ").first.map { String($0) } }) == ["moloch_peer_count", "moloch_block_time_ms", "moloch_api_latency_ms"], "\(remarks)")
-    for name in ["moloch_chain_height 1\n", "moloch_peer_count 0\n", "moloch_sync_lag 0\n", "moloch_blocks_committed_total 1\n", "moloch_events_committed_total 1\n"] {
+    // An idle minute brings an empty block.
+    for name in ["moloch_chain_height", "moloch_blocks_committed_total", "moloch_block_events_count"] {
+      let value = text.text.split(separator: "\n").first { $0.hasPrefix(name + " ") }.flatMap { Int($0.dropFirst(name.count + 1)) }
+      #expect(value ?? 0 >= 1, "\(name)")
+    }
+    for name in ["moloch_peer_count 0\n", "moloch_sync_lag 0\n", "moloch_events_committed_total 1\n"] {
       #expect(text.text.contains("\n" + name), "\(name)")
     }
     for name in [
-      "moloch_block_events_count 1\n", "moloch_event_finality_seconds_count 1\n", "moloch_signature_batch_size_count 1\n", "moloch_storage_commit_seconds_count",
+      "moloch_event_finality_seconds_count 1\n", "moloch_signature_batch_size_count 1\n", "moloch_storage_commit_seconds_count",
       "moloch_storage_fsync_seconds_count{file=\"chain\"}", "moloch_loop_lag_seconds_count{loop=\"reactor0\"}", "moloch_build_info{version=\"1.0.0\"",
       "moloch_api_latency_window_seconds{percentile=\"p999\"} ", "moloch_compaction_pending_bytes ", "moloch_compaction_running 0\n",
       "moloch_earliest_body_height 1\n", "moloch_checkpoint_age_seconds ", "process_open_fds ", "process_resident_memory_bytes ", "process_start_time_seconds ", "moloch_log_dropped_total 0\n",
@@ -64,15 +69,20 @@ import Testing
     let cluster = try Cluster(chainID: "moloch-steps")
     try cluster.start()
     let records = try cluster.records()
-    for _ in 0..<6 { try cluster[0].finalise(1, of: records) }
+    let name = "moloch_consensus_step_duration_seconds", steps = ["propose", "notarise", "finalise"]
+    let series = ["moloch_consensus_views_total{outcome=\"finalised\"}"] + steps.map { "\(name)_count{step=\"\($0)\"}" }
+    // Who gets a block from a peer when it is final has no view for it: another block follows until everybody has taken part in enough of them.
+    func lacking() throws -> [String] {
+      try cluster.members.flatMap { member in try series.filter { try member.metric($0) ?? 0 < 4 }.map { "\(member.name) \($0)" } }
+    }
+    let deadline = Date(timeIntervalSinceNow: 180)
+    repeat { try cluster[0].finalise(1, of: records) } while try !lacking().isEmpty && Date() < deadline
+    let left = try lacking()
+    #expect(left.isEmpty, "\(left)")
     for member in cluster.members {
-      let height = Double(try member.headHeight())
-      try member.expectMetric("moloch_consensus_views_total{outcome=\"finalised\"}") { $0 >= height }
-      for step in ["propose", "notarise", "finalise"] {
-        let name = "moloch_consensus_step_duration_seconds"
-        try member.expectMetric("\(name)_count{step=\"\(step)\"}") { $0 >= 4 }
-        let sum = try member.metric("\(name)_sum{step=\"\(step)\"}") ?? 0
-        #expect(sum > 0 && sum < 60, "\(member.name) \(step): \(sum) s")
+      for step in steps {
+        let count = try member.metric("\(name)_count{step=\"\(step)\"}") ?? 0, sum = try member.metric("\(name)_sum{step=\"\(step)\"}") ?? 0
+        #expect(sum > 0 && sum < 60 * count, "\(member.name) \(step): \(sum) s in \(count) views")
       }
     }
   }
@@ -98,20 +108,31 @@ import Testing
     #expect(text.contains("\nmoloch_api_rejected_total{reason=\"not_found\"} 2\n") && !text.contains("request_id"))
     let open = try HTTPClient(port: node.metricsPort).get("/metrics", accept: "application/openmetrics-text;version=1.0.0").text
     #expect(open.contains(" # {request_id=\"second\"} "))
-    let deadline = Date(timeIntervalSinceNow: 60)
+    let deadline = Date(timeIntervalSinceNow: 180)
     var found: [String] = []
-    while found.isEmpty, Date() < deadline { found = prometheus.exemplars(of: "\(family)_bucket{route=\"/v1/genesis\"}", label: "request_id") }
+    while found.isEmpty, Date() < deadline {
+      found = prometheus.exemplars(of: "\(family)_bucket{route=\"/v1/genesis\"}", label: "request_id")
+      usleep(50_000)
+    }
     #expect(Set(found).isSubset(of: ["first", "second"]) && !found.isEmpty, "\(found)")
-    #expect(prometheus.samples("up{job=\"moloch\"} == 1") == 1)
+    // A scrape that takes a second fails; the next one does not.
+    var isUp = false
+    while !isUp, Date() < deadline {
+      isUp = prometheus.samples("up{job=\"moloch\"} == 1") == 1
+      usleep(50_000)
+    }
+    #expect(isUp)
   }
 
   @Test func metricsAnswerWhileTheNodeDrains() throws {
     let scratch = try ScratchDirectory()
-    let node = try NodeProcess(home: scratch.url, arguments: ["--set", "api.drain_delay=30s"])
+    let node = try NodeProcess(home: scratch.url, arguments: ["--set", "api.drain_delay=300s"])
     node.signal(SIGTERM)
     // A draining node closes each connection with its answer.
-    while try HTTPClient(port: node.metricsPort).get("/metrics").text.contains("\nmoloch_ready 1\n") {}
-    #expect(try HTTPClient(port: node.metricsPort).get("/metrics").status == 200)
+    let deadline = Date(timeIntervalSinceNow: 180)
+    while try HTTPClient(port: node.metricsPort).get("/metrics").text.contains("\nmoloch_ready 1\n"), Date() < deadline { usleep(20_000) }
+    let draining = try HTTPClient(port: node.metricsPort).get("/metrics")
+    #expect(draining.status == 200 && draining.text.contains("\nmoloch_ready 0\n"))
     node.signal(SIGTERM)
     #expect(node.waitForExit() == 0)
   }
@@ -134,8 +155,11 @@ import Testing
     let node = try NodeProcess(home: scratch.url)
     let client = try node.client()
     func wait(_ what: String, until isDone: () -> Bool) throws {
-      // Each turn is an exchange with the node, which bounds the pace.
-      for _ in 0..<20_000 { if isDone() { return }; _ = try client.get("/v1/health") }
+      let deadline = Date(timeIntervalSinceNow: 180)
+      while Date() < deadline {
+        if isDone() { return }
+        usleep(20_000)
+      }
       Issue.record("\(what) did not come: \(node.log)")
     }
     func logged() -> String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
@@ -148,8 +172,7 @@ import Testing
     #expect(answer.status == 413, "\(answer.text)")
     try "[api]\nmax_body_size = \"2 kilo\"\nidle_timeout = \"1s\"\n".write(to: file, atomically: true, encoding: .utf8)
     node.signal(SIGHUP)
-    let fresh = try node.client()
-    for _ in 0..<20_000 where !logged().contains("configuration rejected") { _ = try fresh.get("/v1/health") }
+    try wait("the refusal") { logged().contains("configuration rejected") }
     #expect(logged().contains(" ERROR node: configuration rejected"), "\(logged())")
   }
 }

@@ -72,7 +72,7 @@ import Testing
 
   @Test func theDataOfTheReleaseBeforeIsBroughtForwardAndBack() throws {
     #expect(try isBodyThere("data/chain"))
-    try expectRefusal("data format 1 is older than that of this program, 2: run 'moloch migrate'")
+    try expectRefusal("data format 1 is older than format 2 of moloch 1.0.0; run: moloch migrate")
     let plan = try migrate("--plan")
     #expect(plan.status == 0 && plan.output.contains("Data format:            1, this program has 2\n") && plan.output.hasSuffix("nothing was changed\n"), "\(plan.output)")
     try expectReleaseNotes(plan.output)
@@ -90,7 +90,7 @@ import Testing
     // Back to the release before, and forward again.
     #expect(try migrate("--rollback").status == 0)
     #expect(try format == "moloch-data 1\n" && isBodyThere("data/chain") && !exists("data/pre-migrate-1"))
-    try expectRefusal("run 'moloch migrate'")
+    try expectRefusal("run: moloch migrate")
     #expect(try migrate().status == 0)
     try expectMigrated()
     let asked = try migrate("--finish")
@@ -107,9 +107,9 @@ import Testing
 
   @Test func dataOfALaterReleaseIsRefused() throws {
     try Data("moloch-data 3\n".utf8).write(to: node.file("data/FORMAT"))
-    try expectRefusal("data format 3 needs a newer moloch than 1.0.0")
+    try expectRefusal("data format 3 needs moloch > 1.0.0, which has format 2")
     let refused = try migrate()
-    #expect(refused.status == 78 && refused.errors.contains("data format 3 needs a newer moloch"), "\(refused.errors)")
+    #expect(refused.status == 78 && refused.errors.contains("data format 3 needs moloch > 1.0.0"), "\(refused.errors)")
     try Data("something\n".utf8).write(to: node.file("data/FORMAT"))
     try expectRefusal("data/FORMAT says \"something\"")
   }

@@ -71,6 +71,16 @@ final class NodeProcess {
   /// Sends a signal and does not wait.
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
+  /// Stops the process with SIGSTOP and waits until it stands still.
+  func freeze(within seconds: Double = 180) throws {
+    signal(SIGSTOP)
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while try !String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8).contains(") T ") {
+      guard Date() < deadline else { throw Failure(description: "it does not stop") }
+      usleep(1000)
+    }
+  }
+
   /// Waits for the process to end. Returns its exit status, or minus the signal that ended it.
   @discardableResult func waitForExit() -> Int32 {
     process.waitUntilExit()
@@ -87,6 +97,19 @@ final class NodeProcess {
       guard Date() < deadline else { throw Failure(description: "status stayed \(status)\n\(log)") }
       usleep(10_000)
     }
+  }
+
+  /// Waits until a metric without labels is as wanted: most are brought up to date once a second.
+  func expectMetric(_ name: String, within seconds: Double = 120, _ accept: (Double) -> Bool) throws {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    var last: Double?
+    repeat {
+      let line = try HTTPClient(port: metricsPort).get("/metrics").text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+      last = line.flatMap { Double($0.dropFirst(name.count + 1)) }
+      if let last, accept(last) { return }
+      usleep(50_000)
+    } while Date() < deadline
+    throw Failure(description: "\(name) stayed \(last.map { "\($0)" } ?? "absent")\n\(log.suffix(1000))")
   }
 
   /// Waits until a line of the log holds all `words`: a thread of the node's own writes it.

@@ -41,6 +41,7 @@ import Testing
     #expect(few.status == 2 && few.errors.contains("--force"), "\(few.errors)")
 
     let load = try Load(node)
+    try load.waitForFirst()
     let pruned = try Self.prune(home.path, height, "--force")
     #expect(pruned.status == 0 && pruned.errors.contains("online: node pid \(node.identifier)"), "\(pruned.output)\(pruned.errors)")
     #expect(pruned.output.contains("Pruned:        \(height - 1) blocks, bodies from height \(height) on stay"), "\(pruned.output)")
@@ -82,18 +83,20 @@ import Testing
       command.standardError = FileHandle.nullDevice
       try command.run()
       // The task has been begun when the node says so; then somewhere in it.
-      let deadline = Date(timeIntervalSinceNow: 30)
-      while !node.log.contains("begun task=prune"), Date() < deadline {}
+      try node.logs("begun task=prune")
       usleep(useconds_t(UInt32.random(in: 0...30_000, using: &random)))
       node.signal(SIGKILL)
       _ = node.waitForExit()
       command.waitUntilExit()
       if command.terminationStatus != 0 { cutOff += 1 }
+      let isCutOff = FileManager.default.fileExists(atPath: home.path + "/data/compaction.pending")
       let again = try NodeProcess(home: home, environment: Self.policy)
       let client = try again.client()
       #expect(try client.get("/v1/status").json["earliest_body_height"] as? Int == height, "\(note): the watermark was on disk before anything was deleted")
       #expect(try client.get("/v1/events/\(ids[5])").status == 410, "\(note)")
       #expect(try client.get("/v1/events/\(ids[39])").status == 200, "\(note)")
+      // One piece of work at a time: what was cut off goes on first.
+      if isCutOff { try again.logs("done task=") }
       let verified = try Command.moloch("maintenance", "verify", "--level", "deep", "--home", home.path)
       #expect(verified.status == 0, "\(note): \(verified.output)\(verified.errors)")
       // The space of what was cut off comes back with a compaction.
@@ -115,18 +118,20 @@ import Testing
     variables["MOLOCH_RETENTION_AUTO_PRUNE"] = "true"
     let careful = try NodeProcess(home: home, environment: variables)
     let client = try careful.client()
-    let today = try RecordMaker(client, key: .forTest()).next().bytes
-    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: today).status == 201)
-    let deadline = Date(timeIntervalSinceNow: 60)
-    while !careful.log.contains("nothing is pruned"), Date() < deadline { usleep(50_000) }
-    #expect(careful.log.contains("0 connected peers hold these bodies"), "\(careful.log.suffix(1500))")
+    let today = try RecordMaker(client, key: .forTest()).next()
+    #expect(try client.post("/v1/events?wait=finalized", type: SubmissionTests.event, body: today.bytes).status == 201)
+    func height(_ id: String) throws -> Int { try #require(try client.get("/v1/events/\(id)").json["block_height"] as? Int) }
+    let (oldest, newest) = (try height(ids[4]), try height("\(today.id)"))
+    try careful.logs("nothing is pruned", "0 connected peers hold these bodies")
     #expect(try client.get("/v1/events/\(ids[0])").status == 200)
     careful.signal(SIGTERM)
     #expect(careful.waitForExit() == 0)
     variables["MOLOCH_RETENTION_MIN_ARCHIVE_PEERS"] = "0"
     let node = try NodeProcess(home: home, environment: variables)
-    let status = try node.status(within: 60) { ($0["earliest_body_height"] as? Int ?? 0) > 1 }
-    #expect(status["earliest_body_height"] as? Int == 6, "all old blocks, and not the one of today: \(status)")
+    let status = try node.status { ($0["earliest_body_height"] as? Int ?? 0) > 1 }
+    // An idle minute of today brings an empty block.
+    let earliest = try #require(status["earliest_body_height"] as? Int)
+    #expect((oldest + 1...newest).contains(earliest), "all old blocks, and not the one of today: \(status)")
     #expect(try node.client().get("/v1/events/\(ids[0])").errorCode == "PRUNED")
   }
 
@@ -152,6 +157,12 @@ import Testing
           if answer == nil { break }
         }
       }
+    }
+
+    /// Waits until an event is final.
+    func waitForFirst(within seconds: Double = 180) throws {
+      let deadline = Date(timeIntervalSinceNow: seconds)
+      while lock.withLock({ ids.isEmpty && failure == nil }), Date() < deadline { usleep(5000) }
     }
 
     /// - Returns: ids of the events that became final.

@@ -132,8 +132,8 @@ import Testing
     let clean = try verified()
     #expect(clean.status == 0, "\(clean.output)\(clean.errors)")
     // The health check hears of it with the next look of the storage thread.
-    let deadline = Date(timeIntervalSinceNow: 30)
-    while try client.get("/v1/health").status != 200, Date() < deadline {}
+    let deadline = Date(timeIntervalSinceNow: 120)
+    while try client.get("/v1/health").status != 200, Date() < deadline { usleep(20_000) }
     #expect(try client.get("/v1/health").status == 200, "what was found is cured")
     var aside = try FileManager.default.contentsOfDirectory(atPath: home + "/data").filter { $0.hasPrefix("damaged-") }
     #expect(try aside.count == 1 && FileManager.default.contentsOfDirectory(atPath: home + "/data/\(aside[0])/mmr").sorted() == ["history-00", "level-00"])

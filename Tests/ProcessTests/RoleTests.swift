@@ -92,7 +92,7 @@ import Testing
     let alone = cluster[0]
     try alone.start()
     // One of four hears nobody: it cannot know that it stands at the tip.
-    let late = try Command.moloch("sync", "--watch", "--timeout", "300ms", "--home", alone.home.path)
+    let late = try Command.moloch("sync", "--watch", "--timeout", "3s", "--home", alone.home.path)
     #expect(late.status == 75 && late.errors.contains("not caught up") && late.errors.contains("from 0 peers"), "\(late.output)\(late.errors)")
     for member in cluster.members.dropFirst() { try member.start() }
     let (_, height) = try cluster[1].finalise(5, of: try cluster.records())
@@ -113,10 +113,10 @@ import Testing
 
   /// A node that fetches a chain over a slow line: `/v1/status` and the bar of the command say how far it is, how fast, and how long it takes.
   @Test func progressOfASyncIsSeen() throws {
-    let cluster = try Cluster(count: 1, blockTime: 10)
+    let cluster = try Cluster(count: 1, blockTime: 10, emptyBlockInterval: 240_000)
     try cluster.start()
     let records = try cluster.records(), client = try cluster[0].client()
-    for _ in 0..<40 {
+    for _ in 0..<60 {
       let batch = (0..<2).map { _ in records.next(note: OldChain.letters(200_000)) }
       let answer = try client.post("/v1/events/batch?wait=finalized", type: SubmissionTests.events, body: batch.flatMap { $0.bytes })
       #expect(answer.status == 201, "\(answer.text.prefix(300))")
@@ -124,19 +124,25 @@ import Testing
     let head = try cluster[0].headHeight()
     let relay = try Relay(to: cluster[0].peerPort)
     defer { relay.end() }
-    // 16 KiB every 4 ms at most: 16 MB take four seconds or more.
-    relay.delay(milliseconds: 4)
+    // 16 KiB every 8 ms at most: 24 MB take twelve seconds or more, and the longest range, of 4 MiB, comes in two.
+    relay.delay(milliseconds: 8)
     let node = try cluster.join("slow", in: cluster.scratch.url, extra: "peer_exchange = false", address: { _ in relay.port })
     try node.start(options: ["--api-only"])
+    // On a terminal of its own the command draws a bar.
+    let command = "stty cols 100; \(NodeProcess.moloch.path) sync --watch --home \(node.home.path)"
+    let drawn = try RunningCommand(["-qec", command, "/dev/null"], of: URL(fileURLWithPath: "/usr/bin/script"))
     let seen = try node.status { ($0["sync"] as? [String: Any])?["eta_seconds"] is Int }
     let sync = try #require(seen["sync"] as? [String: Any])
     let percent = try #require(sync["percent"] as? Double), rate = try #require(sync["blocks_per_second"] as? Double)
     #expect(0..<100 ~= percent && rate > 0 && seen["syncing"] as? Bool == true, "\(seen)")
-    // On a terminal of its own the command draws a bar.
-    let drawn = try GuideTests.shell("COLUMNS=100 script -qec '\(NodeProcess.moloch.path) sync --watch --home \(node.home.path)' /dev/null")
-    #expect(drawn.output.contains("Synced: height "), "\(drawn.output)")
-    let bars = drawn.output.split(separator: "\r").filter { $0.hasPrefix("Syncing  [") }
-    #expect(bars.contains { $0.contains("%") && $0.contains(" / \(head)") && $0.contains("blocks/s") && $0.contains("from 1 peer") }, "\(drawn.output)")
+    try drawn.waitForOutput { printed in
+      printed.split(separator: "\r").contains { bar in
+        bar.hasPrefix("Syncing  [") && ["%", " / \(head)", "blocks/s", "from 1 peer"].allSatisfy { bar.contains($0) }
+      }
+    }
+    relay.delay(milliseconds: 0)
+    let ended = drawn.end()
+    #expect(ended.output.contains("Synced: height "), "\(ended.output)")
     try cluster.expectAgreement(at: head, of: [cluster[0], node])
     // Nothing is left to say.
     try node.status { $0["sync"] is NSNull || $0["sync"] == nil }

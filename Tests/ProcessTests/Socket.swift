@@ -41,6 +41,17 @@ final class Socket {
 
   deinit { _ = Glibc.close(descriptor) }
 
+  /// The port of this side.
+  var localPort: UInt16 {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    // sockaddr_in is laid out as sockaddr for this family; the kernel fills it during the call.
+    _ = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(descriptor, $0, &length) }
+    }
+    return UInt16(bigEndian: address.sin_port)
+  }
+
   /// Sends all bytes, or throws what the kernel said (EPIPE when the node closed).
   func send(_ bytes: [UInt8]) throws {
     var offset = 0

@@ -12,7 +12,7 @@ import Testing
   }
 
   /// Waits for the first line of `validator status`.
-  private func expectState(_ state: String, _ member: Cluster.Member, within seconds: Double = 60) throws {
+  private func expectState(_ state: String, _ member: Cluster.Member, within seconds: Double = 180) throws {
     let key = try String(contentsOf: member.file("keys/validator.pub"), encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
     try member.read("/v1/validators/\(key)", within: seconds) { $0["state"] as? String == state }
     #expect(try self.state(member) == "Validator: \(state)")
@@ -31,9 +31,12 @@ import Testing
     let records = try cluster.records(), member = cluster[0]
     try member.finalise(1, of: records)
     func health(_ status: String) throws {
-      let deadline = Date(timeIntervalSinceNow: 60)
+      let deadline = Date(timeIntervalSinceNow: 180)
       var answer = try member.client().get("/v1/health")
-      while answer.json["status"] as? String != status, Date() < deadline { answer = try member.client().get("/v1/health") }
+      while answer.json["status"] as? String != status, Date() < deadline {
+        usleep(20_000)
+        answer = try member.client().get("/v1/health")
+      }
       #expect(answer.status == 200 && answer.json["status"] as? String == status, "\(answer.text)")
     }
     try health("ok")
@@ -49,10 +52,14 @@ import Testing
     try member.status { ($0["mempool_oldest_age_seconds"] as? Int ?? 0) >= 1 }
     let shown = try Command.moloch("status", "--home", member.home.path)
     #expect(shown.status == 0 && shown.output.contains(#/Mempool:        1, the oldest for \d+ s\n/#), "\(shown.output)\(shown.errors)")
-    let watched = try Command.run(URL(fileURLWithPath: "/usr/bin/timeout"), ["--signal=KILL", "3.5", NodeProcess.moloch.path, "status", "--watch", "--json", "--home", member.home.path])
-    let ages = watched.output.split(separator: "\n").compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
-      .compactMap { ($0["status"] as? [String: Any])?["mempool_oldest_age_seconds"] as? Int }
-    #expect(ages.count >= 2 && ages == ages.sorted() && ages[0] < ages[ages.count - 1], "\(watched.output)\(watched.errors)")
+    let watched = try RunningCommand(["status", "--watch", "--json", "--home", member.home.path])
+    func ages(_ printed: String) -> [Int] {
+      printed.split(separator: "\n").compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
+        .compactMap { ($0["status"] as? [String: Any])?["mempool_oldest_age_seconds"] as? Int }
+    }
+    let seen = ages(try watched.waitForOutput { Set(ages($0)).count >= 2 })
+    #expect(seen == seen.sorted(), "\(seen)")
+    watched.signal(SIGKILL)
     for index in [2, 3] { try cluster[index].start() }
     try health("ok")
     #expect(try check(member, "consensus").isEmpty)
@@ -60,7 +67,8 @@ import Testing
   }
 
   @Test func aCopiedJournalListensBeforeItVotes() throws {
-    let cluster = try Cluster(chainID: "moloch-copied", listenWindow: "10s")
+    // As long as it takes to see it listen.
+    let cluster = try Cluster(chainID: "moloch-copied", listenWindow: "10m")
     try cluster.start()
     let records = try cluster.records()
     try cluster[0].finalise(5, of: records)
@@ -72,7 +80,6 @@ import Testing
     try files.removeItem(at: member.file("data/validator"))
     try files.moveItem(at: member.file("data/copy"), to: member.file("data/validator"))
     try ValidatorChangesTests.expectRefusal(member.home, 65, ["copied"], "validator", "protection", "export", cluster.scratch.url.appendingPathComponent("no.json").path)
-    let listened = Stopwatch()
     try member.start()
     try member.logs("WARN", "the validator listens", "copied, restored or moved")
     try expectState("listening", member)
@@ -80,15 +87,22 @@ import Testing
     #expect(try Command.moloch("validator", "status", "--check", "--home", member.home.path).status == 2)
     #expect(try check(member, "validator")["status"] as? String == "degraded")
     try member.expectMetric("moloch_validator_listening") { $0 == 1 }
-    #expect(try member.metric("moloch_validator_active") == 0)
+    try member.expectMetric("moloch_validator_active") { $0 == 0 }
     // The others go on without it.
     let (ids, height) = try cluster[0].finalise(5, of: records)
-    try expectState("active", member, within: 60)
+    try expectState("listening", member)
+    #expect(member.stop() == 0, "\(member.lastLines)")
+    // A window of its own begins with each start.
+    let file = member.file("config/node.toml"), settings = try String(contentsOf: file, encoding: .utf8)
+    try settings.replacingOccurrences(of: "\"10m\"", with: "\"10s\"").write(to: file, atomically: true, encoding: .utf8)
+    let listened = Stopwatch()
+    try member.start()
+    try expectState("active", member)
     #expect(listened.seconds >= 10)
     listened.report("a copied validator votes, from its start with a window of 10 s")
     try member.logs("has listened and votes again")
     #expect(try check(member, "validator").isEmpty)
-    let deadline = Date(timeIntervalSinceNow: 10)
+    let deadline = Date(timeIntervalSinceNow: 120)
     while try !binding(member).hasPrefix("here "), Date() < deadline { usleep(10_000) }
     #expect(try binding(member).hasPrefix("here "))
     try member.expectFinal(ids)
@@ -100,13 +114,13 @@ import Testing
   }
 
   @Test func aSecondInstanceIsHaltedAndFreedByImport() throws {
-    let cluster = try Cluster(chainID: "moloch-twice", listenWindow: "10s")
+    let cluster = try Cluster(chainID: "moloch-twice")
     let scratch = try ScratchDirectory()
     try cluster.start()
     let records = try cluster.records()
     try cluster[0].finalise(5, of: records)
     // A copy of the whole home of v4 with a node key and ports of its own, while v4 runs.
-    let copy = try cluster.join("v4-again", in: scratch.url, listenWindow: "10s", hasJournal: false), files = FileManager.default
+    let copy = try cluster.join("v4-again", in: scratch.url, listenWindow: "10m", hasJournal: false), files = FileManager.default
     for name in ["keys/validator.key", "keys/validator.pub", "keys/validator.key.used"] {
       try? files.removeItem(at: copy.file(name))
       try files.copyItem(at: cluster[3].file(name), to: copy.file(name))
@@ -114,12 +128,12 @@ import Testing
     try files.copyItem(at: cluster[3].file("data/validator"), to: copy.file("data/validator"))
     try copy.start()
     try expectState("listening", copy)
-    let deadline = Date(timeIntervalSinceNow: 60)
+    let deadline = Date(timeIntervalSinceNow: 180)
     while !copy.log.contains("the validator is halted"), Date() < deadline { try cluster[0].finalise(1, of: records) }
-    try copy.logs("ERROR", "the validator is halted", within: 1)
+    try copy.logs("ERROR", "the validator is halted")
     try expectState("halted", copy)
     #expect(try check(copy, "validator")["detail"] as? String == "halted: another instance votes with its key")
-    #expect(try copy.metric("moloch_validator_double_sign_refused_total") == 1)
+    try copy.expectMetric("moloch_validator_double_sign_refused_total") { $0 == 1 }
     #expect(try cluster[0].client().get("/v1/evidence").json["count"] as? Int == 0)
     // It stays so after a restart, and there is no way around the import.
     #expect(copy.stop() == 0, "\(copy.lastLines)")

@@ -41,7 +41,11 @@ import Testing
     let cluster = try Cluster(chainID: "moloch-localnet")
     try cluster.start()
     _ = try cluster[0].finalise(20, of: try cluster.records())
-    for member in cluster.members { try member.status { $0["tree_size"] as? Int == 20 } }
+    for member in cluster.members {
+      try member.status {
+        $0["tree_size"] as? Int == 20 && $0["checkpoint_size"] as? Int == 20 && $0["syncing"] as? Bool == false && $0["peer_count"] as? Int == 3 && $0["sync_lag"] as? Int == 0
+      }
+    }
     let home = cluster[0].home.path, page = try String(contentsOf: CommandTests.root.appendingPathComponent("docs/terminal.md"), encoding: .utf8)
     let blocks = Self.blocks(page)
     var fresh = ""
@@ -63,6 +67,6 @@ import Testing
       if command == "moloch peers list" { #expect(piped.output.contains("VERSION") && !raw.contains("VERSION")) }
     }
     #expect(Set(blocks.keys) == Set(Self.shown))
-    try fresh.write(to: FileManager.default.temporaryDirectory.appendingPathComponent("terminal.md"), atomically: true, encoding: .utf8)
+    try fresh.write(to: ArtifactTests.fresh("terminal.md"), atomically: true, encoding: .utf8)
   }
 }

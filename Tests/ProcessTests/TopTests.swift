@@ -14,11 +14,11 @@ import Testing
     let lines = top.output.split(separator: "\n")
     #expect(lines.count == 3 && !top.output.contains("\u{1B}"), "\(top.output)")
     for line in lines {
-      #expect(line.hasPrefix("live height=1 lag=0 events=1 ") && line.contains(" peers=0 ") && line.hasSuffix(" offenders=0"), "\(line)")
+      #expect(line.contains(#/^live height=[1-9]\d* lag=0 events=1 /#) && line.contains(" peers=0 ") && line.hasSuffix(" offenders=0"), "\(line)")
       #expect(line.contains(#/\ p50_ms=\d+\.\d{3} p99_ms=\d+\.\d{3} offenders/#), "\(line)")
     }
     let json = try Command.moloch("top", "--count", "1", "--json", "--home", scratch.url.path)
-    #expect(json.output.hasPrefix("{\"schema\":\"moloch.top/1\",\"state\":\"live\",\"head_height\":1,"), "\(json.output)")
+    #expect(json.output.contains(#/^\{"schema":"moloch.top\/1","state":"live","head_height":[1-9]\d*,/#), "\(json.output)")
     #expect(json.output.contains(#/"api_latency_ms":\{"p50":\d+\.\d{3},"p99":\d+\.\d{3}\},"offenders":\[\],"banned_peers":\[\]\}\n$/#), "\(json.output)")
     node.signal(SIGTERM)
     #expect(node.waitForExit() == 0)
@@ -29,10 +29,10 @@ import Testing
   @Test func whoAsksBeyondItsRateIsAnOffender() throws {
     let scratch = try ScratchDirectory()
     let node = try NodeProcess(
-      home: scratch.url, arguments: ["--set", "api.rate_limit.enabled=true", "--set", "api.rate_limit.requests_per_minute=60", "--set", "api.rate_limit.burst_size=5"])
+      home: scratch.url, arguments: ["--set", "api.rate_limit.enabled=true", "--set", "api.rate_limit.requests_per_minute=1", "--set", "api.rate_limit.burst_size=5"])
     let client = try node.client()
     let refused = try (0..<20).count { _ in try client.get("/v1/validators").status == 429 }
-    #expect(refused >= 10)
+    #expect(refused >= 14)
     let json = try Command.moloch("top", "--count", "1", "--json", "--home", scratch.url.path)
     #expect(json.output.contains("\"offenders\":[{\"address\":\"127.0.0.1\",\"refused\":\(refused)}]"), "\(json.output)")
     let line = try Command.moloch("top", "--count", "1", "--home", scratch.url.path)

@@ -75,6 +75,11 @@ import Testing
     #expect(body["count"] as? Int == 1 && piece["kind"] as? String == "double_finalise" && piece["signer"] as? String == "\(key.publicKey)", "\(body)")
     #expect(piece["epoch"] as? Int == 0 && piece["view"] as? Int == 9, "\(body)")
     #expect(piece["first"] as? String == Data(votes[0]).base64EncodedString() && piece["second"] as? String == Data(votes[1]).base64EncodedString())
+    // It raised its alarm in the process that found it. The margin stands there as soon as the figures of the consensus were read.
+    let metrics = try HTTPClient(port: #require(node?.metricsPort)), deadline = Date(timeIntervalSinceNow: 180)
+    var text = ""
+    while !text.contains("\nmoloch_consensus_quorum_margin "), Date() < deadline { text = try metrics.get("/metrics").text }
+    #expect(text.contains("\nmoloch_consensus_quorum_margin ") && text.contains("\nmoloch_evidence_total{kind=\"double_finalise\"} 0\n"), "\(text)")
     node = nil
     try Data(votes[0] + votes[0]).write(to: file)
     let end = #expect(throws: NodeProcess.EarlyEnd.self) { _ = try NodeProcess(home: scratch.url) }

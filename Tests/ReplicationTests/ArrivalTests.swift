@@ -126,9 +126,43 @@ private final class Table {
     let table = try Table()
     table.receive(.propose(table.proposal, table.block.header, .ids(table.ids, records: [])), from: table.leader)
     table.receive(.propose(table.proposal, table.block.header, .body(table.spoiled)), from: table.other)
-    #expect(!table.hasVoted && table.hasAskedForBlock)
+    #expect(!table.hasVoted && !table.hasAskedForBlock && table.penalised.isEmpty, "only the leader's own word on the contents counts")
     table.receive(.block(try Block(header: table.block.header, body: table.spoiled)), from: table.other)
     #expect(!table.hasVoted && table.penalised.contains(table.other))
+    table.receive(.block(table.block), from: table.leader)
+    #expect(table.hasVoted)
+  }
+
+  /// A peer repeats the leader's proposal with names of its own: the leader's records are not taken for wrong ones.
+  @Test func namesOfAnotherPeerDoNotCoverTheLeaders() throws {
+    let table = try Table()
+    table.receive(.propose(table.proposal, table.block.header, .ids(table.ids, records: [])), from: table.leader)
+    table.receive(.propose(table.proposal, table.block.header, .ids(table.ids.map { EventID(SHA256.hash($0.digest.bytes.array)) }, records: [])), from: table.other)
+    table.receive(.blockEvents(block: table.block.hash, records: table.block.body), from: table.leader)
+    #expect(table.hasVoted && table.penalised.isEmpty)
+  }
+
+  /// Records that nobody asked this peer for say nothing, and wrong ones of the leader are its fault: then the block is asked for as a whole.
+  @Test func recordsCountFromWhomTheyWereAskedOf() throws {
+    let table = try Table()
+    let wrong = Array(table.block.body[..<table.block.offsets[1]])
+    table.receive(.propose(table.proposal, table.block.header, .ids(Array(table.ids.reversed().prefix(3)) + [EventID(.zero)], records: [])), from: table.leader)
+    table.receive(.blockEvents(block: table.block.hash, records: wrong), from: table.other)
+    #expect(table.penalised.isEmpty && !table.hasAskedForBlock)
+    table.receive(.blockEvents(block: table.block.hash, records: wrong), from: table.leader)
+    #expect(table.penalised == [table.leader] && table.hasAskedForBlock)
+    table.receive(.block(table.block), from: table.other)
+    #expect(table.hasVoted)
+  }
+
+  /// A record of another chain in bytes that are not the block's does not make the block invalid.
+  @Test func aForgedBlockIsItsSendersFault() throws {
+    let table = try Table()
+    table.receive(.propose(table.proposal, table.block.header, .ids(table.ids, records: [])), from: table.leader)
+    var body = table.block.body
+    body[48] ^= 1
+    table.receive(.block(try Block(header: table.block.header, body: body)), from: table.other)
+    #expect(!table.hasVoted && table.penalised == [table.other] && table.hasAskedForBlock)
     table.receive(.block(table.block), from: table.leader)
     #expect(table.hasVoted)
   }

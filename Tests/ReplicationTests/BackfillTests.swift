@@ -195,6 +195,86 @@ import Testing
     try expectWhole(cluster, upTo: anchor)
   }
 
+  /// What is to come is known when the store is open, before anything is looked for, and while the node is behind.
+  @Test func whatIsMissingIsSaidBeforeTheFirstLook() throws {
+    var backfill = Backfill()
+    backfill.isEnabled = true
+    #expect(backfill.facts(anchor: Height(99)) == nil, "nothing is known")
+    backfill.know(earliest: Height(51), floor: Height(1))
+    #expect(backfill.plan([], isLive: false, now: Instant(milliseconds: 5000)) == nil, "a node that is behind does not look")
+    let facts = try #require(backfill.facts(anchor: Height(100)))
+    #expect(facts.state == .waiting && facts.percent == 50 && facts.gap.earliest == Height(51) && facts.gap.floor == Height(1))
+    // A policy that no longer asks for them.
+    backfill.know(earliest: Height(51), floor: Height(51))
+    #expect(backfill.facts(anchor: Height(100)) == nil)
+    // While a range is being fetched the store's looks say more.
+    let gap = BodyGap(heights: Height(40)...Height(50), earliest: Height(51), floor: Height(1), byteCount: 1 << 20)
+    _ = backfill.filled(.looked, gap, now: Instant(milliseconds: 5000))
+    backfill.know(earliest: Height(51), floor: Height(51))
+    #expect(backfill.gap == gap)
+  }
+
+  /// Asks the sources for a range that is wanted; whom it has asked.
+  private func ask(_ backfill: inout Backfill, _ sources: [BlockSync.Source], _ now: Instant, sourceLocation: SourceLocation = #_sourceLocation) throws -> PeerLink {
+    var step = backfill.plan(sources, isLive: true, now: now)
+    if case .work(.look)? = step {
+      _ = backfill.filled(.looked, BodyGap(heights: Height(40)...Height(50), earliest: Height(51), floor: Height(1), byteCount: 1 << 20), now: now)
+      step = backfill.plan(sources, isLive: true, now: now)
+    }
+    guard case .ask(let request)? = step else { throw Unasked(step: "\(String(describing: step))", line: sourceLocation.line) }
+    return request.peer
+  }
+
+  private struct Unasked: Error {
+    let step: String
+    let line: Int
+  }
+
+  /// Peers that were too slow have the bodies: they are asked again when the first of their pauses ends, and not a minute later.
+  @Test func aPeerThatWasTooSlowIsAskedAgainWhenItsPauseEnds() throws {
+    var backfill = Backfill()
+    backfill.isEnabled = true
+    var sources = [7, 8, 9].map { BlockSync.Source(link: PeerLink($0), head: Height(100)) }
+    var now = Instant(milliseconds: 5000)
+    for (index, pause) in [(0, UInt64(90_000)), (1, 30_000)] {
+      #expect(try ask(&backfill, sources, now) == sources[index].link)
+      now = backfill.deadline
+      #expect(backfill.expire(now) == sources[index].link)
+      sources[index].pausedUntil = now.adding(milliseconds: pause)
+    }
+    // The third has nothing: it is not waited for.
+    #expect(try ask(&backfill, sources, now) == sources[2].link && backfill.received(from: Height(40), [], sources[2].link) == .empty)
+    sources[2].pausedUntil = now.adding(milliseconds: 1000)
+    #expect(backfill.plan(sources, isLive: true, now: now) == nil)
+    #expect(backfill.deadline == sources[1].pausedUntil && backfill.facts(anchor: Height(100))?.state == .waiting)
+    now = now.adding(milliseconds: 29_999)
+    #expect(backfill.plan(sources, isLive: true, now: now) == nil, "the pause has not ended")
+    now = now.adding(milliseconds: 1)
+    sources[2].failures = 1
+    #expect(try ask(&backfill, sources, now) == sources[1].link)
+    // No pause is waited for longer than bodies that nobody has.
+    #expect(backfill.expire(now.adding(milliseconds: ReplicationLimit.rangeMilliseconds)) == sources[1].link)
+    now = now.adding(milliseconds: ReplicationLimit.rangeMilliseconds)
+    sources = [sources[1]]
+    sources[0].pausedUntil = now.adding(milliseconds: 1_000_000)
+    #expect(backfill.plan(sources, isLive: true, now: now) == nil && backfill.deadline == now.adding(milliseconds: ReplicationLimit.backfillMilliseconds))
+  }
+
+  /// Bodies that no peer has are waited for, for long, unless somebody comes who may have them.
+  @Test func aNewPeerEndsTheRest() throws {
+    var backfill = Backfill()
+    backfill.isEnabled = true
+    var sources = [BlockSync.Source(link: PeerLink(7), head: Height(100), earliestBodyHeight: Height(45))]
+    let now = Instant(milliseconds: 5000), end = now.adding(milliseconds: ReplicationLimit.backfillMilliseconds)
+    #expect(throws: Unasked.self) { try ask(&backfill, sources, now) }
+    #expect(backfill.deadline == end && backfill.facts(anchor: Height(100))?.state == .waiting)
+    #expect(backfill.plan(sources, isLive: true, now: now.adding(milliseconds: 1)) == nil && backfill.deadline == end)
+    sources.append(BlockSync.Source(link: PeerLink(8), head: Height(100)))
+    backfill.peerUp()
+    #expect(try ask(&backfill, sources, now.adding(milliseconds: 2)) == PeerLink(8))
+    #expect(backfill.facts(anchor: Height(100))?.state == .fetching)
+  }
+
   /// Three quarters of the time it rests, whatever a range took; and what was not answered is somebody's fault.
   @Test func itRestsThreeTimesAsLongAsARangeTook() throws {
     var backfill = Backfill()
@@ -202,7 +282,7 @@ import Testing
     let source = BlockSync.Source(link: PeerLink(7), head: Height(100))
     var now = Instant(milliseconds: 5000)
     guard case .work(.look) = backfill.plan([source], isLive: true, now: now) else { return #expect(Bool(false), "it looks first") }
-    let gap = BodyGap(heights: Height(1)...Height(1), earliest: Height(2), floor: Height(1))
+    let gap = BodyGap(heights: Height(1)...Height(1), earliest: Height(2), floor: Height(1), byteCount: 1 << 20)
     _ = backfill.filled(.looked, gap, now: now)
     #expect(backfill.plan([source], isLive: false, now: now) == nil, "nothing is asked for while the node is behind")
     guard case .ask(let request) = backfill.plan([source], isLive: true, now: now) else { return #expect(Bool(false), "it asks") }
@@ -217,10 +297,28 @@ import Testing
     guard case .write(let blocks, let peer, false)? = backfill.takeWork() else { return #expect(Bool(false), "the range is whole") }
     #expect(blocks.count == 1 && peer == source.link)
     now = now.adding(milliseconds: 100)
-    #expect(backfill.filled(.written, BodyGap(heights: Height(1)...Height(1), earliest: Height(2), floor: Height(1)), now: now) == source.link)
+    #expect(backfill.filled(.written, BodyGap(heights: Height(1)...Height(1), earliest: Height(2), floor: Height(1), byteCount: 1 << 20), now: now) == source.link)
     #expect(backfill.plan([source], isLive: true, now: now) == nil && backfill.deadline == now.adding(milliseconds: 600))
     now = now.adding(milliseconds: 600)
     guard case .ask(let next) = backfill.plan([source], isLive: true, now: now) else { return #expect(Bool(false), "it goes on") }
     #expect(backfill.expire(next.deadline.adding(milliseconds: 1)) == source.link)
+  }
+
+  /// The entries that are here say how long the bodies are: a peer cannot fill the memory with others.
+  @Test func moreThanTheBodiesCanBeIsNotKept() throws {
+    let source = BlockSync.Source(link: PeerLink(7), head: Height(100)), now = Instant(milliseconds: 5000)
+    let header = BlockHeader(
+      eventCount: 1, chainTag: Cluster.tag, height: Height(1), timestamp: Timestamp(milliseconds: 6), treeSize: 1, parentHash: .zero, eventsRoot: .empty,
+      treeRoot: .empty, historyRoot: .empty, validatorsHash: .zero, nextValidatorsHash: .zero, parametersHash: ChainParameters().hash, proposer: PublicKey(Bytes32()))
+    // An entry whose body has no bytes, and its salt.
+    let block = try Block(header: header, body: [UInt8](repeating: 0, count: Entry.byteCount + Record.saltByteCount))
+    for (byteCount, expected) in [(block.body.count, Backfill.Reception.taken), (block.body.count - 1, .malformed)] {
+      var backfill = Backfill()
+      backfill.isEnabled = true
+      _ = backfill.plan([source], isLive: true, now: now)
+      _ = backfill.filled(.looked, BodyGap(heights: Height(1)...Height(2), earliest: Height(3), floor: Height(1), byteCount: byteCount), now: now)
+      guard case .ask = backfill.plan([source], isLive: true, now: now) else { return #expect(Bool(false), "it asks") }
+      #expect(backfill.received(from: Height(1), [block], source.link) == expected)
+    }
   }
 }

@@ -152,7 +152,7 @@ import Testing
     #expect((cluster.bytesSent[ReplicaMessageType.getEvents] ?? 0) > 0)
   }
 
-  enum Lie: CaseIterable { case silent, truncated, alteredBody, nothing, unlinked }
+  enum Lie: CaseIterable { case silent, truncated, alteredBody, foreignTag, nothing, unlinked }
 
   @Test(arguments: Lie.allCases)
   func aLyingSyncServerIsDetectedAndReplaced(lie: Lie) throws {
@@ -174,10 +174,11 @@ import Testing
       switch lie {
       case .silent: return nil
       case .truncated: return .syncResponse(from: height, blocks: Array(blocks.dropLast()), certificate: blocks.count > 1 ? certificate : nil)
-      case .alteredBody:
+      case .alteredBody, .foreignTag:
         guard let index = blocks.firstIndex(where: { !$0.body.isEmpty }) else { return message }
         var (altered, body) = (blocks, blocks[index].body)
-        body[Statement.byteCount] ^= 1
+        // The signature of the first event, or the chain that it names.
+        body[lie == .alteredBody ? Statement.byteCount : 48] ^= 1
         altered[index] = (try? Block(header: blocks[index].header, body: body)) ?? first
         return .syncResponse(from: height, blocks: altered, certificate: certificate)
       case .nothing: return .syncResponse(from: height, blocks: [], certificate: nil)

@@ -40,6 +40,32 @@ import Testing
     }
   }
 
+  /// From the last block of an epoch until it is on disk the chain has the next set, and the machine votes in the old one: its indexes mean the old one.
+  @Test(arguments: [3, 5]) func whatIsSaidOfAViewIsAboutItsOwnSet(members: Int) throws {
+    let cluster = try Cluster(validators: 4, newcomers: 1, seed: 32, epochLength: 12)
+    try cluster.startAll()
+    let next = try cluster.validators(Array(0..<members))
+    try cluster.propose(next, from: Epoch(1), by: [0, 1, 2])
+    let node = cluster.nodes[0], replica = try #require(node.replica)
+    cluster.heldPersists = (0, [])
+    for round in 0..<60 where replica.chain.validators != next {
+      cluster.admit(at: round % 3)
+      cluster.run(milliseconds: 200)
+    }
+    #expect(replica.chain.validators == next && replica.durable.header.height < Height(12))
+    let facts = replica.viewFacts
+    #expect(facts.validators == cluster.set && facts.heard.count == 4 && facts.validators.validators.indices.contains(facts.leader))
+    #expect(cluster.set.index(of: replica.leader) == facts.leader)
+    for validator in cluster.set.validators + next.validators {
+      #expect(replica.machine.votedHeight(validator.publicKey) <= Height(12))
+      let slot = replica.machine.nextHeight(ofLeader: validator.publicKey)
+      #expect((slot == nil) == (cluster.set.index(of: validator.publicKey) == nil), "\(validator.name) \(String(describing: slot))")
+    }
+    try cluster.releasePersists()
+    cluster.run(milliseconds: 500)
+    #expect(replica.viewFacts.validators == next)
+  }
+
   /// The rules of an epoch that this program does not know are announced, and the nodes stop in front of it: with everything before it on disk, and without a vote in it.
   @Test func nobodyVotesInAnEpochOfAnUnknownProtocol() throws {
     let cluster = try Cluster(validators: 4, observers: 1, seed: 38, epochLength: 12)

@@ -3,7 +3,7 @@ import Glibc
 import Configuration
 import Reactor
 
-/// What `moloch doctor` looks at on this host: clock, limits, system settings, disk, ports, keys, boot nodes. It changes nothing but a small file that it writes
+/// What `moloch doctor` looks at on this host: clock, limits, system settings, disk, ports, keys, certificates, boot nodes. It changes nothing but a small file that it writes
 /// to measure the disk and removes.
 public struct Examination: Sendable {
   public enum Verdict: String, Sendable { case ok, warn, fail }
@@ -32,7 +32,7 @@ public struct Examination: Sendable {
 
   /// All findings, in a fixed order. Takes up to a few seconds, most of them for boot nodes that do not answer.
   public func findings() -> [Finding] {
-    [clock()] + limits() + sysctls() + [memory(), backend()] + disk() + keys() + (isRunning ? [] : ports()) + bootNodes() + [backup()]
+    [clock()] + limits() + sysctls() + [memory(), backend()] + disk() + keys() + [certificates()] + (isRunning ? [] : ports()) + bootNodes() + [backup()]
   }
 
   // MARK: Kernel
@@ -60,22 +60,27 @@ public struct Examination: Sendable {
     return unsafe getrlimit(__rlimit_resource_t(resource), &limit) == 0 ? UInt64(limit.rlim_max) : 0
   }
 
-  /// The keys of the operations guide with its values; of a triple the last number counts.
-  public static let guideSysctls: [(key: String, value: UInt64)] = [
-    ("fs.file-max", 1_000_000), ("net.core.rmem_max", 134_217_728), ("net.core.wmem_max", 134_217_728), ("net.ipv4.tcp_rmem", 134_217_728),
-    ("net.ipv4.tcp_wmem", 134_217_728),
+  /// The keys of the operations guide with its values: least, default and largest, where there are three.
+  public static let guideSysctls: [(key: String, values: [UInt64])] = [
+    ("fs.file-max", [1_000_000]), ("net.core.rmem_max", [134_217_728]), ("net.core.wmem_max", [134_217_728]),
+    ("net.ipv4.tcp_rmem", [4096, 87_380, 134_217_728]), ("net.ipv4.tcp_wmem", [4096, 65_536, 134_217_728]),
   ]
 
   private func sysctls() -> [Finding] {
-    let low = Self.guideSysctls.compactMap { key, wanted -> String? in
-      let path = "/proc/sys/" + key.split(separator: ".").joined(separator: "/")
-      guard let last = ProcessStatistics.text(path)?.split(whereSeparator: { $0 == "\t" || $0 == " " || $0 == "\n" }).last, let value = UInt64(last) else {
-        return "\(key) cannot be read"
-      }
-      return value < wanted ? "\(key) is \(value), the guide says \(wanted)" : nil
+    let low = Self.guideSysctls.compactMap { key, wanted in
+      Self.shortfall(key, ProcessStatistics.text("/proc/sys/" + key.split(separator: ".").joined(separator: "/")), wanted)
     }
     guard !low.isEmpty else { return [Finding(.ok, "sysctl", "as in the operations guide")] }
     return low.map { Finding(.warn, "sysctl", $0, fix: "moloch gen sysctl > /etc/sysctl.d/90-moloch.conf && sysctl --system") }
+  }
+
+  /// What is wrong with a key of which the kernel says `text`; nil when each number is at least the one wanted.
+  static func shortfall(_ key: String, _ text: String?, _ wanted: [UInt64]) -> String? {
+    let values = (text ?? "").split(whereSeparator: \.isWhitespace).map { UInt64($0) }
+    guard values.count == wanted.count, !values.contains(nil) else { return "\(key) cannot be read" }
+    let low = zip(values.compactMap { $0 }, wanted).filter { $0 < $1 }
+    if low.count == 1 { return "\(key) is \(low[0].0), the guide says \(low[0].1)" }
+    return low.isEmpty ? nil : "\(key): " + low.map { "\($0) < \($1)" }.joined(separator: ", ")
   }
 
   private func memory() -> Finding {
@@ -104,21 +109,31 @@ public struct Examination: Sendable {
     return status.st_uid == geteuid()
   }
 
-  private func keys() -> [Finding] {
-    var paths = [options.nodeKeyPath]
-    if options.settings.boolean("consensus.validator") { paths.append(options.validatorKeyPath) }
-    return paths.map { path in
+  func keys() -> [Finding] {
+    var paths = [(path: options.nodeKeyPath, isValidator: false)]
+    if options.settings.boolean("consensus.validator") {
+      paths += [options.validatorKeyPath, options.nextValidatorKeyPath].compactMap { $0 }.map { ($0, true) }
+    }
+    return paths.map { path, isValidator in
       let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
       guard isOfTheNode || directory.isEmpty || HomeFile.isReadable(directory) else {
         return Finding(.ok, "keys", "not looked at: \(directory) is for the user of the node alone")
       }
       do throws(NodeFailure) {
-        _ = try NodeHome.key(path)
-        return Finding(.ok, "keys", "\(path) is readable by its owner alone")
+        _ = try isValidator ? NodeHome.validatorKey(path) : NodeHome.key(path)
+        return Finding(.ok, "keys", "\(path) is " + (isValidator ? "for its owner alone" : "closed to others"))
       } catch {
         return Finding(.fail, "keys", error.message, fix: error.code == 77 ? "chmod 0600 \(path)" : "moloch keygen, or restore the key")
       }
     }
+  }
+
+  /// No file of a certificate is read: peers know each other by their keys, and the API serves no TLS.
+  private func certificates() -> Finding {
+    guard options.settings.boolean("network.tls.enabled") else {
+      return Finding(.warn, "certs", "links between peers are open, without certificates", fix: "remove network.tls.enabled = false")
+    }
+    return Finding(.ok, "certs", "peers are shown one of the node key, valid until the year 9999")
   }
 
   private func backup() -> Finding {

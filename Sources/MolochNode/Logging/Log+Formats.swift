@@ -1,6 +1,8 @@
 extension Log {
   /// The text of one record, without a line break.
   static func line(_ format: LogFormat, _ time: WallClock, _ level: LogLevel, _ subsystem: String, _ message: String, _ fields: Fields) -> String {
+    // A reader of JSON keeps one of two members of the same name. Looked at in debug builds only: no record is worth a node.
+    assert(repeatedName(fields) == nil, "\(message): two fields are named \(repeatedName(fields) ?? "")")
     let line =
       switch format {
       case .text: "\(time.text) \(padded(level.word)) \(subsystem): \(escaped(message))\(pairs(fields))"
@@ -13,6 +15,12 @@ extension Log {
     return level < .warn ? calm(line) : line
   }
 
+  /// The name of a field that the record has already.
+  static func repeatedName(_ fields: Fields) -> String? {
+    var names: Set = ["ts", "level", "subsystem", "msg"]
+    return fields.first { !names.insert($0.0).inserted }?.0
+  }
+
   private static func padded(_ word: String) -> String { word.count < 5 ? word + String(repeating: " ", count: 5 - word.count) : word }
 
   private static func pairs(_ fields: Fields) -> String {
@@ -23,9 +31,11 @@ extension Log {
     text.isEmpty || text.utf8.contains { $0 <= 0x20 || $0 == 0x22 || $0 == 0x3D || $0 == 0x5C || $0 == 0x7F }
   }
 
-  /// Digits as JSON allows them for a number.
+  /// An integer as JSON allows it, of at most 18 digits. `-0` is none: readers differ in what it is.
   private static func isNumber(_ text: String) -> Bool {
-    text == "0" || text.utf8.count <= 18 && text.utf8.first != 0x30 && !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    if text == "0" { return true }
+    let digits = text.utf8.dropFirst(text.utf8.first == UInt8(ascii: "-") ? 1 : 0)
+    return (1...18).contains(digits.count) && digits.first != 0x30 && digits.allSatisfy { (0x30...0x39).contains($0) }
   }
 
   /// Breaks the words that a search for trouble looks for: a record below WARN may quote them, but must not be found.

@@ -49,7 +49,7 @@ struct Log: Sendable {
   /// - Parameter settings: of the node; `home` is where a relative `log.file` starts.
   init(_ settings: Settings, home: String) throws(NodeFailure) {
     rules = LogRules()
-    writer = LogWriter()
+    writer = LogWriter(rules)
     apply(settings, home: home)
     let result = writer.start()
     guard result == 0 else { throw NodeFailure(75, "cannot start the log thread: errno \(result)") }

@@ -1,9 +1,12 @@
+import Ambient
 import CZlib
 import Configuration
 import CLinux
 import Glibc
 
 /// The log's file: appended to, moved aside when it is large (`.1`, then `.2.gz` and so on), the oldest removed. Used by the log thread alone.
+///
+/// One that cannot be opened, at first or after it was moved aside, is tried again once a second, and complained of once a minute for as long as that lasts.
 final class LogFile {
   struct Rules: Sendable {
     /// Empty: no file.
@@ -29,27 +32,44 @@ final class LogFile {
     }
   }
 
+  static let retryMilliseconds: UInt64 = 1000
+  static let complaintMilliseconds: UInt64 = 60_000
+
   private let rules: Rules
   private var descriptor: Int32 = -1
   private var size = 0
-  /// Why the file could not be opened.
-  private(set) var complaint: String?
+  private var nextTry = Instant.zero
+  private var nextComplaint = Instant.zero
+  private var complaint: Log.Fields?
 
-  init(_ rules: Rules) {
+  init(_ rules: Rules, now: Instant) {
     self.rules = rules
-    if !rules.path.isEmpty { open() }
+    if !rules.path.isEmpty { open(now) }
   }
 
   deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
-  func append(_ bytes: [UInt8]) {
-    guard descriptor >= 0 else { return }
-    if rules.rotates, size > 0, size + bytes.count > rules.bytesMax { rotate() }
+  var isOpen: Bool { descriptor >= 0 }
+
+  /// Returns false when the bytes are lost, because there is no file.
+  func append(_ bytes: [UInt8], now: Instant) -> Bool {
+    if isOpen, rules.rotates, size > 0, size + bytes.count > rules.bytesMax { rotate(now) }
+    guard isOpen else { return false }
     LogWriter.write(bytes, to: descriptor)
     size += bytes.count
+    return true
   }
 
-  private func open() {
+  /// Opens the file when it is not and may be tried again.
+  func retry(_ now: Instant) { if !isOpen, !rules.path.isEmpty, now >= nextTry { open(now) } }
+
+  /// Path and reason of a file that cannot be opened, when that is to be told.
+  func takeComplaint() -> Log.Fields? {
+    defer { complaint = nil }
+    return complaint
+  }
+
+  private func open(_ now: Instant) {
     if let slash = rules.path.lastIndex(of: "/"), slash != rules.path.startIndex {
       // The path is lent to the call. It fails when the directory is there, or the next call says why not.
       _ = unsafe mkdir(String(rules.path[..<slash]), 0o750)
@@ -57,10 +77,14 @@ final class LogFile {
     // The path is lent to the call.
     descriptor = unsafe Glibc.open(rules.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
     guard descriptor >= 0 else {
+      let code = errno
+      nextTry = now.adding(milliseconds: Self.retryMilliseconds)
+      guard now >= nextComplaint else { return }
+      nextComplaint = now.adding(milliseconds: Self.complaintMilliseconds)
       // The text of the error is copied at once.
-      complaint = unsafe "WARN  node: cannot open log.file \(rules.path): \(String(cString: strerror(errno)))"
-      return
+      return complaint = [("path", rules.path), ("error", unsafe String(cString: strerror(code)))]
     }
+    nextComplaint = .zero
     size = max(0, Int(lseek(descriptor, 0, SEEK_END)))
   }
 
@@ -69,7 +93,7 @@ final class LogFile {
   private func name(_ number: Int, compressed: Bool) -> String { "\(rules.path).\(number)\(compressed ? ".gz" : "")" }
 
   /// The file becomes `.1`, which becomes `.2.gz`; each of the others moves up by one, and the last one goes.
-  private func rotate() {
+  private func rotate(_ now: Instant) {
     for suffix in [false, true] { remove(name(rules.keep, compressed: suffix)) }
     for number in stride(from: rules.keep - 1, through: 2, by: -1) {
       for suffix in [false, true] { move(name(number, compressed: suffix), name(number + 1, compressed: suffix)) }
@@ -86,7 +110,7 @@ final class LogFile {
     }
     Glibc.close(descriptor)
     move(rules.path, name(1, compressed: false))
-    open()
+    open(now)
   }
 
   // The paths are lent to the calls; what is missing or cannot be moved stays as it is, and the log goes on.

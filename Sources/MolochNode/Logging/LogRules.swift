@@ -27,8 +27,7 @@ final class LogRules: Sendable {
       levels.storeReleasing(settings.boolean("log.stderr") ? own : off, position)
       levels.storeReleasing(settings.text("log.file").isEmpty ? off : level("log.file_level") ?? own, Self.subsystems + position)
     }
-    let named = settings.text("log.format")
-    let format = LogFormat(rawValue: named) ?? (Self.stderrIsJournal() ? .journald : .text)
+    let format = LogFormat(rawValue: settings.text("log.format")) ?? Self.unnamedFormat
     words.storeReleasing(Self.number(format), Word.format)
     words.storeReleasing(Self.number(LogFormat(rawValue: settings.text("log.file_format")) ?? .text), Word.fileFormat)
     let rate = UInt64(settings.integer("log.rate_limit"))
@@ -92,6 +91,9 @@ final class LogRules: Sendable {
   }
 
   private static func number(_ format: LogFormat) -> UInt64 { UInt64(LogFormat.allCases.firstIndex(of: format) ?? 0) }
+
+  /// The format of stderr when the configuration names none.
+  static var unnamedFormat: LogFormat { stderrIsJournal() ? .journald : .text }
 
   /// systemd names the journal's socket by device and inode; standard error is it only when both fit.
   private static func stderrIsJournal() -> Bool {

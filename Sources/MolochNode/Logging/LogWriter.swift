@@ -1,3 +1,4 @@
+import Ambient
 import CLinux
 import Glibc
 import Lanes
@@ -25,12 +26,19 @@ final class LogWriter: @unchecked Sendable {
   private let lane = MPSCLane<UInt>(capacity: capacity)
   private let bell = Doorbell()
   private let ended = Doorbell()
-  private let state = AtomicWords(count: 2)
-  private enum Word { static let isClosing = 0, dropped = 1 }
+  private let state = AtomicWords(count: 4)
+  /// `dropped`: all; the other two: those that stderr and the file would have taken.
+  private enum Word { static let isClosing = 0, dropped = 1, droppedStderr = 2, droppedFile = 3 }
+  private let rules: LogRules
   /// Rules that the log thread takes over when it sees them; nil when it has.
   private let news = Mutex<LogFile.Rules?>(nil)
   private var file: LogFile?
-  private var droppedReported: UInt64 = 0
+  /// What was told of drops, by sink, and the records that found no file.
+  private var reportedStderr: UInt64 = 0
+  private var reportedFile: UInt64 = 0
+  private var lostFile: UInt64 = 0
+
+  init(_ rules: LogRules) { self.rules = rules }
 
   var droppedCount: UInt64 { state.loadRelaxed(Word.dropped) }
 
@@ -49,6 +57,8 @@ final class LogWriter: @unchecked Sendable {
     let retained = unsafe Unmanaged.passRetained(record)
     if unsafe lane.push(UInt(bitPattern: retained.toOpaque())) { return bell.ring() }
     unsafe retained.release()
+    if !record.stderr.isEmpty { _ = state.add(1, Word.droppedStderr) }
+    if !record.file.isEmpty { _ = state.add(1, Word.droppedFile) }
     _ = state.add(1, Word.dropped)
   }
 
@@ -81,29 +91,49 @@ final class LogWriter: @unchecked Sendable {
         stderr += record.stderr
         toFile += record.file
       }
+      let now = MonotonicClock.now()
       // After the records were taken: one that was logged after a reload goes by the rules of the reload.
-      takeNews()
+      takeNews(now)
+      file?.retry(now)
+      reportFile(&stderr)
       reportDrops(&stderr, &toFile)
       if stderr.isEmpty && toFile.isEmpty { return }
       if !stderr.isEmpty { Self.write(stderr, to: STDERR_FILENO) }
-      if !toFile.isEmpty { file?.append(toFile) }
+      // Each record is one line. What is lost here is told when there is a file again.
+      if !toFile.isEmpty, file?.append(toFile, now: now) != true { lostFile += UInt64(toFile.count { $0 == 0x0A }) }
     }
   }
 
-  private func takeNews() {
+  func takeNews(_ now: Instant) {
     guard let rules = news.withLock({ rules in defer { rules = nil }; return rules }) else { return }
     file = nil
-    file = LogFile(rules)
-    if let complaint = file?.complaint { Self.write(Array("\(complaint)\n".utf8), to: STDERR_FILENO) }
+    file = LogFile(rules, now: now)
   }
 
-  private func reportDrops(_ stderr: inout [UInt8], _ toFile: inout [UInt8]) {
-    let dropped = droppedCount
-    guard dropped > droppedReported else { return }
-    let line = Log.line(.text, WallClock.now(), .warn, "node", "log records dropped", [("count", "\(dropped - droppedReported)")]) + "\n"
-    droppedReported = dropped
-    stderr += line.utf8
-    toFile += line.utf8
+  /// A file that cannot be opened is told on stderr even where `log.stderr` is off: no other sink is left.
+  private func reportFile(_ stderr: inout [UInt8]) {
+    guard let fields = file?.takeComplaint() else { return }
+    stderr += line(rules.format, "cannot open log.file", fields)
+  }
+
+  /// Tells a sink that takes warnings of the node how many of its own records it did not get.
+  func reportDrops(_ stderr: inout [UInt8], _ toFile: inout [UInt8]) {
+    let (droppedStderr, droppedFile) = (state.loadRelaxed(Word.droppedStderr), state.loadRelaxed(Word.droppedFile) + lostFile)
+    let sinks = rules.sinks(.warn, "node")
+    if sinks.contains(.stderr), droppedStderr > reportedStderr {
+      stderr += line(rules.format, "log records dropped", [("count", "\(droppedStderr - reportedStderr)")])
+      reportedStderr = droppedStderr
+    }
+    if sinks.contains(.file), droppedFile > reportedFile, file?.isOpen == true {
+      toFile += line(rules.fileFormat, "log records dropped", [("count", "\(droppedFile - reportedFile)")])
+      reportedFile = droppedFile
+    }
+  }
+
+  /// A record of the writer's own.
+  private func line(_ format: LogFormat, _ message: String, _ fields: Log.Fields) -> [UInt8] {
+    rules.count(.warn)
+    return Array((Log.line(format, WallClock.now(), .warn, "node", message, fields) + "\n").utf8)
   }
 
   /// Writes all bytes. A sink that does not take them loses them: there is nobody to tell.

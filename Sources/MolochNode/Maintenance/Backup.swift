@@ -47,7 +47,7 @@ struct Backup: Sendable {
       sources.append((file.path, "data/mmr/\(name)", file.byteCount, false))
     }
     sources.append((home.genesisPath, "config/genesis.json", nil, false))
-    for (source, path) in [(home.path + "/config/node.toml", "config/node.toml"), (home.data + "/peers.json", "data/peers.json")] where HomeFile.exists(source) {
+    for (source, path) in [(home.configurationPath, "config/node.toml"), (home.data + "/peers.json", "data/peers.json")] where HomeFile.exists(source) {
       sources.append((source, path, nil, false))
     }
     var sizes: [UInt64] = []

@@ -198,7 +198,7 @@ final class MaintenanceDesk {
       if pruning.isDryRun { return begin(work, task, nil) }
       mark(.prune)
       if store.isSweeping {
-        log.info("maintenance", "begun", [("task", task.name)])
+        logBegin(of: task)
         (self.task, sweeping) = (task, (task, work))
         return
       }
@@ -262,7 +262,7 @@ final class MaintenanceDesk {
   private func begin(_ work: @escaping @Sendable (MaintenanceTask) throws(NodeFailure) -> [UInt8], _ task: MaintenanceTask, _ compaction: Compaction?) {
     self.task = task
     self.compaction = compaction
-    log.info("maintenance", "begun", [("task", task.name)])
+    logBegin(of: task)
     let isCompaction = compaction != nil
     task.start(work) { [log, data = home.data] in
       switch task.outcome {
@@ -273,6 +273,8 @@ final class MaintenanceDesk {
       }
     }
   }
+
+  private func logBegin(of task: MaintenanceTask) { log.info("maintenance", "begun", [("task", task.name), ("mbps", "\(task.megabytesPerSecond)")]) }
 
   /// Ends what is under way; the store may be closed after that.
   func stop() {

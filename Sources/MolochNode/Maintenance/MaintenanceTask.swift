@@ -17,6 +17,7 @@ public final class MaintenanceTask: Sendable {
   /// Bytes, or steps of another kind.
   public let unit: String
   private let words = AtomicWords(count: 3)
+  private let budget: ByteBudget?
   private let state = Mutex<Outcome>(.running)
   /// Of the thread that does the work.
   private let pace: Mutex<Pace?>
@@ -24,13 +25,15 @@ public final class MaintenanceTask: Sendable {
   private let thread = Mutex<pthread_t?>(nil)
 
   init(_ name: String, unit: String, budget: ByteBudget? = nil) {
-    (self.name, self.unit) = (name, unit)
+    (self.name, self.unit, self.budget) = (name, unit, budget)
     pace = Mutex(budget.map { Pace($0) })
   }
 
   public var done: UInt64 { words.loadRelaxed(0) }
   /// 0 while it is not known.
   public var total: UInt64 { words.loadRelaxed(1) }
+  /// The pace of the work in whole MB/s, as it is now; 0 without a limit.
+  var megabytesPerSecond: UInt64 { (budget?.bytesPerSecond ?? 0) / 1_000_000 }
   public var isCancelled: Bool { words.loadRelaxed(2) != 0 }
   public var outcome: Outcome { state.withLock { $0 } }
 

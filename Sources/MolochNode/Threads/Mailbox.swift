@@ -49,10 +49,11 @@ final class Mailbox<Letter: AnyObject & Sendable>: @unchecked Sendable {
   /// Any thread; wakes the waiter, at the cost of a system call only when it sleeps.
   func ring() { unsafe _ = sem_post(semaphore) }
 
-  /// Waits for a ring, or until `milliseconds` have passed. Rings are counted, so none is missed. Returns false on time-out.
+  /// Waits for a ring, or until `milliseconds` have passed, whatever becomes of the wall clock meanwhile. Rings are counted, so none is missed. Returns false on
+  /// time-out.
   func wait(milliseconds: Int) -> Bool {
     var deadline = timespec()
-    unsafe clock_gettime(CLOCK_REALTIME, &deadline)
+    unsafe clock_gettime(CLOCK_MONOTONIC, &deadline)
     deadline.tv_sec += milliseconds / 1000
     deadline.tv_nsec += milliseconds % 1000 * 1_000_000
     if deadline.tv_nsec >= 1_000_000_000 {
@@ -60,6 +61,6 @@ final class Mailbox<Letter: AnyObject & Sendable>: @unchecked Sendable {
       deadline.tv_sec += 1
     }
     // EINTR counts as a time-out: the caller looks at its mailbox again either way.
-    return unsafe sem_timedwait(semaphore, &deadline) == 0
+    return unsafe sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline) == 0
   }
 }

@@ -4,6 +4,8 @@ final class StorageQueue: Sendable {
   /// Jobs of the chain and of the node itself. Of blocks `ReplicationLimit.blocksInFlight` and `candidatesMax` wait at most; the others come a few in a second.
   static let writesMax = 4096
   static let readsMax = 4096
+  /// Reads before the storage thread turns to its other work.
+  static let readsPerTurn = 64
 
   // Sendable: one producer and one consumer each.
   private let writes = Mailbox<StorageJob>(capacity: StorageQueue.writesMax)

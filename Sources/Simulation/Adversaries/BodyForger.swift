@@ -16,6 +16,13 @@ struct BodyForger: Liar {
     }
   }
 
-  /// The last byte belongs to the body of the last event, or to its signature.
-  private static func forged(_ body: [UInt8]) -> [UInt8] { body.dropLast() + [body[body.count - 1] ^ 1] }
+  /// Another last byte, which belongs to the body of the last event or to its signature, or another chain in the first entry.
+  private static func forged(_ body: [UInt8]) -> [UInt8] {
+    var forged = body
+    forged[body.count % 2 == 0 ? body.count - 1 : chainTagOffset] ^= 1
+    return forged
+  }
+
+  /// Of the chain tag in a statement.
+  static let chainTagOffset = 48
 }

@@ -13,13 +13,20 @@ struct BalancerFiles {
   private var drainMilliseconds: UInt64 { settings.milliseconds("api.drain_delay") }
   /// Time between two checks: one more than `fall` fit into the time for which a draining node still serves.
   private var intervalMilliseconds: UInt64 { max(Self.intervalMillisecondsMin, min(5000, drainMilliseconds / (Self.fall + 1))) }
+  /// Why the numbers do not match the drain; nil when they do.
+  var complaint: String? {
+    let needed = Self.fall * Self.intervalMillisecondsMin
+    guard drainMilliseconds < needed else { return nil }
+    return "api.drain_delay = \(Value.duration(drainMilliseconds)) is shorter than \(Self.fall) checks \(Self.intervalMillisecondsMin) ms apart: "
+      + "a node that drains is gone before the balancer sees it; set it to \(Value.duration(needed)) or more"
+  }
   /// What a request may take at the node, and a little more.
   private var answerSeconds: UInt64 { (settings.milliseconds("api.request_timeout") + settings.milliseconds("api.drain_timeout")) / 1000 + 10 }
 
   var haproxy: String {
     var text = """
       # Made by 'moloch gen haproxy'. A node that drains answers /v1/ready with \(settings.integer("api.drain_status")) and serves on for api.drain_delay = \(Value.milliseconds(drainMilliseconds).toml);
-      # \(Self.fall) checks \(intervalMilliseconds) ms apart see it in time. A request that finds no connection goes to another node.
+      # \(Self.fall) checks \(intervalMilliseconds) ms apart \(complaint == nil ? "see it in time" : "do not see it in time"). A request that finds no connection goes to another node.
       global
         maxconn \(settings.integer("api.max_connections"))
 

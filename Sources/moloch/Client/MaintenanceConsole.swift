@@ -23,16 +23,18 @@ struct MaintenanceConsole {
   /// - Returns: the figures of the finished work.
   func run(_ verb: String, _ query: String = "", label: String, offline: (NodeOptions) throws(NodeFailure) -> MaintenanceTask) throws(CommandFailure) -> StrictJSON {
     let target = "/v1/admin/maintenance/\(verb)" + (query.isEmpty ? "" : "?" + query)
+    // Before the node is asked: somebody who leaves while it begins leaves the work behind otherwise.
+    let interrupt = Interrupt()
     let begun: Answer
     do throws(CommandFailure) { begun = try client.post(target, type: "application/json", []) } catch {
       guard error.code == Exit.unreachable else { throw error }
+      interrupt.end()
       return try here(label: label, note: "offline: lock on \(options.dataPath)", offline)
     }
     guard begun.status == 200 else { throw CommandFailure("\(client.endpoint): \(NodeError(begun))", Exit.temporary) }
     global.note("online: node pid \(pid)")
     var bar = ProgressBar(label, total: 0, unit: "", terminal: global.terminal, isQuiet: global.quiet)
     var (isSized, answer) = (false, begun)
-    let interrupt = Interrupt()
     while true {
       let progress = try answer.json(from: client.endpoint)
       let done = progress["done"]?.unsigned ?? 0, total = progress["total"]?.unsigned ?? 0

@@ -6,7 +6,7 @@ struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Look for what keeps a node from running well; each finding comes with its fix.",
     discussion: """
-      Looks at clock, limits, sysctls, memory, disk, keys, ports, boot nodes and backups of this host, and asks the node when it runs.
+      Looks at clock, limits, sysctls, memory, disk, keys, certificates, ports, boot nodes and backups of this host, and asks the node when it runs.
       Ends with 2 when something fails. With --watch it ends with 0 only if the height grew, the lag stayed at 10 or less and the node was ready throughout; with
       --json each look is a line then, and the verdict the last one.
       """)
@@ -18,7 +18,7 @@ struct DoctorCommand: ParsableCommand {
     let options = try LoadedConfiguration(global).options
     let client = NodeClient(.unix(path: options.adminSocketPath), timeoutMilliseconds: global.timeout.milliseconds)
     if let watch { return try NodeWatch(client, global).run(milliseconds: watch.milliseconds) }
-    let node = NodeState(client)
+    let node = NodeState(client, options)
     let findings = Examination(options, isRunning: node != nil).findings() + (node?.findings ?? [Examination.Finding(.ok, "node", "not running")])
     if global.json { printJSON(findings) } else { for finding in findings { Terminal.print(text(finding)) } }
     let failures = findings.count { $0.verdict == .fail }, warnings = findings.count { $0.verdict == .warn }
@@ -27,7 +27,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func text(_ finding: Examination.Finding) -> String {
-    let terminal = global.terminal
+    let terminal = global.output
     let word: String
     switch finding.verdict {
     case .ok: word = terminal.styled("ok  ", .green)
@@ -63,11 +63,11 @@ private struct NodeState {
   let findings: [Examination.Finding]
 
   /// Nil when no node answers.
-  init?(_ client: NodeClient) {
+  init?(_ client: NodeClient, _ options: NodeOptions) {
     guard let answer = try? client.get("/v1/status"), answer.status == 200, let status = try? answer.json(from: client.endpoint) else { return nil }
     let peers = (try? client.get("/v1/admin/peers")).flatMap { try? $0.json(from: client.endpoint) }
     var findings = [Self.state(status)]
-    if let peers { findings += Self.network(status, peers) }
+    if let peers { findings += Examination(options, isRunning: true).findings(Self.peers(peers)) }
     self.findings = findings
   }
 
@@ -81,25 +81,13 @@ private struct NodeState {
     }
   }
 
-  /// One finding per cause for which a node has no peers or the wrong ones.
-  private static func network(_ status: StrictJSON, _ peers: StrictJSON) -> [Examination.Finding] {
-    var findings: [Examination.Finding] = []
-    let connected = peers["peers"]?.array ?? [], known = peers["known"]?.array ?? [], rejected = peers["rejected"]?.array ?? []
-    if connected.isEmpty, !known.isEmpty {
-      findings.append(
-        Examination.Finding(
-          .fail, "partition", "none of \(known.count) known peers is connected", fix: "open port 9000/tcp both ways; moloch peers list says what became of each dial"))
+  private static func peers(_ json: StrictJSON) -> Examination.Peers {
+    func absent(_ list: String, _ reason: String, _ address: String) -> [Examination.Peers.Absent] {
+      (json[list]?.array ?? []).map { Examination.Peers.Absent($0["peer_id"]?.string ?? $0[address]?.string ?? "", $0[reason]?.string) }
     }
-    let foreign = rejected.count { $0["reason"]?.string == "chain_mismatch" } + known.count { $0["last_failure"]?.string == "chain_mismatch" }
-    if foreign > 0 {
-      findings.append(
-        Examination.Finding(.fail, "chain", "\(foreign) peers are of another chain", fix: "compare: moloch genesis hash config/genesis.json on both hosts"))
-    }
-    let skews = connected.compactMap { Self.milliseconds($0["clock_skew_ms"]) }.sorted()
-    if let median = skews.isEmpty ? nil : skews[skews.count / 2], median.magnitude > 250 {
-      findings.append(Examination.Finding(median.magnitude > 2000 ? .fail : .warn, "skew", "the peers' clocks differ by \(median) ms", fix: "chronyc tracking"))
-    }
-    return findings
+    return Examination.Peers(
+      connected: (json["peers"]?.array ?? []).map { milliseconds($0["clock_skew_ms"]) }, known: absent("known", "last_failure", "multiaddr"),
+      rejected: absent("rejected", "reason", "address"))
   }
 
   private static func milliseconds(_ value: StrictJSON?) -> Int64? {
@@ -124,20 +112,23 @@ private struct NodeWatch {
   func run(milliseconds: UInt64) throws {
     let end = SystemTime.monotonicMilliseconds() + milliseconds
     var bar = ProgressBar("Watching", total: milliseconds / 1000, unit: "s", terminal: global.terminal, isQuiet: global.quiet)
-    var first: UInt64?, last: UInt64 = 0
+    var first: UInt64?, last: UInt64 = 0, looks = 0
     var faults: [String] = []
     while true {
       let status = try client.get("/v1/status").json(from: client.endpoint)
       let ready = try client.get("/v1/ready")
       last = status["head_height"]?.unsigned ?? 0
+      looks += 1
       first = first ?? last
       if global.json { printLook(status, isReady: ready.status == 200) }
       if ready.status != 200, !faults.contains("not ready") { faults.append("not ready") }
       if let lag = status["sync_lag"]?.unsigned, lag > Self.lagMax, !faults.contains("lag above \(Self.lagMax)") { faults.append("lag above \(Self.lagMax)") }
       let now = SystemTime.monotonicMilliseconds()
-      guard now < end else { break }
-      if !global.json { bar.update((milliseconds - (end - now)) / 1000) }
-      SystemTime.sleep(milliseconds: min(Self.pauseMilliseconds, end - now))
+      // Growth is the difference of two looks, however long the first has taken.
+      guard now < end || looks < 2 else { break }
+      let left = end > now ? end - now : Self.pauseMilliseconds
+      if !global.json { bar.update((milliseconds - min(left, milliseconds)) / 1000) }
+      SystemTime.sleep(milliseconds: min(Self.pauseMilliseconds, left))
     }
     if !global.json { bar.finish(milliseconds / 1000) }
     if last <= first ?? 0 { faults.append("the height did not grow") }

@@ -40,7 +40,10 @@ struct GenCommand: ParsableCommand {
     case .systemd: return system.systemd
     case .logrotate: return system.logrotate
     case .sysctl: return SystemFiles.sysctl
-    case .haproxy: return try balancer(loaded.settings).haproxy
+    case .haproxy:
+      let files = try balancer(loaded.settings)
+      if let complaint = files.complaint { global.note("warning: \(complaint)") }
+      return files.haproxy
     case .nginx: return try balancer(loaded.settings).nginx
     case .man: return try ManualPage.text(page)
     }

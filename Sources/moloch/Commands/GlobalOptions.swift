@@ -16,8 +16,15 @@ struct GlobalOptions: ParsableArguments {
   var timeLimit: DurationArgument?
 
   var timeout: DurationArgument { timeLimit ?? DurationArgument(milliseconds: 30_000) }
-  var terminal: Terminal { Terminal(color: color) }
-  var directory: Home { Home(home: home, config: config) }
+  /// Standard error, and standard output.
+  var terminal: Terminal { Terminal(STDERR_FILENO, color: color) }
+  var output: Terminal { Terminal(STDOUT_FILENO, color: color) }
+  /// The home; one that was guessed is said on stderr, unless quiet.
+  var directory: Home {
+    let found = Home(home: home, config: config)
+    if found.isGuessed, !quiet { Home.guess }
+    return found
+  }
 
   /// Asks on a terminal before something is deleted or given up; `--yes` answers.
   /// - Parameter what: what is about to happen, as a sentence without its full stop.

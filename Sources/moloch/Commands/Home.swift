@@ -7,11 +7,15 @@ struct Home {
   /// Without a slash at the end.
   let path: String
   let configurationPath: String
+  /// Nobody named `./moloch-dev`: it happens to lie in the working directory.
+  let isGuessed: Bool
 
   /// `home`, else the directory that `config` stands in (its parent when that is named `config`), else `MOLOCH_HOME`, else the nearest ancestor of the
   /// working directory with `config/node.toml`, else `./moloch-dev` when `moloch dev` made one, else `/opt/moloch`.
   init(home: String?, config: String?) {
-    let found = home ?? config.map { Self.home(ofConfiguration: $0) } ?? Terminal.environment("MOLOCH_HOME") ?? Self.ancestor() ?? Self.development() ?? "/opt/moloch"
+    let named = home ?? config.map { Self.home(ofConfiguration: $0) } ?? Terminal.environment("MOLOCH_HOME") ?? Self.ancestor()
+    let found = named ?? Self.development() ?? "/opt/moloch"
+    isGuessed = named == nil && found == Self.developmentName
     path = found.count > 1 && found.hasSuffix("/") ? String(found.dropLast()) : found
     configurationPath = config ?? path + "/config/node.toml"
   }
@@ -45,7 +49,11 @@ struct Home {
     return directory + (directory.hasSuffix("/") ? "" : "/") + path
   }
 
-  private static func development() -> String? { Files.exists("moloch-dev/config") ? "moloch-dev" : nil }
+  private static let developmentName = "moloch-dev"
+  private static func development() -> String? { Files.exists(developmentName + "/config") ? developmentName : nil }
+
+  /// Says once in a process which home was guessed.
+  static let guess: Void = Terminal.note("home: ./\(developmentName)")
 
   /// The directory part of a path: `.` when it has none.
   private static func parent(_ path: String) -> String {

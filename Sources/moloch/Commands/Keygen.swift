@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bytes
 import Ed25519
+import JSON
 
 struct KeygenCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -24,8 +25,16 @@ struct KeygenCommand: ParsableCommand {
     try Files.create(publicPath, Array("\(key.publicKey)\n".utf8), mode: 0o644)
     let peer = PeerID(key.publicKey).text
     if global.json {
-      Terminal.print(
-        "{\"schema\":\"moloch.keygen/1\",\"public_key\":\"\(key.publicKey)\",\"peer_id\":\"\(peer)\",\"key_file\":\"\(keyPath)\",\"public_file\":\"\(publicPath)\"}")
+      var json = JSONWriter()
+      json.beginObject()
+      for (name, value) in [
+        ("schema", "moloch.keygen/1"), ("public_key", "\(key.publicKey)"), ("peer_id", peer), ("key_file", keyPath), ("public_file", publicPath),
+      ] {
+        json.key(name)
+        json.string(value)
+      }
+      json.endObject()
+      Terminal.print(String(decoding: json.bytes, as: UTF8.self))
     } else {
       Terminal.print("Public Key: \(key.publicKey)\nPeer ID:    \(peer)\nKey File:   \(keyPath)")
     }

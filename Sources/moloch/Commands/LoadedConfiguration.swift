@@ -1,3 +1,4 @@
+import ArgumentParser
 import Audit
 import Configuration
 import MolochNode
@@ -39,7 +40,7 @@ struct LoadedConfiguration {
 
   /// What the node is told, whatever is wrong with it: for commands that only look for paths.
   var options: NodeOptions {
-    var options = NodeOptions(home: home, settings: settings) { [layers, path, home] in
+    var options = NodeOptions(home: home, configuration: path, settings: settings) { [layers, path, home] in
       var again = layers
       do throws(CommandFailure) {
         if Files.exists(path) { again.file = (path, try Files.read(path)) }
@@ -59,5 +60,19 @@ struct LoadedConfiguration {
     for finding in shown.prefix(ConfigurationLimit.findings) { Terminal.note(finding.text) }
     Terminal.note(Finding.summary(shown))
     throw Exit.configuration
+  }
+
+  /// The configuration of a node that starts. A failure is also told in a record, as one is after the log is there.
+  static func starting(_ global: GlobalOptions, _ node: NodeRunOptions, home: Home? = nil, isDevelopment: Bool) throws -> NodeOptions {
+    let loaded: Self
+    do throws(CommandFailure) { loaded = try Self(global, node, home: home, isDevelopment: isDevelopment) } catch {
+      if error.code != Exit.usage { Node.reportRefusal(error.message, code: error.code.rawValue, settings: nil) }
+      throw error
+    }
+    do { return try loaded.checked() } catch {
+      let first = loaded.settings.findings.first { $0.severity == .error }
+      Node.reportRefusal(first?.message ?? "\(error)", place: first?.place ?? "", code: Exit.configuration.rawValue, settings: loaded.settings)
+      throw error
+    }
   }
 }

@@ -59,7 +59,7 @@ struct DevCommand: ParsableCommand {
   func run() throws {
     let directory = Home(home: global.home ?? (global.config == nil ? "moloch-dev" : nil), config: global.config)
     let home = directory.path
-    let options = try LoadedConfiguration(global, node, home: directory, isDevelopment: true).checked()
+    let options = try LoadedConfiguration.starting(global, node, home: directory, isDevelopment: true)
     if reset, Files.exists(options.genesisPath) { try begin(anew: options) }
     if !Files.exists(options.genesisPath) {
       do {
@@ -114,7 +114,7 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var node: NodeRunOptions
 
   func run() throws {
-    try NodeRunOptions.run(try LoadedConfiguration(global, node, isDevelopment: dev).checked()) { _ in }
+    try NodeRunOptions.run(try LoadedConfiguration.starting(global, node, isDevelopment: dev)) { _ in }
   }
 }
 

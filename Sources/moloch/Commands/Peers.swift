@@ -168,7 +168,7 @@ struct PeersListCommand: ParsableCommand {
         let list = try answer.json(from: desk.client.endpoint)
         let height = try desk.client.get("/v1/status").json(from: desk.client.endpoint)["head_height"]?.unsigned ?? 0
         Terminal.print(PeersTable(list, before: before, headHeight: height, now: SystemTime.unixMilliseconds())
-          .text(columns: Terminal.isScreen ? global.terminal.columns : nil))
+          .text(columns: Terminal.isScreen ? global.output.columns : nil))
         before = list
       }
       guard watch else { return }

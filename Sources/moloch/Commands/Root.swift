@@ -54,13 +54,19 @@ extension Root {
 
 /// A misspelt command names its nearest neighbour instead of printing the whole help.
 enum UnknownCommand {
+  /// Options that need no command: two for people, two of the argument parser for other programs.
+  private static let early = ["--help", "--help-hidden", "--version", "--generate-completion-script", "--experimental-dump-help"]
+
   /// The message for a first word that is no command, or nil.
   static func complaint(_ arguments: [String]) -> String? {
     var tree: any ParsableCommand.Type = Root.self
     for word in arguments {
-      if word.hasPrefix("-") { return nil }
       let children = tree.configuration.subcommands
       guard !children.isEmpty else { return nil }
+      if word.hasPrefix("-") {
+        let isOwn = word == "-h" || early.contains { word == $0 || word.hasPrefix($0 + "=") }
+        return isOwn ? nil : "error: \(word) stands before the command: options follow it, as in 'moloch status --home DIR'; 'moloch --help' lists the commands"
+      }
       if word == "help" { return nil }
       if let child = children.first(where: { $0._commandName == word }) {
         tree = child

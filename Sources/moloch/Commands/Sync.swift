@@ -18,6 +18,9 @@ struct SyncCommand: ParsableCommand {
       of the validators of that block has cosigned. An interrupted sync goes on at the next start.
       """)
 
+  /// Shortest time that the node has for its answer to one look.
+  private static let lookMilliseconds: UInt64 = 30_000
+
   @Flag(help: "Show how far the node is until it has caught up.") var watch = false
   @Option(help: ArgumentHelp("Begin again from this block, or from that of a proof bundle or of a signed checkpoint.", valueName: "height:hash|file")) var fromCheckpoint: String?
   @OptionGroup var global: GlobalOptions
@@ -31,7 +34,9 @@ struct SyncCommand: ParsableCommand {
   func run() throws {
     if let fromCheckpoint { return try begin(from: fromCheckpoint) }
     let options = try LoadedConfiguration(global).options
-    try SyncWatch(NodeClient(.unix(path: options.adminSocketPath), timeoutMilliseconds: global.timeout.milliseconds), global).run()
+    // `--timeout` is for the sync: how long one look may take is another matter, and a slow one is late, not lost.
+    let look = max(global.timeout.milliseconds, Self.lookMilliseconds)
+    try SyncWatch(NodeClient(.unix(path: options.adminSocketPath), timeoutMilliseconds: look), global).run()
   }
 
   private func begin(from text: String) throws {

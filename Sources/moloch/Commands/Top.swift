@@ -26,7 +26,7 @@ struct TopCommand: ParsableCommand {
         Terminal.print(sight.json)
       } else if Terminal.isScreen {
         // The cursor goes home and each line is cleared behind its text: nothing flickers.
-        Terminal.write("\u{1B}[H" + sight.lines(since: before, columns: global.terminal.columns).map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J", to: 1)
+        Terminal.write("\u{1B}[H" + sight.lines(since: before, columns: global.output.columns).map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J", to: 1)
       } else {
         Terminal.print(sight.line(since: before))
       }

@@ -55,7 +55,7 @@ struct VerifyCommand: ParsableCommand {
   }
 
   private func show(_ file: String, _ result: OfflineVerification) {
-    let terminal = global.terminal
+    let terminal = global.output
     if files.count > 1 { Terminal.print("\(file):") }
     for check in result.checks {
       switch check.outcome {

@@ -41,8 +41,9 @@ struct GovernanceDesk {
 
   // MARK: Keys
 
+  /// A validator's key.
   static func key(_ path: String) throws(CommandFailure) -> SigningKey {
-    do throws(NodeFailure) { return try NodeHome.key(path) } catch { throw CommandFailure(error) }
+    do throws(NodeFailure) { return try NodeHome.validatorKey(path) } catch { throw CommandFailure(error) }
   }
 
   /// The key of this home that is in the set: the one in use, or the next one once its set is in force.

@@ -4,13 +4,16 @@ import Glibc
 struct Interrupt {
   init() { block(true) }
 
+  /// The signals end the process again, as does one that has come meanwhile.
+  func end() { block(false) }
+
   /// Sleeps for so long, or until a signal has come.
   func came(within milliseconds: UInt64) -> Bool {
     var set = Self.signals
     var span = timespec(tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
     // The kernel reads both structures during the call; the details of the signal are not wanted.
     guard unsafe sigtimedwait(&set, nil, &span) > 0 else { return false }
-    block(false)
+    end()
     return true
   }
 

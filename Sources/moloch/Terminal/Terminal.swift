@@ -1,30 +1,27 @@
 import Bytes
 import Glibc
 
-/// What the command's streams can show. Results go to stdout, everything else to stderr; no escape code reaches a pipe.
+/// What one of the command's streams can show. Results go to stdout, everything else to stderr; no escape code reaches a pipe that nobody asked to colour.
 struct Terminal {
   enum ColorChoice: String, CaseIterable, Sendable { case auto, always, never }
 
   var isInteractive: Bool
   var usesColor: Bool
-  /// Columns of the terminal on stderr, 80 when unknown.
+  /// Columns of the terminal, 80 when unknown.
   var columns: Int
 
-  init(color: ColorChoice = .auto) {
-    isInteractive = isatty(STDERR_FILENO) == 1 && Self.environment("TERM") != "dumb"
+  /// - Parameter descriptor: the stream that is written to.
+  init(_ descriptor: Int32, color: ColorChoice = .auto) {
+    let isDumb = Self.environment("TERM") == "dumb"
+    isInteractive = isatty(descriptor) == 1 && !isDumb
     switch color {
     case .always: usesColor = true
     case .never: usesColor = false
-    case .auto:
-      if Self.environment("FORCE_COLOR") != nil {
-        usesColor = true
-      } else {
-        usesColor = isInteractive && Self.environment("NO_COLOR") == nil
-      }
+    case .auto: usesColor = !isDumb && Self.environment("NO_COLOR") == nil && (isInteractive || Self.environment("FORCE_COLOR") != nil)
     }
     var size = winsize()
     // The kernel fills the structure during the call.
-    columns = unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+    columns = unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
   }
 
   /// The value of an environment variable; nil when unset or empty.
@@ -45,7 +42,7 @@ struct Terminal {
   }
 
   /// Standard output is a terminal that can be drawn on.
-  static var isScreen: Bool { isatty(STDOUT_FILENO) == 1 && environment("TERM") != "dumb" }
+  static var isScreen: Bool { Terminal(STDOUT_FILENO).isInteractive }
 
   /// Writes a line to stdout.
   static func print(_ line: String) { write(line + "\n", to: STDOUT_FILENO) }
