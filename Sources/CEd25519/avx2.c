@@ -7,7 +7,8 @@
 #include "avx2/points.h"
 #include "avx2/words.h"
 // After all of them: the same for every width.
+#include "shared/buckets.h"
 #include "shared/kernels.h"
 
-const ced25519_kernels ced25519_avx2_kernels = KERNELS;
+const ced25519_kernels ced25519_avx2_kernels = KERNELS(ced25519_buckets);
 #endif

@@ -30,8 +30,10 @@ static bool ask(bool (*supports)(uint32_t, uint32_t, uint64_t)) {
 }
 
 const ced25519_kernels *ced25519_ifma(void) { return ask(ced25519_supports_ifma) ? &ced25519_ifma_kernels : 0; }
+const ced25519_kernels *ced25519_ifma_narrow(void) { return ask(ced25519_supports_ifma) ? &ced25519_ifma_narrow_kernels : 0; }
 const ced25519_kernels *ced25519_avx2(void) { return ask(ced25519_supports_avx2) ? &ced25519_avx2_kernels : 0; }
 #else
 const ced25519_kernels *ced25519_ifma(void) { return 0; }
+const ced25519_kernels *ced25519_ifma_narrow(void) { return 0; }
 const ced25519_kernels *ced25519_avx2(void) { return 0; }
 #endif

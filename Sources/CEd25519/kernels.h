@@ -4,6 +4,6 @@
 
 #include "CEd25519.h"
 
-extern const ced25519_kernels ced25519_ifma_kernels, ced25519_avx2_kernels;
+extern const ced25519_kernels ced25519_ifma_kernels, ced25519_ifma_narrow_kernels, ced25519_avx2_kernels;
 
 #endif

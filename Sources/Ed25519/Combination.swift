@@ -133,10 +133,10 @@ struct Combination: ~Copyable {
     return short &+ CachedPoint(long)
   }
 
-  /// Fills the tables of all slots that have a term.
+  /// Fills the tables of all slots whose multiples a term needs.
   private mutating func fill() {
     waiting.removeAll(keepingCapacity: true)
-    for term in terms where term.entry >= Term.baseEntryCount {
+    for term in terms where term.entry >= Term.baseEntryCount && term.magnitude != Scalar(1) {
       let slot = (Int(term.entry) - Term.baseEntryCount) / Term.slotEntryCount
       if filled[slot] { continue }
       filled[slot] = true

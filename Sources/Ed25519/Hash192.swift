@@ -31,13 +31,15 @@ struct Hash192: ~Copyable {
 
   /// Hashes what was appended; `digest` answers then.
   mutating func finish() {
-    // For the portable path and for those that lack kernels one at a time.
-    let lanes = unsafe Int(path.kernels?.pointee.lanes ?? 1)
+    // One at a time for the portable path.
+    let narrow = unsafe path.narrowKernels.map { unsafe Int($0.pointee.lanes) } ?? 1
+    let kernels = unsafe count <= narrow ? path.narrowKernels : path.kernels
+    let lanes = unsafe Int(kernels?.pointee.lanes ?? 1)
     let full = (count + lanes - 1) / lanes * lanes
     words.removeAll(keepingCapacity: true)
     words.append(contentsOf: repeatElement(0, count: 8 * full))
     inputs.append(zeros: Self.byteCount * full - inputs.count)
-    guard let kernels = unsafe path.kernels else { return finishPortably() }
+    guard let kernels = unsafe kernels else { return finishPortably() }
     // `full` inputs of 192 bytes and as many digests of eight words.
     unsafe inputs.withUnsafeBufferPointer { inputs in
       unsafe words.withUnsafeMutableBufferPointer { words in

@@ -13,4 +13,6 @@ public enum Limits {
   static let bucketTermsMin = 450
   /// Terms from which a vector path needs no multiples of the keys that the cache knows; `Combination.Cost` decides about the sum itself.
   static let bucketTermsIFMAMin = 180, bucketTermsAVX2Min = 240
+  /// Digits up to which the narrow kernels add them up sooner than the wide ones, whose doublings take longer.
+  static let narrowDigitsMax = 800
 }

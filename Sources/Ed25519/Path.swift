@@ -12,6 +12,7 @@ public enum Path: String, Sendable, CaseIterable {
   // Constants of the C target, which are never written; null where this processor cannot run them.
   private nonisolated(unsafe) static let avx2Kernels: UnsafePointer<ced25519_kernels>? = unsafe ced25519_avx2()
   private nonisolated(unsafe) static let ifmaKernels: UnsafePointer<ced25519_kernels>? = unsafe ced25519_ifma()
+  private nonisolated(unsafe) static let ifmaNarrowKernels: UnsafePointer<ced25519_kernels>? = unsafe ced25519_ifma_narrow()
 
   /// The vector kernels of this path; nil for the portable one, and where the processor or its operating system lacks them: nobody can call what cannot run.
   @unsafe var kernels: UnsafePointer<ced25519_kernels>? {
@@ -19,6 +20,14 @@ public enum Path: String, Sendable, CaseIterable {
     case .portable: nil
     case .avx2: unsafe Self.avx2Kernels
     case .ifma: unsafe Self.ifmaKernels
+    }
+  }
+
+  /// Those that take less time for a few points or inputs, over the same entries; the same ones where there is one width.
+  @unsafe var narrowKernels: UnsafePointer<ced25519_kernels>? {
+    switch self {
+    case .portable, .avx2: unsafe kernels
+    case .ifma: unsafe Self.ifmaNarrowKernels
     }
   }
 

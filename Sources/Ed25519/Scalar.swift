@@ -46,7 +46,7 @@ struct Scalar: Sendable, BitwiseCopyable, Equatable {
   }
 
   /// `a - b` modulo 2^256.
-  @inline(__always) private static func difference(_ a: Self, _ b: Self) -> Self {
+  @inline(__always) static func difference(_ a: Self, _ b: Self) -> Self {
     let (r0, c0) = a.w0.subtractingReportingOverflow(b.w0)
     let (r1, c1) = Self.subtract(a.w1, b.w1, c0)
     let (r2, c2) = Self.subtract(a.w2, b.w2, c1)
@@ -90,7 +90,7 @@ struct Scalar: Sendable, BitwiseCopyable, Equatable {
   }
 
   /// The low word of `a * b + c + carry`; the high word becomes the carry. The sum cannot exceed 2^128 - 1.
-  @inline(__always) private static func multiplyAdd(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ carry: inout UInt64) -> UInt64 {
+  @inline(__always) static func multiplyAdd(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ carry: inout UInt64) -> UInt64 {
     let product = a.multipliedFullWidth(by: b)
     let (r, o) = product.low.addingReportingOverflow(c)
     let (s, e) = r.addingReportingOverflow(carry)

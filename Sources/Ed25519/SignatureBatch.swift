@@ -5,7 +5,8 @@ import Digests
 ///
 /// Checked is `[8](sum z_i S_i B - sum z_i R_i - sum_A (sum z_i k_i) A) = 0` over distinct signers A, with z_i of 128 random bits that are hashed from the
 /// seed, a batch counter and all inputs, so that nobody can predict them. A failed combination is bisected down to single signatures, where the check is
-/// exact: z_i is not zero, and the multiplication by 8 leaves the group of prime order L. Storage is kept between batches.
+/// exact: z_i is not zero, and the multiplication by 8 leaves the group of prime order L. For a signature that is alone any z but zero will do, so it is one that makes
+/// the sum short. Storage is kept between batches.
 ///
 /// What a failure costs. First the sources are told apart, half of them by half: f of s sources that offend take at most f * ceil(log2 s) combinations more, and
 /// never more than s - 1, each of at most half of the items that are still in doubt. Then each of those sources alone is taken apart, n of its items by n - 1
@@ -118,6 +119,7 @@ public struct SignatureBatch: ~Copyable {
     finishChallenges()
     drawCoefficients()
     decode()
+    halve()
     if !live.isEmpty {
       let all = 0..<live.count
       let sum = combine(all)
@@ -135,11 +137,18 @@ public struct SignatureBatch: ~Copyable {
     signerTable.removeAll()
   }
 
-  /// A single signature needs none: its coefficient is 1.
+  /// A single signature needs none; see `halve`.
   private mutating func drawCoefficients() {
     guard items.count > 1 else { return }
     batches &+= 1
     drawing.draw(for: &items, seed: seed, counter: batches)
+  }
+
+  /// One signature alone: with a new key the coefficient makes the multipliers of R and A short. With a known key that of A is short already, so R needs none.
+  private mutating func halve() {
+    guard live.count == 1 else { return }
+    let index = live[0]
+    items[index].z = signers[items[index].signer].isKnown ? Coefficient.one : Coefficient(halving: items[index].k)
   }
 
   /// Decodes the keys that the cache does not know, then R of all items.

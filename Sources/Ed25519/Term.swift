@@ -33,19 +33,18 @@ struct DigitRows {
   /// Words of a digit, and digits of a scalar at most.
   static let stride = 2, perTermMax = 256 / Term.slotWidth + 1
 
-  /// The highest bit that has a digit, or -1.
-  private(set) var top = -1
+  /// The highest bit that has a digit, or -1; digits of all bits.
+  private(set) var top = -1, digitCount = 0
 
   /// Takes the digits of all terms instead of those before.
   mutating func set(_ terms: [Term]) {
     for row in heads.indices { heads[row] = -1 }
     let capacity = Self.stride * Self.perTermMax * terms.count
     if digits.count < capacity { digits.append(contentsOf: repeatElement(0, count: capacity - digits.count)) }
-    top = Self.fill(&heads, &digits, terms)
+    (top, digitCount) = Self.fill(&heads, &digits, terms)
   }
 
-  /// The highest bit that has a digit, or -1.
-  private static func fill(_ headArray: inout [Int32], _ digitArray: inout [Int32], _ terms: [Term]) -> Int {
+  private static func fill(_ headArray: inout [Int32], _ digitArray: inout [Int32], _ terms: [Term]) -> (top: Int, digitCount: Int) {
     var (count, top) = (0, -1)
     var heads = headArray.mutableSpan
     var digits = digitArray.mutableSpan
@@ -62,7 +61,7 @@ struct DigitRows {
         top = max(top, position)
       }
     }
-    return top
+    return (top, count / stride)
   }
 }
 

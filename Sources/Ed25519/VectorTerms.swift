@@ -8,8 +8,8 @@ import CEd25519
   /// Scratch of the buckets, made when first needed; owned until deinit.
   private var buckets: UnsafeMutablePointer<UInt64>?
   private let slotCount: Int
-  /// Constants of the C target.
-  private let kernels: UnsafePointer<ced25519_kernels>
+  /// Constants of the C target: for many points, and for few.
+  private let kernels, narrowKernels: UnsafePointer<ced25519_kernels>
   /// First entries of the slots that a kernel is given next.
   private var entries: [Int32] = []
   private static let entryWords = CED25519_ENTRY_WORDS
@@ -22,8 +22,8 @@ import CEd25519
 
   /// Traps on a processor that cannot run the kernels.
   init(slots: Int, path: Path) {
-    guard let kernels = unsafe path.kernels else { preconditionFailure("this processor has no kernels for \(path)") }
-    unsafe self.kernels = kernels
+    guard let kernels = unsafe path.kernels, let narrowKernels = unsafe path.narrowKernels else { preconditionFailure("this processor has no kernels for \(path)") }
+    unsafe (self.kernels, self.narrowKernels) = (kernels, narrowKernels)
     slotCount = slots
     entries.reserveCapacity(slots)
     let base = Self.baseWords
@@ -52,6 +52,9 @@ import CEd25519
     return unsafe made
   }
 
+  /// The narrow kernels for as many points as they have lanes.
+  private func kernels(for count: Int) -> UnsafePointer<ced25519_kernels> { unsafe count <= Int(narrowKernels.pointee.lanes) ? narrowKernels : kernels }
+
   private func checkedEntry(_ slot: Int) -> Int32 {
     precondition(slot >= 0 && slot < slotCount, "a slot of this batch")
     return Int32(Term.entry(slot: slot))
@@ -74,7 +77,7 @@ import CEd25519
     unsafe encodings.withUnsafeBufferPointer { words in
       unsafe entries.withUnsafeBufferPointer { places in
         unsafe valid.withUnsafeMutableBufferPointer { answers in
-          unsafe kernels.pointee.decode(words.baseAddress, places.count, tables, places.baseAddress, answers.baseAddress)
+          unsafe kernels(for: places.count).pointee.decode(words.baseAddress, places.count, tables, places.baseAddress, answers.baseAddress)
         }
       }
     }
@@ -84,14 +87,14 @@ import CEd25519
   func fill(_ slots: [Int32]) {
     setEntries(slots)
     // Every entry lies inside the tables, with the rest of its slot.
-    unsafe entries.withUnsafeBufferPointer { places in unsafe kernels.pointee.fill(tables, places.baseAddress, places.count) }
+    unsafe entries.withUnsafeBufferPointer { places in unsafe kernels(for: places.count).pointee.fill(tables, places.baseAddress, places.count) }
   }
 
   /// Puts 2^128 times the point of a slot into the next slot, and fills that one's table.
   func raise(_ slot: Int) {
     _ = checkedEntry(slot + 1)
     // Both slots were checked.
-    unsafe kernels.pointee.raise(tables, checkedEntry(slot))
+    unsafe narrowKernels.pointee.raise(tables, checkedEntry(slot))
   }
 
   /// Lends the bytes of two slots that follow each other.
@@ -105,6 +108,7 @@ import CEd25519
   /// Interleaved multiplication over filled tables.
   func sum(_ rows: borrowing DigitRows) -> Point {
     let (heads, digits, top) = (rows.heads, rows.digits, rows.top)
+    let kernels = unsafe rows.digitCount <= Limits.narrowDigitsMax ? narrowKernels : kernels
     // Digits come from `DigitRows`, whose windows are those of the tables; the lists end with -1.
     return unsafe extended { out in
       unsafe heads.withUnsafeBufferPointer { h in

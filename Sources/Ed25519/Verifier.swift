@@ -6,7 +6,7 @@ public enum Verifier {
   /// True when the signature satisfies the rule. Any 64, any 32 and any number of message bytes are answered, none traps.
   public static func isValid(_ signature: Signature, over message: RawSpan, by key: PublicKey) -> Bool {
     guard Path.best != .portable else { return isValidPortably(signature, over: message, by: key) }
-    // A batch of one has coefficient 1: its seed does not matter, and its check is rule 5.
+    // A batch of one has no random coefficient: its seed does not matter, and its check is rule 5.
     var batch = SignatureBatch(capacity: 1, seed: Bytes32(), path: Path.best)
     var verdicts: [Bool] = []
     batch.add(signature, over: message, by: key)

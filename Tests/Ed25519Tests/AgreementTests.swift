@@ -43,6 +43,13 @@ import Testing
         together.verify(&verdicts)
         #expect(verdicts == expected, "seed \(seed) cases from \(start): \(made[start..<min(start + 5, made.count)].map(\.kind))")
       }
+      // Alone again, most of them by keys that are known now.
+      var known = SignatureBatch(capacity: 1, seed: coefficients, cache: cache, path: path)
+      for (index, item) in made.enumerated() {
+        known.add(item)
+        known.verify(&verdicts)
+        #expect(verdicts == [item.isValid], "seed \(seed) case \(index) alone, known: \(item.kind)")
+      }
       #expect(cache.hits > 0)
     }
   }
@@ -159,7 +166,7 @@ import Testing
     combination.removeAll()
     for slot in 0..<slots { combination.decode(encodings[slot % 16], negatedInto: slot) }
     combination.finishDecoding()
-    for (count, longCount) in [(0, 0), (1, 0), (0, 1), (190, 0), (190, 3), (300, 8), (300, 300), (520, 20), (520, 80)] {
+    for (count, longCount) in [(0, 0), (1, 0), (0, 1), (3, 2), (20, 5), (30, 6), (190, 0), (190, 3), (300, 8), (300, 300), (520, 20), (520, 80)] {
       var expected = [Scalar](repeating: Scalar(), count: 16)
       combination.removeTerms()
       for slot in 0..<count {

@@ -5,8 +5,19 @@ import Testing
 
 @testable import Ed25519
 
-/// The paths with kernels that this processor can run.
+/// Kernels of a path: those for many points, or for few.
+struct KernelSet: Sendable {
+  let path: Path
+  let isNarrow: Bool
+
+  func pointer() throws -> UnsafePointer<ced25519_kernels> { try unsafe #require(isNarrow ? path.narrowKernels : path.kernels) }
+  /// Two points lie beside each other in the registers of the wide ones.
+  var isPaired: Bool { path == .ifma && !isNarrow }
+}
+
+/// The paths with kernels that this processor can run, and their kernels.
 private let vectorPaths = Path.available.filter { $0 != .portable }
+private let kernelSets = vectorPaths.map { KernelSet(path: $0, isNarrow: false) } + (Path.ifma.isAvailable ? [KernelSet(path: .ifma, isNarrow: true)] : [])
 
 /// The vector kernels against big integers, libcrypto and portable Swift, lane by lane.
 @Suite(.enabled(if: !vectorPaths.isEmpty, "this processor has neither AVX2 nor AVX-512 IFMA"))
@@ -20,9 +31,9 @@ struct KernelTests {
     /// The place of each limb in bits; one more for the end.
     let places: [Int]
 
-    init(_ path: Path) throws {
-      let kernels = try unsafe #require(path.kernels)
-      self.path = path
+    init(_ kernelSet: KernelSet) throws {
+      let kernels = try unsafe kernelSet.pointer()
+      path = kernelSet.path
       lanes = unsafe Int(kernels.pointee.lanes)
       places = path == .avx2 ? (0...10).map { 51 * ($0 / 2) + 26 * ($0 % 2) } : (0...5).map { 51 * $0 }
       try unsafe #require(Int(kernels.pointee.limbs) == places.count - 1)
@@ -73,9 +84,9 @@ struct KernelTests {
     }
   }
 
-  @Test(arguments: vectorPaths) func fieldOperationsAtTheExtremesOfTheirLimbs(path: Path) throws {
-    let kernels = try unsafe #require(path.kernels)
-    let field = try Limbs(path)
+  @Test(arguments: kernelSets) func fieldOperationsAtTheExtremesOfTheirLimbs(kernelSet: KernelSet) throws {
+    let kernels = try unsafe kernelSet.pointer()
+    let field = try Limbs(kernelSet)
     let loose = field.elements(below: field.loose, seed: 1), tight = field.elements(below: field.tight, seed: 2), weak = field.elements(below: field.weak, seed: 3)
     func check(_ name: String, _ left: [[UInt64]], _ right: [[UInt64]], _ operation: Binary, _ expected: (Integer, Integer) -> Integer) {
       for start in stride(from: 0, to: left.count - field.lanes + 1, by: field.lanes) {
@@ -104,13 +115,13 @@ struct KernelTests {
 
   /// Sums of two entries whose coordinates are any field elements in extreme limbs, by the addition that has coordinates in lanes: the formulas do not ask whether a
   /// point lies on the curve, so every coordinate is what the same formulas give over big integers.
-  @Test(arguments: vectorPaths) func additionsAtTheExtremesOfTheirLimbs(path: Path) throws {
-    let kernels = try unsafe #require(path.kernels)
-    let field = try Limbs(path)
+  @Test(arguments: kernelSets) func additionsAtTheExtremesOfTheirLimbs(kernelSet: KernelSet) throws {
+    let kernels = try unsafe kernelSet.pointer()
+    let field = try Limbs(kernelSet)
     let weak = field.elements(below: field.weak, seed: 4)
     /// The word that two limbs, or one, make up.
     func words(_ entry: [[UInt64]]) -> [UInt64] {
-      (0..<5).flatMap { word in entry.map { path == .avx2 ? $0[2 * word] | $0[2 * word + 1] << 32 : $0[word] } }
+      (0..<5).flatMap { word in entry.map { field.path == .avx2 ? $0[2 * word] | $0[2 * word + 1] << 32 : $0[word] } }
     }
     for start in 0..<60 {
       let entries = [0, 1].map { half in (0..<4).map { weak[(start + 31 * half + 7 * $0) % weak.count] } }
@@ -131,7 +142,7 @@ struct KernelTests {
         let start = Projective.identity.doubled
         // Two points beside each other take a digit each and are added then; a single one takes both.
         let expected =
-          path == .ifma
+          kernelSet.isPaired
           ? start.plus(values[0], isNegative: areNegative[0]).plus(start.plus(values[1], isNegative: areNegative[1]).cached, isNegative: false)
           : start.plus(values[0], isNegative: areNegative[0]).plus(values[1], isNegative: areNegative[1])
         for (value, coordinate) in [expected.x, expected.y, expected.z, expected.t].enumerated() {
@@ -143,8 +154,8 @@ struct KernelTests {
     }
   }
 
-  @Test(arguments: vectorPaths) func hashesInEveryLaneAreThoseOfLibcrypto(path: Path) throws {
-    let kernels = try unsafe #require(path.kernels)
+  @Test(arguments: kernelSets) func hashesInEveryLaneAreThoseOfLibcrypto(kernelSet: KernelSet) throws {
+    let kernels = try unsafe kernelSet.pointer()
     let lanes = unsafe Int(kernels.pointee.lanes)
     var random = Generator(state: 3)
     let inputs = (0..<lanes * 192).map { _ in UInt8(truncatingIfNeeded: random.next()) }
@@ -228,12 +239,12 @@ private struct Projective {
   for bit in [1, 2] as [UInt64] { #expect(!ced25519_supports_avx2(osxsave | avx, avx2, ~(1 << bit))) }
   // A processor of AVX2 alone is not given the wider kernels.
   #expect(!ced25519_supports_ifma(osxsave | avx, avx2, 0x6))
-  let (hasIFMA, hasAVX2) = unsafe (ced25519_ifma() != nil, ced25519_avx2() != nil)
-  #expect(hasIFMA == Path.ifma.isAvailable && hasAVX2 == Path.avx2.isAvailable)
+  let (hasIFMA, hasNarrow, hasAVX2) = unsafe (ced25519_ifma() != nil, ced25519_ifma_narrow() != nil, ced25519_avx2() != nil)
+  #expect(hasIFMA == Path.ifma.isAvailable && hasNarrow == hasIFMA && hasAVX2 == Path.avx2.isAvailable)
   #expect(Path.best == (Path.ifma.isAvailable ? .ifma : Path.avx2.isAvailable ? .avx2 : .portable))
   #expect(Path.available.contains(.portable) && Path.available.last == Path.best)
   for path in Path.allCases {
-    let hasKernels = unsafe path.kernels != nil
-    #expect(hasKernels == (path != .portable && path.isAvailable))
+    let (hasKernels, hasNarrow) = unsafe (path.kernels != nil, path.narrowKernels != nil)
+    #expect(hasKernels == (path != .portable && path.isAvailable) && hasNarrow == hasKernels)
   }
 }

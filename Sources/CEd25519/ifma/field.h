@@ -1,41 +1,27 @@
-// Eight elements of GF(2^255 - 19), radix 2^51, one limb of each per register.
+// Elements of GF(2^255 - 19), radix 2^51, one limb of each per register; after the registers of a width.
 //
 // Bounds: a product takes limbs below 2^52 and gives weak ones, below 2^51 + 2^14. A sum or difference of weak values is carried once before it is multiplied.
 #ifndef CED25519_IFMA_FIELD_H
 #define CED25519_IFMA_FIELD_H
 
-#include <immintrin.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#define TARGET __attribute__((target("avx512f,avx512ifma,avx512vl,avx512dq,avx512bw")))
-#define INLINE static inline __attribute__((always_inline)) TARGET
-
-/// Elements in a register, and limbs of one as the tests of the arithmetic give them.
-enum { LANES = 8, LIMBS = 5 };
-
-typedef __m512i vec;
-typedef __mmask8 lanemask;
+/// Limbs of an element as the tests of the arithmetic give them.
+enum { LIMBS = 5 };
 
 typedef struct {
   vec l[5];
 } fe;
 
-INLINE vec word(uint64_t value) { return _mm512_set1_epi64((long long)value); }
 INLINE vec mask51(void) { return word((1ULL << 51) - 1); }
-INLINE vec lo52(vec sum, vec a, vec b) { return _mm512_madd52lo_epu64(sum, a, b); }
-INLINE vec hi52(vec sum, vec a, vec b) { return _mm512_madd52hi_epu64(sum, a, b); }
-INLINE vec add64(vec a, vec b) { return _mm512_add_epi64(a, b); }
-INLINE vec twice(vec a) { return _mm512_add_epi64(a, a); }
+INLINE vec twice(vec a) { return add64(a, a); }
 
 INLINE fe fe_load(const uint64_t *limbs) {
   fe r;
-  for (int i = 0; i < 5; i++) r.l[i] = _mm512_loadu_si512(limbs + 8 * i);
+  for (int i = 0; i < 5; i++) r.l[i] = load(limbs + LANES * i);
   return r;
 }
 
 INLINE void fe_store(uint64_t *limbs, fe a) {
-  for (int i = 0; i < 5; i++) _mm512_storeu_si512(limbs + 8 * i, a.l[i]);
+  for (int i = 0; i < 5; i++) store(limbs + LANES * i, a.l[i]);
 }
 
 /// Words are of radix 2^51 everywhere.
@@ -53,8 +39,8 @@ INLINE fe fe_constant(uint64_t l0, uint64_t l1, uint64_t l2, uint64_t l3, uint64
 INLINE fe fe_carry(fe a) {
   const vec mask = mask51();
   fe r;
-  r.l[0] = lo52(_mm512_and_si512(a.l[0], mask), _mm512_srli_epi64(a.l[4], 51), word(19));
-  for (int i = 1; i < 5; i++) r.l[i] = add64(_mm512_and_si512(a.l[i], mask), _mm512_srli_epi64(a.l[i - 1], 51));
+  r.l[0] = lo52(both(a.l[0], mask), shift(a.l[4], 51), word(19));
+  for (int i = 1; i < 5; i++) r.l[i] = add64(both(a.l[i], mask), shift(a.l[i - 1], 51));
   return r;
 }
 
@@ -62,15 +48,14 @@ INLINE fe fe_carry(fe a) {
 INLINE fe fe_fold(const vec *c) {
   fe r;
   // Sums below 2^62. One multiplication where additions and a shift would be four: they, not the products, are what a square waits for.
-  for (int i = 0; i < 5; i++) r.l[i] = add64(c[i], _mm512_mullo_epi64(c[i + 5], word(19)));
+  for (int i = 0; i < 5; i++) r.l[i] = add64(c[i], times(c[i + 5], word(19)));
   return fe_carry(r);
 }
 
 INLINE fe fe_mul(fe a, fe b) {
-  const vec zero = _mm512_setzero_si512();
   // A 104-bit product has its low 52 bits in its own column and the rest, which weighs 2^52 = 2 * 2^51, twice in the next.
   vec lo[10], hi[10];
-  for (int i = 0; i < 10; i++) lo[i] = hi[i] = zero;
+  for (int i = 0; i < 10; i++) lo[i] = hi[i] = zero();
 #pragma clang loop unroll(full)
   for (int i = 0; i < 5; i++) {
 #pragma clang loop unroll(full)
@@ -85,9 +70,8 @@ INLINE fe fe_mul(fe a, fe b) {
 }
 
 INLINE fe fe_sqr(fe a) {
-  const vec zero = _mm512_setzero_si512();
   vec c[10];
-  for (int i = 0; i < 10; i++) c[i] = zero;
+  for (int i = 0; i < 10; i++) c[i] = zero();
   // What counts four times is doubled with what counts twice, and then again before the rest is added: fewer additions than three sums apart.
 #pragma clang loop unroll(full)
   for (int i = 0; i < 5; i++) {
@@ -121,7 +105,7 @@ INLINE vec bias4(int limb) { return word(limb == 0 ? (1ULL << 53) - 76 : (1ULL <
 /// Not carried; b is weak.
 INLINE fe fe_minus(fe a, fe b) {
   fe r;
-  for (int i = 0; i < 5; i++) r.l[i] = _mm512_sub_epi64(add64(a.l[i], bias2(i)), b.l[i]);
+  for (int i = 0; i < 5; i++) r.l[i] = sub64(add64(a.l[i], bias2(i)), b.l[i]);
   return r;
 }
 
@@ -130,13 +114,13 @@ INLINE fe fe_canonical(fe a) {
   const vec mask = mask51();
   a = fe_carry(a);
   // q is 1 exactly when the value is at least p: adding 19 then carries out of bit 255.
-  vec q = _mm512_srli_epi64(add64(a.l[0], word(19)), 51);
-  for (int i = 1; i < 5; i++) q = _mm512_srli_epi64(add64(a.l[i], q), 51);
-  vec carry = lo52(_mm512_setzero_si512(), q, word(19));
+  vec q = shift(add64(a.l[0], word(19)), 51);
+  for (int i = 1; i < 5; i++) q = shift(add64(a.l[i], q), 51);
+  vec carry = lo52(zero(), q, word(19));
   for (int i = 0; i < 5; i++) {
     a.l[i] = add64(a.l[i], carry);
-    carry = _mm512_srli_epi64(a.l[i], 51);
-    a.l[i] = _mm512_and_si512(a.l[i], mask);
+    carry = shift(a.l[i], 51);
+    a.l[i] = both(a.l[i], mask);
   }
   return a;
 }
@@ -147,15 +131,15 @@ INLINE lanemask lanes_of(unsigned bits) { return (lanemask)bits; }
 
 /// Of canonical values: those that are zero, and those that are odd.
 INLINE unsigned fe_zeros(fe a) {
-  const vec any = _mm512_or_si512(_mm512_or_si512(_mm512_or_si512(a.l[0], a.l[1]), _mm512_or_si512(a.l[2], a.l[3])), a.l[4]);
-  return _mm512_testn_epi64_mask(any, any);
+  const vec any = either(either(either(a.l[0], a.l[1]), either(a.l[2], a.l[3])), a.l[4]);
+  return zeros(any);
 }
-INLINE unsigned fe_odds(fe a) { return _mm512_test_epi64_mask(a.l[0], word(1)); }
+INLINE unsigned fe_odds(fe a) { return odds(a.l[0]); }
 
 /// b in those lanes, a in the others.
 INLINE fe fe_select(lanemask lanes, fe a, fe b) {
   fe r;
-  for (int i = 0; i < 5; i++) r.l[i] = _mm512_mask_blend_epi64(lanes, a.l[i], b.l[i]);
+  for (int i = 0; i < 5; i++) r.l[i] = blend(lanes, a.l[i], b.l[i]);
   return r;
 }
 

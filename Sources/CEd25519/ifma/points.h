@@ -4,7 +4,6 @@
 
 #include "../shared/elements.h"
 
-#define ORDER(a, b, c, d) _MM_SHUFFLE(d, c, b, a)
 // Lanes of both halves.
 enum { LANE0 = 0x11, LANE1 = 0x22, LANE2 = 0x44, LANE3 = 0x88 };
 

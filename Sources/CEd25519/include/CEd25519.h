@@ -1,8 +1,8 @@
-// CEd25519: vector kernels for the verification of Ed25519 signatures, in eight lanes of AVX-512 IFMA and in four lanes of AVX2.
+// CEd25519: vector kernels for the verification of Ed25519 signatures, in eight and in four lanes of AVX-512 IFMA and in four lanes of AVX2.
 //
 // One register holds one word (radix 2^51) of eight or four field elements. The sums of few terms have the four coordinates of a point in four lanes, so that a group
 // operation on one point, or on two that lie beside each other, is two vector products; buckets have a point in each lane, and so has decompression. What is done with
-// registers is written once, in `shared`; `ifma` and `avx2` have the field and how points lie. Nothing here decides anything: the callers hold the acceptance rule
+// registers is written once, in `shared`; `ifma` and `avx2` have registers, the field and how points lie. Nothing here decides anything: the callers hold the acceptance rule
 // and compare every kernel with portable Swift. Inputs are public, so running time may depend on them. No allocation, no state, no thread.
 //
 // An entry of a table is one point, 20 words: word-major, `word[5][4]`. Its four values are Y - X, Y + X, 2 Z, 2 d T ("cached"), or X, Y, Z, T ("extended"). How a
@@ -40,7 +40,7 @@ typedef struct {
   /// subtract it, and the place of the bit's next digit, or -1. `out` is extended, of radix 2^51, not carried.
   void (*straus)(uint64_t *out, const uint64_t *tables, const int32_t *heads, const int32_t *digits, int32_t top);
   /// Adds up terms with digits to base 256, -128 to 128: of the first `long_count` terms 32 digits each, of the others 16. `buckets` is scratch of
-  /// lanes (CED25519_BUCKETS + 1) + `count` entries. `out` as above.
+  /// lanes (CED25519_BUCKETS + 1) + `count` entries. `out` as above. Null in the narrow kernels, which never have that many terms.
   void (*buckets)(
     uint64_t *out, const uint64_t *tables, const int32_t *entries, size_t long_count, size_t count, const int16_t *digits, uint64_t *buckets);
 
@@ -59,8 +59,10 @@ typedef struct {
 /// Whether a processor with these registers can run the kernels: ECX of CPUID leaf 1, EBX of leaf 7, and XCR0, which says what the operating system saves.
 bool ced25519_supports_ifma(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint64_t xcr0);
 bool ced25519_supports_avx2(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint64_t xcr0);
-/// The kernels, or null where this processor cannot run them.
+/// The kernels, or null where this processor cannot run them. The narrow ones have the entries of the others and half their lanes: for a few points, each of whose
+/// steps waits for the one before, they take less time.
 const ced25519_kernels *ced25519_ifma(void);
+const ced25519_kernels *ced25519_ifma_narrow(void);
 const ced25519_kernels *ced25519_avx2(void);
 
 #endif

@@ -80,7 +80,7 @@ TARGET static unsigned finish(preparation p, fe root, unsigned negative, uint64_
 }
 
 /// Loads y of as many encodings as there are lanes, or fewer; gives the sign bits, and the lanes whose y is below p.
-TARGET static fe load(const uint64_t *encodings, size_t count, unsigned *negative, unsigned *canonical) {
+TARGET static fe load_encodings(const uint64_t *encodings, size_t count, unsigned *negative, unsigned *canonical) {
   const uint64_t mask = (1ULL << 51) - 1;
   uint64_t limbs[5][LANES] = {{0}};
   *negative = *canonical = 0;
@@ -113,8 +113,8 @@ TARGET static void ced25519_decode(const uint64_t *encodings, size_t count, uint
   size_t done = 0;
   while (count - done > LANES) {
     const size_t rest = count - done - LANES, second = rest < LANES ? rest : LANES;
-    const preparation a = prepare(load(encodings + 4 * done, LANES, &negative, &canonical));
-    const preparation b = prepare(load(encodings + 4 * (done + LANES), second, &negative_b, &canonical_b));
+    const preparation a = prepare(load_encodings(encodings + 4 * done, LANES, &negative, &canonical));
+    const preparation b = prepare(load_encodings(encodings + 4 * (done + LANES), second, &negative_b, &canonical_b));
     const fes root = fes_power_p58((fes){a.uv7, b.uv7});
     unsigned is_valid = finish(a, root.a, negative, values) & canonical;
     spread(values, LANES, is_valid, tables, entries + done, valid + done);
@@ -123,7 +123,7 @@ TARGET static void ced25519_decode(const uint64_t *encodings, size_t count, uint
     done += LANES + second;
   }
   if (count > done) {
-    const preparation a = prepare(load(encodings + 4 * done, count - done, &negative, &canonical));
+    const preparation a = prepare(load_encodings(encodings + 4 * done, count - done, &negative, &canonical));
     const unsigned is_valid = finish(a, fe_power_p58(a.uv7), negative, values) & canonical;
     spread(values, count - done, is_valid, tables, entries + done, valid + done);
   }

@@ -1,14 +1,8 @@
 // Words of eight messages in 512-bit registers, for SHA-512.
-#ifndef CED25519_IFMA_WORDS_H
-#define CED25519_IFMA_WORDS_H
+#ifndef CED25519_IFMA_WIDE_WORDS_H
+#define CED25519_IFMA_WIDE_WORDS_H
 
 #include "points.h"
-
-INLINE vec rotate(vec x, int count) { return _mm512_rorv_epi64(x, word((uint64_t)count)); }
-INLINE vec shift(vec x, int count) { return _mm512_srli_epi64(x, (unsigned)count); }
-INLINE vec xor3(vec a, vec b, vec c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
-INLINE vec chosen(vec e, vec f, vec g) { return _mm512_ternarylogic_epi64(e, f, g, 0xca); }
-INLINE vec majority_of(vec a, vec b, vec c) { return _mm512_ternarylogic_epi64(a, b, c, 0xe8); }
 
 /// The next eight words of inputs of 192 bytes.
 INLINE void load_words(vec *w, const uint8_t *inputs) {
