@@ -208,14 +208,16 @@ struct Backfill: Sendable {
       return .empty
     }
     let isLinked = zip(blocks, blocks.dropFirst()).allSatisfy { $0.hash == $1.header.parentHash && $0.header.height.next == $1.header.height }
-    let byteCount = (collected + blocks).reduce(0) { $0 + $1.body.count }
+    // An answer goes on to a block with a certificate, which may lie above the range.
+    let wanted = blocks.prefix { $0.header.height <= request.to }
+    let byteCount = collected.reduce(0) { $0 + $1.body.count } + wanted.reduce(0) { $0 + $1.body.count }
     guard isLinked, blocks[0].header.height == from, collected.last.map({ $0.hash == blocks[0].header.parentHash }) ?? true, byteCount <= gap?.byteCount ?? 0 else {
       asked.append(link)
       restart()
       return .malformed
     }
     sender = link
-    collected += blocks.prefix { $0.header.height <= request.to }
+    collected += wanted
     return .taken
   }
 

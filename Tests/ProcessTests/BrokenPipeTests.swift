@@ -11,7 +11,8 @@ import Testing
     // Only the node has an end of it any more.
     let deadline = Date(timeIntervalSinceNow: 120)
     while try Self.holders(of: pipe) != [node.identifier] {
-      try #require(Date() < deadline, "\(try Self.holders(of: pipe))")
+      let holders = try Self.holders(of: pipe)
+      try #require(Date() < deadline, "\(holders)")
       usleep(20_000)
     }
     let client = try node.client()
