@@ -87,20 +87,24 @@ public struct Chain: Sendable {
     _ block: Block, on parent: ChainTip, isVerified: (EventID, Signature) -> Bool = { _, _ in false }
   ) throws(BlockViolation) -> (candidate: Candidate, unverified: [Int]) {
     try checkHeader(block, on: parent)
-    var parts = Parts(leafHashes: block.offsets.dropLast().map { Self.leafHash(block.body.bytes, at: $0) })
-    guard TreeHash.root(ofLeafHashes: parts.leafHashes) == block.header.eventsRoot else { throw .eventsRoot }
-    guard block.body.count <= Int(parent.governance.parameters.blockBytesMax) else { throw .bodyTooLarge(block.body.count) }
+    var parts = Parts()
     var unverified: [Int] = []
+    // Of the first record that breaks a rule: it counts when the root has shown that the records are those of the header.
+    var broken: BlockViolation?
     for position in 0..<block.offsets.count - 1 {
       let offset = block.offsets[position]
+      parts.leafHashes.append(Self.leafHash(block.body.bytes, at: offset))
+      if broken != nil { continue }
       let record: Record
       do { record = try parts.append(block.body.bytes, at: offset, isWithheld: block.withholds(position)) } catch {
         throw .event(position: position, .format(error))
       }
-      if let violation = violation(of: record, in: block.header, on: parent) { throw .event(position: position, violation) }
-      if let violation = parts.violation(of: record, block.body.bytes, at: offset, under: parent.governance) { throw .event(position: position, violation) }
-      if !isVerified(record.id, record.entry.signature) { unverified.append(position) }
+      let violation = violation(of: record, in: block.header, on: parent) ?? parts.violation(of: record, block.body.bytes, at: offset, under: parent.governance)
+      if let violation { broken = .event(position: position, violation) } else if !isVerified(record.id, record.entry.signature) { unverified.append(position) }
     }
+    guard TreeHash.root(ofLeafHashes: parts.leafHashes) == block.header.eventsRoot else { throw .eventsRoot }
+    guard block.body.count <= Int(parent.governance.parameters.blockBytesMax) else { throw .bodyTooLarge(block.body.count) }
+    if let broken { throw broken }
     if let position = firstDuplicate(parts.ids) { throw .event(position: position, .duplicate) }
     let (tree, history) = frontiers(after: parent, parts.leafHashes)
     guard tree.root == block.header.treeRoot else { throw .treeRoot }
